@@ -1,0 +1,1 @@
+"""Engines: started right, probed before users come, drained before they end."""

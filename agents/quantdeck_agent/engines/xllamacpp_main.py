@@ -1,0 +1,60 @@
+"""The engine process for `engine = "xllamacpp"`: llama.cpp's server from a prebuilt wheel, configured by flags.
+
+It takes llama-server's own flag names, so that its command line reads like one. It runs alone in its process and knows
+nothing of the agent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Serve until SIGTERM; 1 where the model cannot be loaded."""
+    parser = argparse.ArgumentParser(prog="xllamacpp-server")
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--alias", required=True)
+    parser.add_argument("--host", required=True)
+    for flag in ("--port", "--ctx-size", "--parallel", "--threads", "--batch-size", "--n-gpu-layers", "--n-predict"):
+        parser.add_argument(flag, type=int, required=True)
+    args = parser.parse_args(argv)
+
+    try:
+        import xllamacpp
+    except ImportError as error:
+        sys.stderr.write(f"error: xllamacpp cannot be imported: {error}. Install quantdeck[xllamacpp] on this host.\n")
+        return 1
+
+    params = xllamacpp.CommonParams()
+    params.model.path = args.model
+    params.model_alias = {args.alias}
+    params.hostnames = [args.host]
+    params.port = args.port
+    params.n_ctx = args.ctx_size
+    params.n_parallel = args.parallel
+    params.cpuparams.n_threads = args.threads
+    params.cpuparams_batch.n_threads = args.threads
+    params.n_batch = args.batch_size
+    params.n_gpu_layers = args.n_gpu_layers
+    params.n_predict = args.n_predict
+    params.endpoint_metrics = True
+    # The engine is on loopback behind the gateway; it must never look anything up outside.
+    params.offline = True
+    params.ui = False
+
+    try:
+        server = xllamacpp.Server(params)
+    except RuntimeError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    sys.stderr.write(f"listening on {server.listening_address}\n")
+    sys.stderr.flush()
+    while True:
+        # SIGTERM keeps its default: the agent drains first, and an idle engine has nothing to finish.
+        signal.pause()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

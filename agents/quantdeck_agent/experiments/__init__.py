@@ -1,0 +1,1 @@
+"""Experiments: what users were answered becomes a verdict, and a verdict becomes a rollback."""

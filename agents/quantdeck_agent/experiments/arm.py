@@ -1,0 +1,98 @@
+"""What one arm's users were answered."""
+
+from __future__ import annotations
+
+from collections import deque
+from statistics import median
+
+from quantdeck_core.drift.window import ArmWindow
+from quantdeck_core.protocol.experiment import TREND_BUCKET_S, ArmSummary
+from quantdeck_core.protocol.gateway import AnswerSignals
+
+TREND_BUCKETS = 60
+MAX_USERS = 200_000
+"""Users counted exactly; beyond that the count stands still, which is still a large number."""
+
+
+class ArmTracker:
+    """Counts the answers of one arm."""
+
+    def __init__(self, window: int) -> None:
+        self.window = ArmWindow(window)
+        self.answers = 0
+        self.generation_answers = 0
+        """Answers of the window's generation."""
+        self._failures = 0
+        self._users: set[str] = set()
+        self._trend: deque[tuple[int, int, int]] = deque(maxlen=TREND_BUCKETS)
+        """Bucket number, outputs, loops."""
+
+    def start_generation(self, generation: int) -> None:
+        """Another process serves this arm from now on."""
+        if generation > self.window.generation:
+            self.window.start_generation(generation)
+            self.generation_answers = 0
+
+    def add(self, answer: AnswerSignals) -> bool:
+        """Count an answer; False where an older generation gave it, which the verdict must not see."""
+        self.answers += 1
+        self._failures += not answer.complete
+        if answer.user and len(self._users) < MAX_USERS:
+            self._users.add(answer.user)
+        self._count_trend(answer)
+        self.start_generation(answer.generation)
+        counted = self.window.add(answer)
+        self.generation_answers += counted
+        return counted
+
+    def _count_trend(self, answer: AnswerSignals) -> None:
+        bucket = int(answer.t // TREND_BUCKET_S)
+        last = self._trend[-1] if self._trend else None
+        if last and last[0] >= bucket:
+            self._trend[-1] = (last[0], last[1] + answer.complete, last[2] + answer.repetition)
+        else:
+            self._trend.append((bucket, int(answer.complete), int(answer.repetition)))
+
+    def summary(self, *, now: float, profile: str, engines: tuple[str, ...], ready: bool, in_flight: int) -> ArmSummary:
+        """All that the console shows of it, at a UNIX time."""
+        streamed = [a.ttft_ms for a in self.window.answers if a.stream and a.complete and a.ttft_ms is not None]
+        rates = [rate for answer in self.window.answers if (rate := _tokens_per_s(answer)) is not None]
+        return ArmSummary(
+            profile=profile,
+            engines=engines,
+            ready=ready,
+            users=len(self._users),
+            answers=self.answers,
+            failures=self._failures,
+            in_flight=in_flight,
+            window=self.window.stats(),
+            ttft_p50_ms=percentile(streamed, 50),
+            ttft_p95_ms=percentile(streamed, 95),
+            tokens_per_s=round(median(rates), 1) if rates else None,
+            trend=self._trend_until(now),
+        )
+
+    def _trend_until(self, now: float) -> tuple[float | None, ...]:
+        current = int(now // TREND_BUCKET_S)
+        shares = {bucket: loops / outputs for bucket, outputs, loops in self._trend if outputs}
+        if not self._trend:
+            return ()
+        first = max(self._trend[0][0], current - TREND_BUCKETS + 1)
+        return tuple(round(shares[b], 4) if b in shares else None for b in range(first, current + 1))
+
+
+def _tokens_per_s(answer: AnswerSignals) -> float | None:
+    """Generation speed of one request; the wait for the first token is not part of it where it is known."""
+    if not answer.complete or not answer.completion_tokens:
+        return None
+    seconds = (answer.e2e_ms - (answer.ttft_ms or 0.0 if answer.stream else 0.0)) / 1000
+    return answer.completion_tokens / seconds if seconds > 0.001 else None
+
+
+def percentile(values: list[float], percent: float) -> float | None:
+    """Nearest-rank percentile, None without values."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    rank = max(1, -(-len(ordered) * percent // 100))
+    return round(ordered[int(rank) - 1], 1)

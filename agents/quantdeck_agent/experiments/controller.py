@@ -1,0 +1,82 @@
+"""One experiment: it hears every answer, holds the state machine, and says what the gateway should do."""
+
+from __future__ import annotations
+
+import msgspec
+
+from quantdeck_agent.experiments.arm import ArmTracker
+from quantdeck_agent.experiments.record import ExperimentRecord
+from quantdeck_agent.store import Store
+from quantdeck_core.drift.verdict import Verdict, judge
+from quantdeck_core.protocol.experiment import RollbackRecord, TimelineEntry
+from quantdeck_core.protocol.gateway import AnswerSignals
+from quantdeck_core.rollout.machine import SYSTEM, RolloutEvent, Transition, step
+
+KIND = "experiment"
+_WORTH_A_LINE = ("breach", "watch", "control-unhealthy", "healthy")
+
+
+class Controller:
+    """State of one experiment. Every change is on disk before it is returned."""
+
+    def __init__(self, record: ExperimentRecord, store: Store) -> None:
+        self.record = record
+        self.control = ArmTracker(record.thresholds.window)
+        self.treatment = ArmTracker(record.thresholds.window)
+        self.verdict = self._judge()
+        self.paged = False
+        """A breach that could not be acted on was reported; once is enough until the verdict changes."""
+        self._store = store
+
+    @property
+    def subject(self) -> str:
+        """Whose timeline it is."""
+        return f"experiment:{self.record.name}"
+
+    def hear(self, answer: AnswerSignals) -> Verdict:
+        """Count an answer and judge again."""
+        arm = self.control if answer.variant == "control" else self.treatment
+        if arm.add(answer):
+            self._set_verdict(self._judge(), answer.t)
+        return self.verdict
+
+    def start_generation(self, control: int, treatment: int, now: float) -> None:
+        """Other processes serve the arms: what the old ones answered counts no more."""
+        self.control.start_generation(control)
+        self.treatment.start_generation(treatment)
+        self._set_verdict(self._judge(), now)
+
+    def _judge(self) -> Verdict:
+        return judge(self.control.window.stats(), self.treatment.window.stats(), self.record.thresholds)
+
+    def _set_verdict(self, verdict: Verdict, now: float) -> None:
+        if verdict.kind != self.verdict.kind and verdict.kind in _WORTH_A_LINE:
+            self.note(now, "verdict", f"{verdict.kind}: {verdict.reason}", SYSTEM)
+        self.paged = self.paged and verdict.kind == "breach"
+        self.verdict = verdict
+
+    def apply(self, event: RolloutEvent, now: float) -> Transition:
+        """Move the state machine and persist where it moved to.
+
+        Raises:
+            ConflictError: as `quantdeck_core.rollout.machine.step`.
+        """
+        transition = step(self.record.state, event, now)
+        if transition.kind == "clear":
+            self.treatment.window.forget()
+            self._set_verdict(self._judge(), now)
+        if transition.state != self.record.state:
+            self.record = msgspec.structs.replace(self.record, state=transition.state)
+            with self._store.transaction():
+                self._store.put(KIND, self.record.name, self.record)
+                self.note(now, transition.kind, transition.text, transition.state.by)
+        return transition
+
+    def rolled_back(self, rollback: RollbackRecord) -> None:
+        """Remember how a rollback went."""
+        self.record = msgspec.structs.replace(self.record, last_rollback=rollback)
+        self._store.put(KIND, self.record.name, self.record)
+
+    def note(self, now: float, kind: str, text: str, by: str) -> None:
+        """Add a line to its timeline."""
+        self._store.note(self.subject, TimelineEntry(t=now, kind=kind, text=text, by=by))

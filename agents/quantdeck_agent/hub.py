@@ -1,0 +1,139 @@
+"""The host's present state in one place, and who is told when it changes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from quantdeck_core.protocol import events
+from quantdeck_core.protocol.engine import EngineStatus
+from quantdeck_core.protocol.experiment import ExperimentStatus
+from quantdeck_core.protocol.host import Alarm, GatewayView, HostSample, HostStatus
+
+_ALARMS_KEPT = 20
+
+
+class Hub:
+    """Holds what is true now and wakes subscribers.
+
+    A subscriber that is slow gets the newest state of each part once, not every step on the way: nothing queues up.
+    """
+
+    def __init__(self, host: str, version: str, sample: HostSample) -> None:
+        self._host = host
+        self._version = version
+        self._sample = sample
+        self._engines: dict[str, EngineStatus] = {}
+        self._experiments: dict[str, ExperimentStatus] = {}
+        self._gateway: GatewayView | None = None
+        self._alarms: list[Alarm] = []
+        self._revision = 0
+        self._subscribers: set[_Subscriber] = set()
+
+    def status(self) -> HostStatus:
+        """Everything, now."""
+        return HostStatus(
+            name=self._host,
+            agent_version=self._version,
+            sample=self._sample,
+            engines=tuple(self._engines.values()),
+            gateway=self._gateway,
+            experiments=tuple(self._experiments.values()),
+            alarms=tuple(self._alarms),
+        )
+
+    def experiment(self, name: str) -> ExperimentStatus | None:
+        """One experiment as last published."""
+        return self._experiments.get(name)
+
+    def put_sample(self, sample: HostSample) -> None:
+        """A new reading of the machine."""
+        self._sample = sample
+        self._changed("sample")
+
+    def put_engine(self, engine: EngineStatus) -> None:
+        """An engine, where it differs from what is known."""
+        if self._engines.get(engine.name) != engine:
+            self._engines[engine.name] = engine
+            self._changed(f"engine:{engine.name}")
+
+    def remove_engine(self, name: str) -> None:
+        """An engine that is no longer wanted."""
+        if self._engines.pop(name, None):
+            self._changed(f"engine:{name}")
+
+    def put_gateway(self, gateway: GatewayView) -> None:
+        """The gateway, where it differs from what is known."""
+        if self._gateway != gateway:
+            self._gateway = gateway
+            self._changed("gateway")
+
+    def put_experiment(self, experiment: ExperimentStatus) -> None:
+        """An experiment, where it differs from what is known."""
+        if self._experiments.get(experiment.name) != experiment:
+            self._experiments[experiment.name] = experiment
+            self._changed(f"experiment:{experiment.name}")
+
+    def alarm(self, t: float, level: str, text: str, experiment: str = "") -> None:
+        """Tell whoever watches."""
+        last = self._alarms[-1].id if self._alarms else 0
+        alarm = Alarm(id=last + 1, t=t, level=level, text=text, experiment=experiment)
+        self._alarms = [*self._alarms[1 - _ALARMS_KEPT :], alarm]
+        self._changed(f"alarm:{alarm.id}")
+
+    def _changed(self, part: str) -> None:
+        self._revision += 1
+        for subscriber in self._subscribers:
+            subscriber.dirty[part] = None
+            subscriber.wake.set()
+
+    async def subscribe(self) -> AsyncIterator[bytes]:
+        """JSON lines for one watcher: a snapshot, then what changed, and a heartbeat when nothing does."""
+        subscriber = _Subscriber()
+        self._subscribers.add(subscriber)
+        try:
+            yield _line(events.Snapshot(revision=self._revision, status=self.status()))
+            while True:
+                try:
+                    async with asyncio.timeout(events.HEARTBEAT_S):
+                        await subscriber.wake.wait()
+                except TimeoutError:
+                    yield _line(events.Heartbeat(revision=self._revision))
+                    continue
+                subscriber.wake.clear()
+                dirty, subscriber.dirty = subscriber.dirty, {}
+                for part in dirty:
+                    event = self._event(part)
+                    if event is not None:
+                        yield _line(event)
+        finally:
+            self._subscribers.discard(subscriber)
+
+    def _event(self, part: str) -> events.Event | None:
+        kind, _, name = part.partition(":")
+        revision = self._revision
+        if kind == "sample":
+            return events.SampleEvent(revision=revision, sample=self._sample)
+        if kind == "engine":
+            engine = self._engines.get(name)
+            if engine is None:
+                return events.EngineGone(revision=revision, name=name)
+            return events.EngineEvent(revision=revision, engine=engine)
+        if kind == "gateway" and self._gateway is not None:
+            return events.GatewayEvent(revision=revision, gateway=self._gateway)
+        if kind == "experiment":
+            return events.ExperimentEvent(revision=revision, experiment=self._experiments[name])
+        alarm = next((alarm for alarm in self._alarms if kind == "alarm" and alarm.id == int(name)), None)
+        return events.AlarmEvent(revision=revision, alarm=alarm) if alarm else None
+
+
+class _Subscriber:
+    def __init__(self) -> None:
+        self.wake = asyncio.Event()
+        self.dirty: dict[str, None] = {}
+
+
+def _line(event: events.Event) -> bytes:
+    return msgspec.json.encode(event) + b"\n"

@@ -1,0 +1,35 @@
+"""How an agent was started."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from quantdeck_agent.paths import Paths
+
+
+@dataclass(frozen=True)
+class SshOptions:
+    """Where and with which keys the agent serves SSH itself."""
+
+    host: str
+    port: int
+    host_key: Path
+    authorized_keys: Path
+
+
+@dataclass(frozen=True)
+class Options:
+    """How an agent was started.
+
+    Attributes:
+        gateway: `HOST:PORT` of its gateway, None for a host without one.
+        lifeline: file descriptor of a pipe; when its other end closes, the agent ends and takes its engines and its
+            gateway with it. None: they outlive it.
+    """
+
+    name: str
+    paths: Paths
+    gateway: str | None = None
+    ssh: SshOptions | None = None
+    lifeline: int | None = None

@@ -1,0 +1,87 @@
+"""Who a process is: its PID alone is not enough, since the kernel gives it to others later."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+
+import msgspec
+import psutil
+
+MARKER = "QUANTDECK_PROCESS"
+"""Environment variable that names a process started by an agent: `<owner>/<name>`."""
+
+
+class ProcessIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """A process that was started here.
+
+    Attributes:
+        created: start time as the kernel tells it, UNIX seconds.
+        marker: value of `MARKER` in its environment.
+    """
+
+    pid: int
+    created: float
+    marker: str
+
+    def process(self) -> psutil.Process | None:
+        """The live process, or None where it has ended or the PID belongs to somebody else by now."""
+        try:
+            process = psutil.Process(self.pid)
+            if abs(process.create_time() - self.created) > 0.5 or process.status() == psutil.STATUS_ZOMBIE:
+                return None
+            return process if process.environ().get(MARKER) == self.marker else None
+        except psutil.Error:
+            return None
+
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self.process() is not None
+
+    def signal_group(self, number: signal.Signals) -> None:
+        """Signal the whole session that it leads; nothing where it is gone."""
+        if self.alive():
+            try:
+                os.killpg(self.pid, number)
+            except ProcessLookupError:
+                return
+
+    def rss_bytes(self) -> int | None:
+        """Resident memory of it and its children, None where it is gone."""
+        process = self.process()
+        if process is None:
+            return None
+        total = 0
+        for one in (process, *_children(process)):
+            try:
+                total += one.memory_info().rss
+            except psutil.Error:
+                continue
+        return total
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.Error:
+        return []
+
+
+def identify(pid: int, marker: str) -> ProcessIdentity | None:
+    """The identity of a process that was just started, None where it has ended already."""
+    try:
+        return ProcessIdentity(pid=pid, created=psutil.Process(pid).create_time(), marker=marker)
+    except psutil.Error:
+        return None
+
+
+def find_marked(prefix: str) -> Iterator[ProcessIdentity]:
+    """Session leaders of this user whose marker begins so: what a lost database no longer knows."""
+    for process in psutil.process_iter():
+        try:
+            marker = process.environ().get(MARKER, "")
+            if marker.startswith(prefix) and os.getpgid(process.pid) == process.pid:
+                yield ProcessIdentity(pid=process.pid, created=process.create_time(), marker=marker)
+        except (psutil.Error, ProcessLookupError):
+            continue

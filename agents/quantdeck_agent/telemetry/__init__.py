@@ -1,0 +1,1 @@
+"""What the machine is doing: NVML where there is an NVIDIA driver, psutil everywhere."""

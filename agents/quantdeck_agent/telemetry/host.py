@@ -1,0 +1,35 @@
+"""One reading of the machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psutil
+
+from quantdeck_agent.telemetry.gpus import Gpus
+from quantdeck_core.protocol.host import HostSample
+
+
+class HostSampler:
+    """Reads CPU, memory, disk and GPUs."""
+
+    def __init__(self, disk: Path) -> None:
+        """`disk`: a path on the disk whose free space matters (the state folder's)."""
+        self._disk = disk
+        self._gpus = Gpus()
+        psutil.cpu_percent()  # the first call has nothing to compare with
+
+    def sample(self, now: float) -> HostSample:
+        """A reading at a UNIX time; CPU use is since the reading before."""
+        memory = psutil.virtual_memory()
+        return HostSample(
+            t=now,
+            cpu_percent=psutil.cpu_percent(),
+            cpu_count=psutil.cpu_count() or 1,
+            load_1m=psutil.getloadavg()[0],
+            memory_used_bytes=memory.total - memory.available,
+            memory_total_bytes=memory.total,
+            disk_free_bytes=psutil.disk_usage(str(self._disk)).free,
+            gpus=self._gpus.sample(),
+            gpu_note=self._gpus.note,
+        )

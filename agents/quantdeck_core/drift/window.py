@@ -1,0 +1,115 @@
+"""The last answers of one arm, counted as they come."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+import msgspec
+
+from quantdeck_core.protocol.gateway import AnswerSignals
+
+
+class WindowStats(msgspec.Struct, frozen=True, kw_only=True):
+    """What a window holds. Lengths are in words; means and shares are None without outputs.
+
+    Attributes:
+        outputs: finished answers; `failures` come on top.
+    """
+
+    outputs: int = 0
+    failures: int = 0
+    repetitions: int = 0
+    refusals: int = 0
+    mean_words: float | None = None
+    sd_words: float | None = None
+    coherence: float | None = None
+
+    @property
+    def repetition_rate(self) -> float:
+        """Share of looping answers, 0 without outputs."""
+        return self.repetitions / self.outputs if self.outputs else 0.0
+
+    @property
+    def refusal_rate(self) -> float:
+        """Share of refusals, 0 without outputs."""
+        return self.refusals / self.outputs if self.outputs else 0.0
+
+    @property
+    def failure_rate(self) -> float:
+        """Share of failed answers among all, 0 without any."""
+        total = self.outputs + self.failures
+        return self.failures / total if total else 0.0
+
+
+class ArmWindow:
+    """The last answers of one generation of an arm.
+
+    A new generation empties it: another checkpoint is another model, and the healthy answers of the old one must not
+    hide the loops of the new. Late answers of an older generation are not counted.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._empty(generation=0)
+
+    def _empty(self, generation: int) -> None:
+        self.generation = generation
+        self._answers: deque[AnswerSignals] = deque()
+        self._repetitions = 0
+        self._refusals = 0
+        self._failures = 0
+        self._words = 0
+        self._words_squared = 0
+        self._coherence = 0.0
+
+    def start_generation(self, generation: int) -> None:
+        """Forget what an earlier generation answered."""
+        if generation > self.generation:
+            self._empty(generation)
+
+    def forget(self) -> None:
+        """Begin anew with the same generation: somebody says that what was wrong has been mended."""
+        self._empty(self.generation)
+
+    def add(self, answer: AnswerSignals) -> bool:
+        """Count an answer; False where it came from an older generation."""
+        self.start_generation(answer.generation)
+        if answer.generation < self.generation:
+            return False
+        self._answers.append(answer)
+        self._count(answer, 1)
+        if len(self._answers) > self.size:
+            self._count(self._answers.popleft(), -1)
+        return True
+
+    def _count(self, answer: AnswerSignals, sign: int) -> None:
+        if not answer.complete:
+            self._failures += sign
+            return
+        self._repetitions += sign * answer.repetition
+        self._refusals += sign * answer.refusal
+        self._words += sign * answer.words
+        self._words_squared += sign * answer.words * answer.words
+        self._coherence += sign * answer.coherence
+
+    @property
+    def answers(self) -> deque[AnswerSignals]:
+        """The answers themselves, oldest first; not to be changed."""
+        return self._answers
+
+    def stats(self) -> WindowStats:
+        """Counts and means of the window."""
+        outputs = len(self._answers) - self._failures
+        if not outputs:
+            return WindowStats(failures=self._failures)
+        mean = self._words / outputs
+        return WindowStats(
+            outputs=outputs,
+            failures=self._failures,
+            repetitions=self._repetitions,
+            refusals=self._refusals,
+            mean_words=mean,
+            sd_words=math.sqrt(max(0.0, self._words_squared / outputs - mean * mean)),
+            coherence=self._coherence / outputs,
+        )

@@ -1,0 +1,1 @@
+"""From a profile to the command line of an engine."""

@@ -1,0 +1,36 @@
+"""The exact command line of an engine: pure, so that it can be shown before anything starts."""
+
+from __future__ import annotations
+
+from quantdeck_core.profile.schema import Profile
+
+
+def engine_argv(profile: Profile, model_path: str, port: int, python: str) -> list[str]:
+    """argv of the process that serves a profile.
+
+    Args:
+        model_path: absolute path of the checkpoint.
+        port: loopback port to listen on.
+        python: interpreter that has the engine's package.
+    """
+    match profile.engine:
+        case "xllamacpp":
+            return _xllamacpp(profile, model_path, port, python)
+
+
+def _xllamacpp(profile: Profile, model_path: str, port: int, python: str) -> list[str]:
+    serve = profile.serve
+    flags = {
+        "--model": model_path,
+        "--alias": profile.served_name,
+        "--host": "127.0.0.1",
+        "--port": port,
+        # llama.cpp divides its context among the slots.
+        "--ctx-size": serve.max_model_len * serve.max_num_seqs,
+        "--parallel": serve.max_num_seqs,
+        "--threads": serve.threads,
+        "--batch-size": serve.batch_size,
+        "--n-gpu-layers": serve.n_gpu_layers,
+        "--n-predict": serve.max_tokens,
+    }
+    return [python, "-m", "quantdeck_agent.engines.xllamacpp_main", *(str(p) for pair in flags.items() for p in pair)]

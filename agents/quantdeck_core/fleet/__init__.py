@@ -1,0 +1,1 @@
+"""The fleet as a console sees it: a pure model fed by events."""

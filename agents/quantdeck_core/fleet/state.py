@@ -1,0 +1,125 @@
+"""The fleet as one immutable value: `apply(state, host, update, now)` gives the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import TypeVar
+
+import msgspec
+
+from quantdeck_core.fleet.link import LinkChange
+from quantdeck_core.protocol.engine import EngineStatus
+from quantdeck_core.protocol.events import (
+    AlarmEvent,
+    EngineEvent,
+    EngineGone,
+    Event,
+    ExperimentEvent,
+    GatewayEvent,
+    Heartbeat,
+    SampleEvent,
+    Snapshot,
+)
+from quantdeck_core.protocol.experiment import ExperimentStatus
+from quantdeck_core.protocol.host import Alarm, HostStatus
+
+_Named = TypeVar("_Named", EngineStatus, ExperimentStatus)
+
+KEPT_ALARMS = 20
+"""As many as an agent keeps."""
+
+
+class HostView(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one host.
+
+    Attributes:
+        status: as last heard, also while the link is down; None before the first snapshot.
+        linked_at: console time of the last change of the link, UNIX seconds.
+        heard_at: console time when the host last said anything, None while it never did.
+    """
+
+    name: str
+    link: LinkChange = LinkChange(state="connecting")
+    status: HostStatus | None = None
+    linked_at: float | None = None
+    heard_at: float | None = None
+
+    @property
+    def alarms(self) -> tuple[Alarm, ...]:
+        """The newest last."""
+        return self.status.alarms if self.status else ()
+
+    def experiment(self, name: str) -> ExperimentStatus | None:
+        """The experiment of that name on this host."""
+        found = self.status.experiments if self.status else ()
+        return next((experiment for experiment in found if experiment.name == name), None)
+
+
+class FleetState(msgspec.Struct, frozen=True, kw_only=True):
+    """All hosts, in the order of the fleet file."""
+
+    hosts: Mapping[str, HostView]
+
+    @classmethod
+    def of(cls, names: Iterable[str]) -> FleetState:
+        """A fleet of which nothing was heard yet."""
+        return cls(hosts=MappingProxyType({name: HostView(name=name) for name in names}))
+
+    def running(self, experiment: str) -> list[HostView]:
+        """The hosts whose gateways run an experiment of this name."""
+        return [view for view in self.hosts.values() if view.experiment(experiment)]
+
+
+def apply(state: FleetState, host: str, update: Event | LinkChange, now: float) -> FleetState:
+    """The fleet after something came from a host (or happened to its link) at a UNIX time."""
+    view = _next(state.hosts.get(host) or HostView(name=host), update, now)
+    return FleetState(hosts=MappingProxyType({**state.hosts, host: view}))
+
+
+def fresh_alarms(before: HostView | None, after: HostView) -> tuple[Alarm, ...]:
+    """Alarms to ring for: those that came since, not those that a first snapshot found waiting.
+
+    An agent's ids rise; one that was set up anew starts at 1 again, so the time counts as well.
+    """
+    if before is None or before.status is None:
+        return ()
+    known = {(alarm.id, alarm.t) for alarm in before.alarms}
+    return tuple(alarm for alarm in after.alarms if (alarm.id, alarm.t) not in known)
+
+
+def _next(view: HostView, update: Event | LinkChange, now: float) -> HostView:
+    if isinstance(update, LinkChange):
+        return msgspec.structs.replace(view, link=update, linked_at=now)
+    if isinstance(update, Snapshot):
+        return msgspec.structs.replace(view, status=update.status, heard_at=now)
+    # Before the first snapshot there is nothing that an event could change; it still is a sign of life.
+    status = _changed(view.status, update) if view.status else None
+    return msgspec.structs.replace(view, status=status, heard_at=now)
+
+
+def _changed(status: HostStatus, update: Event) -> HostStatus:
+    replace = msgspec.structs.replace
+    match update:
+        case SampleEvent(sample=sample):
+            return replace(status, sample=sample)
+        case GatewayEvent(gateway=gateway):
+            return replace(status, gateway=gateway)
+        case EngineEvent(engine=engine):
+            return replace(status, engines=_put(status.engines, engine))
+        case EngineGone(name=name):
+            return replace(status, engines=tuple(engine for engine in status.engines if engine.name != name))
+        case ExperimentEvent(experiment=experiment):
+            return replace(status, experiments=_put(status.experiments, experiment))
+        case AlarmEvent(alarm=alarm):
+            return replace(status, alarms=(*status.alarms, alarm)[-KEPT_ALARMS:])
+        case Snapshot() | Heartbeat():
+            return status
+
+
+def _put(known: tuple[_Named, ...], new: _Named) -> tuple[_Named, ...]:
+    """Replace the one of that name where it stands, or add it at the end."""
+    changed = [new if one.name == new.name else one for one in known]
+    if all(one.name != new.name for one in known):
+        changed.append(new)
+    return tuple(changed)

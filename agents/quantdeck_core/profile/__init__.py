@@ -1,0 +1,1 @@
+"""Profiles: how a checkpoint is served, as TOML that a person writes."""

@@ -1,0 +1,79 @@
+"""What a console asks of an agent. Every change has a request id, applied once however often it arrives."""
+
+from __future__ import annotations
+
+import msgspec
+
+from quantdeck_core.drift.thresholds import Thresholds
+from quantdeck_core.profile.schema import Profile
+from quantdeck_core.protocol.gateway import WeightBp
+
+
+class _Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    request_id: str
+    by: str = ""
+    """Who asks, as shown in the timeline; the agent adds the role of the connection."""
+
+
+class Deploy(_Change, kw_only=True, frozen=True):
+    """Start an engine under a name, or replace the one that runs under it.
+
+    Attributes:
+        name: the engine's name on the host; empty for the profile's.
+        replace: the new one becomes ready before the old one drains; without it, a name in use is refused.
+    """
+
+    profile: Profile
+    name: str = ""
+    replace: bool = False
+
+
+class Stop(_Change, kw_only=True, frozen=True):
+    """Drain and end an engine."""
+
+
+class CreateExperiment(_Change, kw_only=True, frozen=True):
+    """Put two engines of the gateway's host side by side, at weight 0."""
+
+    name: str
+    control: str
+    treatment: str
+    thresholds: Thresholds = msgspec.field(default_factory=Thresholds)
+
+
+class ChangeWeight(_Change, kw_only=True, frozen=True):
+    """Set the treatment's share.
+
+    Attributes:
+        revision: of the experiment that the asker saw; refused with 409 when it is stale.
+    """
+
+    weight_bp: WeightBp
+    revision: int
+    reason: str = ""
+
+
+class Rollback(_Change, kw_only=True, frozen=True):
+    """Everyone back to the control, latched. Needs no revision: it is right whatever happened since."""
+
+    reason: str
+
+
+class ClearLatch(_Change, kw_only=True, frozen=True):
+    """Allow the treatment again, from 5 %."""
+
+    revision: int
+    reason: str
+
+
+class Applied(msgspec.Struct, frozen=True, kw_only=True):
+    """A change that was persisted and is effective.
+
+    Attributes:
+        revision: of the changed thing, to base the next change on.
+        effective_ms: from the agent's receipt until the gateway acknowledged, for changes of the split.
+    """
+
+    revision: int
+    detail: str = ""
+    effective_ms: float | None = None

@@ -1,0 +1,1 @@
+"""How a treatment gets its users and loses them again: (state, event, now) -> (state, effects)."""

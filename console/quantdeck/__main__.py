@@ -1,0 +1,7 @@
+"""`python -m quantdeck COMMAND ...`"""
+
+import sys
+
+from quantdeck.main import main
+
+sys.exit(main())

@@ -1,0 +1,71 @@
+"""`quantdeck COMMAND ...`: finds the part that was named and imports nothing else."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from importlib.metadata import version
+
+import msgspec
+
+from quantdeck_core.errors import ErrorInfo, ExitCode, QuantdeckError, exit_code_of
+
+COMMANDS = {
+    "demo": ("quantdeck_demo.cli", "everything at once on this machine: engines, gateway, traffic, console"),
+    "console": ("quantdeck_console.commands.console", "the terminal console of a fleet"),
+    "fleet": ("quantdeck_console.commands.fleet", "the fleet at a glance, as text or JSON"),
+    "deploy": ("quantdeck_console.commands.deploy", "start an engine from a profile, or replace one"),
+    "stop": ("quantdeck_console.commands.stop", "drain and end an engine"),
+    "experiment": ("quantdeck_console.commands.experiment", "create, list, show, clear experiments"),
+    "weight": ("quantdeck_console.commands.weight", "change the treatment's share of users"),
+    "rollback": ("quantdeck_console.commands.rollback", "everyone back to the control, latched"),
+    "profile": ("quantdeck_console.commands.profile", "list, show and validate profiles"),
+    "agent": ("quantdeck_agent.cli", "the daemon of a host"),
+    "gateway": ("quantdeck_gateway.cli", "the gateway alone"),
+}
+"""Each module has `main(argv) -> int`. A string and not an import: no part may load another one's dependencies."""
+
+
+def main() -> int:
+    """Run one command; every error of ours ends as two lines, or as JSON where that was asked for."""
+    argv = sys.argv[1:]
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        sys.stdout.write(usage())
+        return ExitCode.DONE if argv else ExitCode.USAGE
+    if argv[0] in ("-V", "--version"):
+        sys.stdout.write(f"quantdeck {version('quantdeck')}\n")
+        return ExitCode.DONE
+    name, rest = argv[0], argv[1:]
+    if name not in COMMANDS:
+        close = next((known for known in COMMANDS if known.startswith(name[:3])), "")
+        hint = f"Did you mean `quantdeck {close}`?" if close else "`quantdeck --help` lists the commands."
+        _complain(ErrorInfo(code="unknown-command", title="Usage", detail=f"There is no {name!r}.", hint=hint), False)
+        return ExitCode.USAGE
+    try:
+        return int(import_module(COMMANDS[name][0]).main(rest))
+    except QuantdeckError as error:
+        _complain(error.info(), "--json" in rest)
+        return exit_code_of(error)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone, as `| head` does; Python would complain once more at its exit.
+        sys.stderr.close()
+        return ExitCode.DONE
+
+
+def usage() -> str:
+    """The list of commands."""
+    width = max(map(len, COMMANDS))
+    lines = "\n".join(f"  {name:<{width}}  {summary}" for name, (_, summary) in COMMANDS.items())
+    return f"usage: quantdeck COMMAND [--help]\n\n{lines}\n"
+
+
+def _complain(error: ErrorInfo, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(msgspec.json.encode({"error": error}).decode() + "\n")
+        return
+    sys.stderr.write(f"error: {error.detail}\n")
+    if error.hint:
+        sys.stderr.write(f"  next: {error.hint}\n")

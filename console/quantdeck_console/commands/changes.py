@@ -1,0 +1,82 @@
+"""A change of one experiment on every gateway that runs it, and an honest account of where it was applied."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from quantdeck_console.commands.common import ask, emit, run_with_fleet, statuses
+from quantdeck_console.link.agent_client import AgentClient
+from quantdeck_console.link.fleet_file import Fleet, Host
+from quantdeck_core.errors import ErrorInfo, ExitCode, NotFoundError, QuantdeckError, exit_code_of
+from quantdeck_core.protocol.experiment import ExperimentStatus
+from quantdeck_core.protocol.requests import Applied
+
+Change = Callable[[AgentClient, ExperimentStatus], Awaitable[Applied]]
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of a change on one host: exactly one of the two."""
+
+    applied: Applied | None = None
+    error: ErrorInfo | None = None
+
+
+async def find_experiment(
+    fleet: Fleet, name: str
+) -> tuple[list[tuple[Host, ExperimentStatus]], dict[str, QuantdeckError]]:
+    """Hosts whose gateway runs an experiment, and hosts that did not answer and may run it too.
+
+    Raises:
+        NotFoundError: every host answered, and none runs it.
+    """
+    found, silent = [], {}
+    for host, status in zip(fleet.host, (await statuses(fleet)).values(), strict=True):
+        if isinstance(status, QuantdeckError):
+            silent[host.name] = status
+        else:
+            found += [(host, experiment) for experiment in status.experiments if experiment.name == name]
+    if not found and not silent:
+        raise NotFoundError(f"No experiment {name!r} on any host.", "`quantdeck experiment list` shows them.")
+    return found, silent
+
+
+async def _everywhere(fleet: Fleet, name: str, change: Change) -> dict[str, Applied | QuantdeckError]:
+    found, silent = await find_experiment(fleet, name)
+
+    async def one(host: Host, experiment: ExperimentStatus) -> Applied | QuantdeckError:
+        try:
+            return await ask(host, lambda client: change(client, experiment))
+        except QuantdeckError as error:
+            return error
+
+    applied = await asyncio.gather(*(one(host, experiment) for host, experiment in found))
+    return dict(zip((host.name for host, _ in found), applied, strict=True)) | silent
+
+
+def change_experiment(options: argparse.Namespace, name: str, change: Change, done: str) -> int:
+    """Apply a change wherever the experiment runs, print what happened host by host, and return the exit code.
+
+    0 where it was applied everywhere, 4 where only on some hosts, else the code of the first error.
+    """
+    results = run_with_fleet(options, lambda fleet: _everywhere(fleet, name, change))
+    outcomes = {
+        host: Outcome(error=one.info()) if isinstance(one, QuantdeckError) else Outcome(applied=one)
+        for host, one in results.items()
+    }
+    emit(options.json, outcomes, (f"{host}: {_line(outcome, done)}" for host, outcome in outcomes.items()))
+    errors = [one for one in results.values() if isinstance(one, QuantdeckError)]
+    if not errors:
+        return ExitCode.DONE
+    return exit_code_of(errors[0]) if len(errors) == len(results) else ExitCode.PARTLY
+
+
+def _line(outcome: Outcome, done: str) -> str:
+    if outcome.error:
+        return f"NOT APPLIED: {outcome.error.detail} {outcome.error.hint}"
+    applied = outcome.applied or Applied(revision=0)
+    took = "" if applied.effective_ms is None else f" in {applied.effective_ms:g} ms"
+    return f"{done}, {applied.detail}{took}"

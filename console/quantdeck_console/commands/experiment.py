@@ -1,0 +1,107 @@
+"""`quantdeck experiment create FILE | list | show NAME | clear NAME`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from quantdeck_console.commands.changes import change_experiment, find_experiment
+from quantdeck_console.commands.common import (
+    add_fleet_option,
+    ask,
+    emit,
+    host_named,
+    new_request_id,
+    parse_reason,
+    run_with_fleet,
+    statuses,
+    who,
+)
+from quantdeck_console.link.agent_client import AgentClient
+from quantdeck_console.link.fleet_file import Fleet
+from quantdeck_console.plain.experiment import experiment_lines
+from quantdeck_core.errors import InputError, QuantdeckError
+from quantdeck_core.profile.schema import ExperimentFile
+from quantdeck_core.profile.toml_text import decode_toml
+from quantdeck_core.protocol.experiment import ExperimentStatus
+from quantdeck_core.protocol.requests import Applied, ClearLatch, CreateExperiment
+
+
+def main(argv: list[str]) -> int:
+    """Create, list, show experiments, or clear a rollback."""
+    options = _parser().parse_args(argv)
+    match options.action:
+        case "create":
+            return _create(options)
+        case "clear":
+            return _clear(options)
+        case _:
+            return _show(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="quantdeck experiment", description="Two engines side by side.")
+    actions = parser.add_subparsers(dest="action", required=True)
+    create = actions.add_parser("create", help="from a TOML file, at 0 %")
+    create.add_argument("file", type=Path)
+    listing = actions.add_parser("list", help="all experiments of the fleet")
+    show = actions.add_parser("show", help="both arms side by side")
+    clear = actions.add_parser("clear", help="after a rollback: let the treatment start again from 5 %%")
+    for one in (show, clear):
+        one.add_argument("experiment")
+    clear.add_argument("--reason", required=True, help="what was mended; for the timeline")
+    for one in (create, listing, show, clear):
+        one.add_argument("--json", action="store_true", help="machine-readable output with stable keys")
+        add_fleet_option(one)
+    return parser
+
+
+def _create(options: argparse.Namespace) -> int:
+    try:
+        text = options.file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"Cannot read {options.file}: {error}.", "Check the path.") from None
+    experiment = decode_toml(text, ExperimentFile, str(options.file))
+    wish = CreateExperiment(
+        request_id=new_request_id(),
+        by=who(),
+        name=experiment.name,
+        control=experiment.control.engine,
+        treatment=experiment.treatment.engine,
+        thresholds=experiment.rollback,
+    )
+
+    async def work(fleet: Fleet) -> Applied:
+        host = host_named(fleet, experiment.gateway)
+        return await ask(host, lambda client: client.create_experiment(wish))
+
+    applied = run_with_fleet(options, work)
+    emit(options.json, applied, [f"{experiment.gateway}: {experiment.name} created at 0 %, {applied.detail}"])
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    async def work(fleet: Fleet) -> dict[str, list[ExperimentStatus]]:
+        if options.action == "show":
+            found, _ = await find_experiment(fleet, options.experiment)
+            return {host.name: [experiment] for host, experiment in found}
+        return {
+            host: list(status.experiments)
+            for host, status in (await statuses(fleet)).items()
+            if not isinstance(status, QuantdeckError)
+        }
+
+    found = run_with_fleet(options, work)
+    lines = [line for host, experiments in found.items() for one in experiments for line in experiment_lines(host, one)]
+    emit(options.json, found, lines or ["no experiments"])
+    return 0
+
+
+def _clear(options: argparse.Namespace) -> int:
+    reason, request_id = parse_reason(options.reason), new_request_id()
+
+    async def change(client: AgentClient, experiment: ExperimentStatus) -> Applied:
+        wish = ClearLatch(request_id=request_id, by=who(), revision=experiment.state.revision, reason=reason)
+        return await client.clear_latch(options.experiment, wish)
+
+    return change_experiment(options, options.experiment, change, "starting again at 5 %")

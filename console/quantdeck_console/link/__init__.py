@@ -1,0 +1,1 @@
+"""The console's side of the wire: SSH to each host, HTTP/JSON inside it."""

@@ -1,0 +1,113 @@
+"""Typed calls to one agent, whatever carries the HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TypeVar
+
+import httpx
+import msgspec
+
+from quantdeck_core.errors import ErrorInfo, RemoteError, UnreachableError
+from quantdeck_core.protocol import requests
+from quantdeck_core.protocol.events import HEARTBEAT_S, Event
+from quantdeck_core.protocol.host import HostStatus, Version
+
+T = TypeVar("T")
+
+DEADLINE_S = 10.0
+SILENCE_S = 3 * HEARTBEAT_S
+"""A stream that says nothing for so long is dead, whatever TCP thinks."""
+
+
+class AgentClient:
+    """One agent's paths.
+
+    All calls raise `UnreachableError` where the agent does not answer and `RemoteError` where it refuses.
+    """
+
+    def __init__(self, host: str, transport: httpx.AsyncBaseTransport) -> None:
+        self._host = host
+        self._http = httpx.AsyncClient(transport=transport, base_url="http://agent", timeout=DEADLINE_S)
+
+    async def close(self) -> None:
+        """Close its connections."""
+        await self._http.aclose()
+
+    async def version(self) -> Version:
+        """The handshake."""
+        return await self._call("GET", "/v1/version", None, Version)
+
+    async def status(self) -> HostStatus:
+        """Everything, now."""
+        return await self._call("GET", "/v1/status", None, HostStatus)
+
+    async def events(self) -> AsyncIterator[Event]:
+        """A snapshot, then every change, until the link breaks."""
+        decoder = msgspec.json.Decoder(Event)
+        timeout = httpx.Timeout(DEADLINE_S, read=SILENCE_S)
+        try:
+            async with self._http.stream("GET", "/v1/events", timeout=timeout) as response:
+                if response.status_code != 200:
+                    raise _refusal(response.status_code, await response.aread())
+                async for line in response.aiter_lines():
+                    yield decoder.decode(line)
+        except (httpx.HTTPError, msgspec.MsgspecError) as error:
+            raise self._unreachable(error) from None
+
+    async def deploy(self, ask: requests.Deploy) -> requests.Applied:
+        """Begin to start or replace an engine."""
+        return await self._change("/v1/engines", ask)
+
+    async def stop(self, engine: str, ask: requests.Stop) -> requests.Applied:
+        """Begin to drain and end an engine."""
+        return await self._change(f"/v1/engines/{engine}/stop", ask)
+
+    async def create_experiment(self, ask: requests.CreateExperiment) -> requests.Applied:
+        """Put two engines side by side."""
+        return await self._change("/v1/experiments", ask)
+
+    async def change_weight(self, experiment: str, ask: requests.ChangeWeight) -> requests.Applied:
+        """Set the treatment's weight."""
+        return await self._change(f"/v1/experiments/{experiment}/weight", ask)
+
+    async def roll_back(self, experiment: str, ask: requests.Rollback) -> requests.Applied:
+        """Everyone back to the control."""
+        return await self._change(f"/v1/experiments/{experiment}/rollback", ask)
+
+    async def clear_latch(self, experiment: str, ask: requests.ClearLatch) -> requests.Applied:
+        """Let the treatment start again."""
+        return await self._change(f"/v1/experiments/{experiment}/clear", ask)
+
+    async def _change(self, path: str, ask: msgspec.Struct) -> requests.Applied:
+        return await self._call("POST", path, ask, requests.Applied)
+
+    async def _call(self, method: str, path: str, body: msgspec.Struct | None, kind: type[T]) -> T:
+        content = None if body is None else msgspec.json.encode(body)
+        try:
+            response = await self._http.request(
+                method, path, content=content, headers={"content-type": "application/json"}
+            )
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from None
+        if response.status_code != 200:
+            raise _refusal(response.status_code, response.content)
+        try:
+            return msgspec.json.decode(response.content, type=kind)
+        except msgspec.MsgspecError as error:
+            raise self._unreachable(error) from None
+
+    def _unreachable(self, error: Exception) -> UnreachableError:
+        text = str(error) or type(error).__name__
+        return UnreachableError(
+            f"The agent of {self._host} does not answer: {text}.",
+            "Is `quantdeck agent run` running there, and is the socket in fleet.toml its own?",
+        )
+
+
+def _refusal(status: int, body: bytes) -> RemoteError:
+    try:
+        info = msgspec.json.decode(body, type=ErrorInfo)
+    except msgspec.MsgspecError:
+        info = ErrorInfo(code="refused", title="Refused", detail=f"The agent answered with HTTP {status}.")
+    return RemoteError(info, status)

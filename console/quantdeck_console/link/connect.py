@@ -1,0 +1,92 @@
+"""Open the way to one agent: a local socket, or SSH with a checked host key."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from quantdeck_console.link.agent_client import AgentClient
+from quantdeck_console.link.fleet_file import Host
+from quantdeck_core.errors import QuantdeckError, UnreachableError
+
+if TYPE_CHECKING:
+    import asyncssh
+
+CONNECT_DEADLINE_S = 10.0
+KEEPALIVE_S = 15
+KEEPALIVE_MISSES = 2
+
+
+class LinkRefusedError(QuantdeckError):
+    """Trying again will not help: a wrong host key, or no permission."""
+
+    code = "link-refused"
+    title = "Connection refused"
+
+
+@asynccontextmanager
+async def agent_of(host: Host) -> AsyncIterator[AgentClient]:
+    """A client for one host's agent.
+
+    Raises:
+        UnreachableError: the host does not answer.
+        LinkRefusedError: its key is not the known one, or it does not accept ours.
+    """
+    if not host.ssh:
+        client = AgentClient(host.name, httpx.AsyncHTTPTransport(uds=host.socket))
+        try:
+            yield client
+        finally:
+            await client.close()
+        return
+    connection = await _ssh(host)
+    from quantdeck_console.link.ssh_transport import SshTransport
+
+    try:
+        client = AgentClient(host.name, SshTransport(connection, host.socket))
+        try:
+            yield client
+        finally:
+            await client.close()
+    finally:
+        connection.close()
+        await connection.wait_closed()
+
+
+async def _ssh(host: Host) -> asyncssh.SSHClientConnection:
+    import asyncssh  # 100 ms and 20 MiB: only where a host is reached by SSH
+
+    user, address, port = split_ssh(host.ssh)
+    options: dict[str, Any] = {"keepalive_interval": KEEPALIVE_S, "keepalive_count_max": KEEPALIVE_MISSES}
+    if user:
+        options["username"] = user
+    if port:
+        options["port"] = port
+    if host.identity:
+        options["client_keys"] = [host.identity]
+    if host.known_hosts:
+        options["known_hosts"] = host.known_hosts
+    try:
+        return await asyncssh.connect(address, connect_timeout=CONNECT_DEADLINE_S, **options)
+    except asyncssh.HostKeyNotVerifiable as error:
+        raise LinkRefusedError(
+            f"The key of {host.name} is not the known one: {error}.",
+            "Compare fingerprints with whoever runs the host before you change known_hosts.",
+        ) from None
+    except asyncssh.PermissionDenied:
+        raise LinkRefusedError(f"{host.name} does not accept your key.", f"Try: ssh {host.ssh}") from None
+    except (OSError, asyncssh.Error, TimeoutError) as error:
+        text = str(error) or type(error).__name__
+        raise UnreachableError(f"{host.name} cannot be reached by SSH: {text}.", f"Try: ssh {host.ssh}") from None
+
+
+def split_ssh(target: str) -> tuple[str, str, int]:
+    """`user@host:port` in parts; empty and 0 where not given. IPv6 addresses stand in brackets."""
+    user, _, address = target.rpartition("@")
+    host, separator, port = address.rpartition(":")
+    if separator and port.isdigit() and (":" not in host or host.endswith("]")):
+        return user, host.strip("[]"), int(port)
+    return user, address.strip("[]"), 0

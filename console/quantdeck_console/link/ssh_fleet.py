@@ -1,0 +1,84 @@
+"""The fleet as screens and commands use it: every host connected, watched, and connected again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from quantdeck_console.link.agent_client import AgentClient
+from quantdeck_console.link.connect import LinkRefusedError, agent_of
+from quantdeck_console.link.fleet_file import Fleet, Host
+from quantdeck_console.link.interface import Listener
+from quantdeck_core.errors import QuantdeckError, UnreachableError
+from quantdeck_core.fleet.link import LinkChange
+from quantdeck_core.protocol.host import PROTOCOL
+from quantdeck_core.protocol.requests import Applied, ChangeWeight, ClearLatch, Rollback
+
+FIRST_RETRY_S = 0.5
+LAST_RETRY_S = 10.0
+
+
+class SshFleet:
+    """A `FleetLink` over SSH (or a local socket) to each host."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._hosts = {host.name: host for host in fleet.host}
+        self._clients: dict[str, AgentClient] = {}
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Names, in the order of the fleet file."""
+        return tuple(self._hosts)
+
+    async def run(self, listener: Listener) -> None:
+        """Keep every host connected until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for host in self._hosts.values():
+                group.create_task(self._keep(host, listener))
+
+    async def _keep(self, host: Host, listener: Listener) -> None:
+        pause = FIRST_RETRY_S
+        while True:
+            listener(host.name, LinkChange(state="connecting"))
+            try:
+                async with agent_of(host) as client:
+                    pause = await self._watch(host, client, listener)
+            except LinkRefusedError as error:
+                listener(host.name, LinkChange(state="refused", detail=f"{error.detail} {error.hint}"))
+                pause = LAST_RETRY_S
+            except QuantdeckError as error:
+                listener(host.name, LinkChange(state="lost", detail=error.detail))
+            finally:
+                self._clients.pop(host.name, None)
+            await asyncio.sleep(pause)
+            pause = min(LAST_RETRY_S, pause * 2)
+
+    async def _watch(self, host: Host, client: AgentClient, listener: Listener) -> float:
+        """Pass on events until the link breaks; returns the pause before the next try."""
+        version = await client.version()
+        read_only = version.protocol != PROTOCOL
+        detail = f"agent speaks protocol {version.protocol}, this console {PROTOCOL}: read-only" if read_only else ""
+        listener(host.name, LinkChange(state="connected", detail=detail, role=version.role, read_only=read_only))
+        self._clients[host.name] = client
+        async for event in client.events():
+            listener(host.name, event)
+        listener(host.name, LinkChange(state="lost", detail="the agent ended the connection"))
+        return FIRST_RETRY_S
+
+    async def change_weight(self, host: str, experiment: str, change: ChangeWeight) -> Applied:
+        """Set the treatment's weight on one gateway."""
+        return await self._with(host, lambda client: client.change_weight(experiment, change))
+
+    async def roll_back(self, host: str, experiment: str, change: Rollback) -> Applied:
+        """Everyone back to the control, latched."""
+        return await self._with(host, lambda client: client.roll_back(experiment, change))
+
+    async def clear_latch(self, host: str, experiment: str, change: ClearLatch) -> Applied:
+        """Let the treatment start again from 5 %."""
+        return await self._with(host, lambda client: client.clear_latch(experiment, change))
+
+    async def _with(self, host: str, call: Callable[[AgentClient], Awaitable[Applied]]) -> Applied:
+        client = self._clients.get(host)
+        if client is None:
+            raise UnreachableError(f"{host} is not connected.", "It is connected again as soon as it answers.")
+        return await call(client)

@@ -1,0 +1,57 @@
+"""Where profiles come from: a file that was named, or those that come with quantdeck."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+import quantdeck_profiles
+from quantdeck_core.errors import InputError, NotFoundError
+from quantdeck_core.profile.schema import Profile
+from quantdeck_core.profile.toml_text import decode_toml
+
+
+class ProfileUnknownError(NotFoundError):
+    """No profile of this name, and no such file."""
+
+    code = "profile-unknown"
+    title = "Unknown profile"
+
+
+def profile_text(name: str) -> tuple[str, str]:
+    """The TOML of a profile and what to call it in messages.
+
+    Args:
+        name: of a built-in profile, or the path of a file (then with a slash or the ending .toml).
+
+    Raises:
+        ProfileUnknownError: there is neither.
+        InputError: the file cannot be read.
+    """
+    if "/" in name or name.endswith(".toml"):
+        try:
+            return Path(name).read_text("utf-8"), name
+        except FileNotFoundError:
+            raise ProfileUnknownError(f"There is no file {name}.", "Check the path.") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"Cannot read {name}: {error}.", "Check the file.") from None
+    known = quantdeck_profiles.names()
+    if name not in known:
+        close = difflib.get_close_matches(name, known, 1)
+        guess = f"Did you mean {close[0]!r}? " if close else ""
+        raise ProfileUnknownError(
+            f"There is no profile {name!r}.",
+            f"{guess}`quantdeck profile list` shows all; a file needs its .toml ending.",
+        )
+    return quantdeck_profiles.text(name), f"{name}.toml"
+
+
+def load_profile(name: str) -> Profile:
+    """A profile by name or path.
+
+    Raises:
+        ProfileUnknownError, InputError: as `profile_text`.
+        TomlError: with line and column.
+    """
+    text, source = profile_text(name)
+    return decode_toml(text, Profile, source)
