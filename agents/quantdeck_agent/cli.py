@@ -9,9 +9,9 @@ import os
 import socket
 from pathlib import Path
 
-from quantdeck_agent.ports import split_address
 from quantdeck_agent.options import Options, SshOptions
 from quantdeck_agent.paths import Paths
+from quantdeck_agent.ports import split_address
 from quantdeck_core.errors import InputError
 
 

@@ -32,6 +32,7 @@ from quantdeck_agent.store import Store
 from quantdeck_agent.telemetry.host import HostSampler
 
 SAMPLE_S = 1.0
+KEEP_ALIVE_S = 75
 log = logging.getLogger("quantdeck.agent")
 
 
@@ -120,6 +121,7 @@ class Daemon:
                     loop="asyncio",
                     ws="none",
                     timeout_graceful_shutdown=1,
+                    timeout_keep_alive=KEEP_ALIVE_S,
                     server_header=False,
                 )
             )

@@ -2,7 +2,7 @@
 
 The mapping is the lesson's *Deploying Quantized Models in Production*, bit for bit:
 ``int(sha256("experiment:user").hexdigest(), 16) % 10000``, treated when the bucket is below the weight. Weights are
-integer basis points: as floats, 0.29 * 10000 is 2899.999... and the user in bucket 2899 would be misplaced.
+integer basis points: as floats, 0.57 * 10000 is 5699.999... and the user in bucket 5699 would be misplaced.
 """
 
 from __future__ import annotations

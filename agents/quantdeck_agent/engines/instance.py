@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 
 from quantdeck_agent.engines.checkpoint import sha256_of
-from quantdeck_agent.ports import listens
 from quantdeck_agent.engines.probe import EngineProbe
 from quantdeck_agent.engines.record import EngineRecord
+from quantdeck_agent.ports import listens
 from quantdeck_agent.process.spawn import last_words, spawn
 from quantdeck_core.engines.argv import engine_argv
 from quantdeck_core.engines.metrics import EngineMetrics, Rate

@@ -10,10 +10,10 @@ import msgspec
 
 from quantdeck_agent.engines.checkpoint import resolve_model
 from quantdeck_agent.engines.instance import Instance
-from quantdeck_agent.ports import free_port
 from quantdeck_agent.engines.record import EngineRecord, Place
 from quantdeck_agent.hub import Hub
 from quantdeck_agent.paths import Paths
+from quantdeck_agent.ports import free_port
 from quantdeck_agent.process.spawn import reap
 from quantdeck_agent.store import Store
 from quantdeck_core.errors import ConflictError, NotFoundError, QuantdeckError

@@ -9,8 +9,8 @@ import time
 
 import msgspec
 
-from quantdeck_agent.ports import free_port, listens, split_address
 from quantdeck_agent.paths import Paths
+from quantdeck_agent.ports import free_port, listens, split_address
 from quantdeck_agent.process.identity import ProcessIdentity
 from quantdeck_agent.process.spawn import last_words, spawn
 from quantdeck_agent.store import Store

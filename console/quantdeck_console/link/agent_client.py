@@ -85,9 +85,7 @@ class AgentClient:
     async def _call(self, method: str, path: str, body: msgspec.Struct | None, kind: type[T]) -> T:
         content = None if body is None else msgspec.json.encode(body)
         try:
-            response = await self._http.request(
-                method, path, content=content, headers={"content-type": "application/json"}
-            )
+            response = await self._send(method, path, content)
         except httpx.HTTPError as error:
             raise self._unreachable(error) from None
         if response.status_code != 200:
@@ -96,6 +94,16 @@ class AgentClient:
             return msgspec.json.decode(response.content, type=kind)
         except msgspec.MsgspecError as error:
             raise self._unreachable(error) from None
+
+    async def _send(self, method: str, path: str, content: bytes | None) -> httpx.Response:
+        """Send, and once more where the connection broke: reads change nothing, and changes carry a request id."""
+        headers = {"content-type": "application/json"}
+        try:
+            return await self._http.request(method, path, content=content, headers=headers)
+        except httpx.TimeoutException:
+            raise
+        except httpx.TransportError:
+            return await self._http.request(method, path, content=content, headers=headers)
 
     def _unreachable(self, error: Exception) -> UnreachableError:
         text = str(error) or type(error).__name__

@@ -12,6 +12,9 @@ import asyncssh
 import httpcore
 import httpx
 
+KEEPALIVE_S = 30.0
+"""An idle channel is kept so long; the agent keeps it longer, so it never closes one under a request."""
+
 
 class _Channel(httpcore.AsyncNetworkStream):
     def __init__(self, reader: asyncssh.SSHReader[bytes], writer: asyncssh.SSHWriter[bytes]) -> None:
@@ -77,7 +80,7 @@ class SshTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, connection: asyncssh.SSHClientConnection, socket: str) -> None:
         self._pool = httpcore.AsyncConnectionPool(
-            network_backend=_Channels(connection, socket), max_keepalive_connections=4
+            network_backend=_Channels(connection, socket), max_keepalive_connections=4, keepalive_expiry=KEEPALIVE_S
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

@@ -1,0 +1,69 @@
+# Two commands for a fresh machine: `make demo` and `make test`. Both build .venv by themselves.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: help demo test check fix lock snapshots clean
+
+help:
+	@echo "make demo              everything on this machine, in the console (ARGS=\"--headless --for 90s --json\")"
+	@echo "make test              the tests; under 3 minutes on 2 cores"
+	@echo "make check             ruff, mypy --strict, import contracts"
+	@echo "make fix               let ruff format and mend what it can"
+	@echo "make snapshots         draw the screens under snapshots/ again"
+	@echo "make lock              resolve requirements/*.lock again (needs uv)"
+	@echo "make clean             remove .venv and caches"
+
+demo: $(VENV)/.demo
+	@exec $(BIN)/quantdeck demo $(ARGS)
+
+test: $(VENV)/.dev
+	@$(BIN)/pytest $(ARGS)
+
+check: $(VENV)/.dev
+	@$(BIN)/ruff format --check agents console profiles tests
+	@$(BIN)/ruff check agents console profiles tests
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+fix: $(VENV)/.dev
+	@$(BIN)/ruff format agents console profiles tests
+	@$(BIN)/ruff check --fix agents console profiles tests
+
+snapshots: $(VENV)/.dev
+	@$(BIN)/pytest tests/console --snapshot-update
+
+# The stamps name what is installed: the development environment holds all that the demo needs.
+$(VENV)/.demo: requirements/demo.lock pyproject.toml
+	@$(MAKE) --no-print-directory environment LOCK=demo
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock pyproject.toml
+	@$(MAKE) --no-print-directory environment LOCK=dev
+	@touch $@ $(VENV)/.demo
+
+.PHONY: environment
+environment:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "quantdeck needs Python 3.11 or newer as '$(PYTHON)'. Install it, or run: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 2; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "This Python cannot make environments. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 2; }
+	@test -x $(BIN)/python || { echo "making $(VENV)" >&2; $(PYTHON) -m venv $(VENV); }
+	@echo "installing requirements/$(LOCK).lock (the first time about 30 seconds)" >&2
+	@$(BIN)/python -m pip install --disable-pip-version-check --no-input --quiet --progress-bar off \
+	  --require-hashes -r requirements/$(LOCK).lock || { \
+	  echo "The Python index could not be reached, or has no wheel for this machine (the line above says which)." >&2; \
+	  echo "Behind a proxy, set HTTPS_PROXY; then run make again: what is installed already stays." >&2; exit 1; }
+	@echo "installing quantdeck itself" >&2
+	@$(BIN)/python -m pip install --disable-pip-version-check --no-input --quiet --no-build-isolation --no-deps -e .
+
+lock:
+	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 2; }
+	uv pip compile pyproject.toml --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
+	  --generate-hashes --upgrade --quiet --extra demo --group build -o requirements/demo.lock
+	uv pip compile pyproject.toml --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
+	  --generate-hashes --upgrade --quiet --extra demo --group dev -o requirements/dev.lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -1,0 +1,56 @@
+from quantdeck_agent.experiments.arm import TREND_BUCKETS, ArmTracker, percentile
+from quantdeck_core.protocol.experiment import TREND_BUCKET_S, ArmSummary
+from support.answers import answer
+
+
+def summary(arm: ArmTracker, now: float) -> ArmSummary:
+    return arm.summary(now=now, profile="p", engines=("e.1",), ready=True, in_flight=0)
+
+
+def test_an_arm_counts_users_answers_and_failures() -> None:
+    arm = ArmTracker(500)
+    for user in ("a", "b", "a", ""):
+        arm.add(answer(user=user))
+    arm.add(answer(user="c", complete=False, status=0))
+    seen = summary(arm, 1000.0)
+    assert (seen.users, seen.answers, seen.failures) == (3, 5, 1)
+    assert seen.window.outputs == 4
+
+
+def test_speed_and_first_token_come_from_the_window() -> None:
+    arm = ArmTracker(500)
+    for number in range(1, 101):
+        arm.add(answer(ttft_ms=float(number), e2e_ms=float(number) + 500.0, completion_tokens=50))
+    seen = summary(arm, 1000.0)
+    assert (seen.ttft_p50_ms, seen.ttft_p95_ms) == (50.0, 95.0)
+    assert seen.tokens_per_s == 100.0
+
+
+def test_without_token_counts_or_streams_nothing_is_made_up() -> None:
+    arm = ArmTracker(500)
+    arm.add(answer(stream=False, completion_tokens=None))
+    seen = summary(arm, 1000.0)
+    assert (seen.ttft_p50_ms, seen.tokens_per_s) == (None, None)
+
+
+def test_the_trend_has_gaps_where_nobody_answered() -> None:
+    arm = ArmTracker(500)
+    arm.add(answer(t=0.0))
+    arm.add(answer(t=1.0, repetition=True))
+    arm.add(answer(t=2 * TREND_BUCKET_S, repetition=True))
+    assert summary(arm, 3 * TREND_BUCKET_S).trend == (0.5, None, 1.0, None)
+    assert len(summary(arm, 1000 * TREND_BUCKET_S).trend) == TREND_BUCKETS
+
+
+def test_a_new_generation_counts_from_one() -> None:
+    arm = ArmTracker(500)
+    arm.add(answer(generation=1))
+    arm.add(answer(generation=2))
+    assert not arm.add(answer(generation=1))
+    assert (arm.answers, arm.generation_answers) == (3, 1)
+
+
+def test_percentiles_are_nearest_rank() -> None:
+    assert percentile([], 95) is None
+    assert percentile([3.0], 95) == 3.0
+    assert percentile([1.0, 2.0, 3.0, 4.0], 50) == 2.0

@@ -1,0 +1,213 @@
+"""The console's link through real SSH servers: the agent's own, and OpenSSH's."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import getpass
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from quantdeck_console.link.connect import LinkRefusedError, agent_of, split_ssh
+from quantdeck_console.link.fleet_file import Fleet, Host
+from quantdeck_console.link.ssh_fleet import SshFleet
+from quantdeck_core.errors import RemoteError, UnreachableError
+from quantdeck_core.fleet.link import LinkChange
+from quantdeck_core.protocol.events import Event, Snapshot
+from quantdeck_core.protocol.requests import Stop
+from support.agents import AgentProcess, agent, short_folder
+from support.waiting import eventually
+
+SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
+
+
+class Keys:
+    """A host's and an operator's key in a folder."""
+
+    def __init__(self, folder: Path, role: str = "operator") -> None:
+        host, user = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
+        self.host_key, self.identity = folder / "host_key", folder / "user_key"
+        self.authorized, self.known_hosts = folder / "authorized_keys", folder / "known_hosts"
+        for key, file in ((host, self.host_key), (user, self.identity)):
+            key.write_private_key(str(file))
+            file.chmod(0o600)
+        self.host_public = host.export_public_key().decode().strip()
+        self.user_public = user.export_public_key().decode()
+        self.authorized.write_text(f'quantdeck-role="{role}" {self.user_public}')
+
+    def know(self, port: int, public: str | None = None) -> None:
+        self.known_hosts.write_text(f"[127.0.0.1]:{port} {public or self.host_public}\n")
+
+    def host(self, port: int, path: Path, user: str = "anyone") -> Host:
+        return Host(
+            name="test",
+            ssh=f"{user}@127.0.0.1:{port}",
+            socket=str(path),
+            identity=str(self.identity),
+            known_hosts=str(self.known_hosts),
+        )
+
+
+async def with_own_ssh(one: AgentProcess, keys: Keys) -> int:
+    """Restart an agent so that it serves SSH; returns the port."""
+    import msgspec
+
+    one.kill()
+    one.arguments = ("--ssh-listen", "127.0.0.1:0", "--ssh-host-key", str(keys.host_key))
+    one.arguments += ("--ssh-authorized-keys", str(keys.authorized))
+    await one.start()
+    port: int = msgspec.json.decode(one.ready_file.read_bytes())["ssh_port"]
+    keys.know(port)
+    return port
+
+
+async def test_the_agents_own_ssh_carries_every_call(tmp_path: Path, demo_models: Path) -> None:
+    async with agent(demo_models) as one:
+        keys = Keys(tmp_path)
+        port = await with_own_ssh(one, keys)
+        async with agent_of(keys.host(port, one.socket())) as client:
+            version = await client.version()
+            assert (version.host, version.role) == ("test", "operator")
+            assert (await client.status()).name == "test"
+
+
+async def test_a_host_key_that_changed_is_refused(tmp_path: Path, demo_models: Path) -> None:
+    async with agent(demo_models) as one:
+        keys = Keys(tmp_path)
+        port = await with_own_ssh(one, keys)
+        keys.know(port, asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip())
+        with pytest.raises(LinkRefusedError, match="not the known one"):
+            async with agent_of(keys.host(port, one.socket())):
+                pytest.fail("connected to a host whose key had changed")
+
+
+async def test_a_stranger_is_refused(tmp_path: Path, demo_models: Path) -> None:
+    async with agent(demo_models) as one:
+        keys = Keys(tmp_path)
+        port = await with_own_ssh(one, keys)
+        stranger = tmp_path / "stranger"
+        asyncssh.generate_private_key("ssh-ed25519").write_private_key(str(stranger))
+        keys.identity = stranger
+        with pytest.raises(LinkRefusedError, match="does not accept your key"):
+            async with agent_of(keys.host(port, one.socket())):
+                pytest.fail("a stranger came in")
+
+
+@pytest.mark.parametrize("what", ["operator.sock", "admin.sock", "/etc/passwd", "gateway.sock"])
+async def test_a_viewers_key_opens_only_the_viewers_socket(tmp_path: Path, demo_models: Path, what: str) -> None:
+    async with agent(demo_models) as one:
+        keys = Keys(tmp_path, role="viewer")
+        port = await with_own_ssh(one, keys)
+        async with agent_of(keys.host(port, one.folder / "run" / what)) as client:
+            with pytest.raises(UnreachableError):
+                await client.version()
+        async with agent_of(keys.host(port, one.socket("viewer"))) as client:
+            assert (await client.version()).role == "viewer"
+            with pytest.raises(RemoteError) as caught:
+                await client.stop("x", Stop(request_id="1"))
+            assert (caught.value.status, caught.value.info().code) == (403, "forbidden")
+
+
+async def test_ssh_opens_no_shell_and_forwards_no_port(tmp_path: Path, demo_models: Path) -> None:
+    async with agent(demo_models) as one:
+        keys = Keys(tmp_path)
+        port = await with_own_ssh(one, keys)
+        async with asyncssh.connect(
+            "127.0.0.1", port, known_hosts=str(keys.known_hosts), client_keys=[str(keys.identity)]
+        ) as connection:
+            with pytest.raises(asyncssh.ChannelOpenError):
+                await connection.run("true")
+            with pytest.raises(asyncssh.ChannelOpenError):
+                await connection.open_connection("127.0.0.1", port)
+
+
+async def test_the_same_link_works_through_openssh(tmp_path: Path, demo_models: Path) -> None:
+    if not Path(SSHD).exists():
+        pytest.skip("OpenSSH's server is not installed: apt-get install openssh-server")
+    with short_folder() as folder:
+        async with agent(demo_models) as one:
+            keys = Keys(folder)
+            keys.authorized.write_text(keys.user_public)
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port = probe.getsockname()[1]
+            keys.know(port)
+            config = _sshd_config(folder, keys, port)
+            server = subprocess.Popen([SSHD, "-D", "-f", str(config), "-E", str(folder / "sshd.log")])
+            try:
+                host = keys.host(port, one.socket(), getpass.getuser())
+                await eventually(lambda: _listens(port), what="sshd listens")
+                async with agent_of(host) as client:
+                    assert (await client.version()).role == "operator"
+                    assert (await client.status()).name == "test"
+                await _follow(host)
+            finally:
+                server.terminate()
+                server.wait(timeout=10)
+
+
+def _sshd_config(folder: Path, keys: Keys, port: int) -> Path:
+    Path("/run/sshd").mkdir(exist_ok=True)  # where sshd separates its privileges
+    config = folder / "sshd_config"
+    config.write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {keys.host_key}\nAuthorizedKeysFile {keys.authorized}\n"
+        f"PidFile {folder}/pid\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nAllowStreamLocalForwarding yes\n"
+    )
+    return config
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+async def _follow(host: Host) -> None:
+    """The fleet link connects and gets the snapshot."""
+    heard: list[Event | LinkChange] = []
+    running = asyncio.create_task(SshFleet(Fleet(host=(host,))).run(lambda _name, update: heard.append(update)))
+    try:
+        await eventually(lambda: any(isinstance(update, Snapshot) for update in heard), what="a snapshot")
+        assert [u.state for u in heard if isinstance(u, LinkChange)] == ["connecting", "connected"]
+    finally:
+        await _cancel(running)
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def test_a_link_that_breaks_is_made_again(tmp_path: Path, demo_models: Path) -> None:
+    async with agent(demo_models) as one:
+        host = Host(name="test", socket=str(one.socket()))
+        heard: list[Event | LinkChange] = []
+        running = asyncio.create_task(SshFleet(Fleet(host=(host,))).run(lambda _name, update: heard.append(update)))
+        try:
+            await eventually(lambda: any(isinstance(update, Snapshot) for update in heard))
+            one.kill()
+            await eventually(lambda: any(isinstance(u, LinkChange) and u.state == "lost" for u in heard))
+            heard.clear()
+            await one.start()
+            await eventually(lambda: any(isinstance(update, Snapshot) for update in heard))
+        finally:
+            await _cancel(running)
+
+
+@pytest.mark.parametrize(
+    ("target", "parts"),
+    [
+        ("gpu-1", ("", "gpu-1", 0)),
+        ("oncall@gpu-1.rack", ("oncall", "gpu-1.rack", 0)),
+        ("a@b:2222", ("a", "b", 2222)),
+        ("[::1]:22", ("", "::1", 22)),
+        ("::1", ("", "::1", 0)),
+    ],
+)
+def test_ssh_targets(target: str, parts: tuple[str, str, int]) -> None:
+    assert split_ssh(target) == parts
