@@ -28,34 +28,46 @@ class Models:
     damaged: Path
 
 
-def prepare_models(control: Path | None, treatment: Path | None, say: Callable[[str], None]) -> Models:
+@dataclass(frozen=True)
+class OwnModels:
+    """Checkpoints of the user's; the treatment's is the control's where only one is given: both then answer alike."""
+
+    control: Path
+    treatment: Path
+
+    @classmethod
+    def checked(cls, control: Path | None, treatment: Path | None) -> OwnModels | None:
+        """What was given on the command line, None for nothing.
+
+        Raises:
+            NotFoundError, InputError: a file is not there, or not GGUF, or the control's is missing.
+        """
+        if treatment and not control:
+            raise InputError("--treatment-model needs --model.", "Give the unquantized one too: it is the control.")
+        for given in (control, treatment):
+            if given is not None:
+                _check(given)
+        return cls(control.resolve(), (treatment or control).resolve()) if control else None
+
+
+def prepare_models(own: OwnModels | None, say: Callable[[str], None]) -> Models:
     """Make what is not given.
 
-    Args:
-        control: a GGUF of the user's, instead of the tiny F16 one.
-        treatment: its quantized copy; the control's file where not given, so that both arms answer alike.
-
     Raises:
-        NotFoundError, InputError: a given file is not there, or not GGUF.
         MissingPackageError: the extra `demo` is not installed.
     """
-    for given in (control, treatment):
-        if given is not None:
-            _check(given)
-    if treatment and not control:
-        raise InputError("--treatment-model needs --model.", "Give the unquantized one too: it is the control.")
     try:
         from quantdeck_demo.model import make_models
     except ImportError as error:
         raise MissingPackageError(
             f"{error.name} is not installed.", "Install the extra: pip install 'quantdeck[demo]'."
         ) from None
-    made = make_models(cache_folder(), progress=say)
-    if control is None:
-        return Models(cache_folder().resolve(), made["f16"], made["q8_0"], made["damaged"])
-    real = [path.resolve() for path in (control, treatment or control, made["damaged"])]
-    root = Path(os.path.commonpath([path.parent for path in real]))
-    return Models(root, *real)
+    folder = cache_folder().resolve()
+    made = make_models(folder, progress=say)
+    if own is None:
+        return Models(folder, made["f16"], made["q8_0"], made["damaged"])
+    root = Path(os.path.commonpath([own.control.parent, own.treatment.parent, folder]))
+    return Models(root, own.control, own.treatment, made["damaged"])
 
 
 def _check(path: Path) -> None:

@@ -16,14 +16,14 @@ from random import Random
 
 import msgspec
 
-from quantdeck_console.terminal import check_terminal
+from quantdeck_console.terminal import check_terminal, prepare
 from quantdeck_core.errors import ExitCode, InputError
-from quantdeck_demo.checkpoints import Models, prepare_models
+from quantdeck_demo.checkpoints import Models, OwnModels, prepare_models
 from quantdeck_demo.footprint import Footprint
 from quantdeck_demo.place import Place
 
 DEFAULT_PORT = 8088
-MIN_SECONDS = 20.0
+MIN_SECONDS = 30.0
 HEADLESS_RATE, CONSOLE_RATE = 24.0, 12.0
 """Requests per second: enough for a verdict in a few seconds, little enough to leave two cores alone."""
 
@@ -41,10 +41,12 @@ def main(argv: list[str]) -> int:
             f"{seconds:g} s is too short: 200 users have to be seen twice.", f"Give --for {MIN_SECONDS:g}s or more."
         )
     if not options.headless:
+        prepare(os.environ)
         check_terminal(os.environ, shutil.get_terminal_size(), sys.stdin.isatty() and sys.stdout.isatty())
+    own = OwnModels.checked(options.model, options.treatment_model)
     place = Place()
     try:
-        models = prepare_models(options.model, options.treatment_model, _say)
+        models = prepare_models(own, _say)
         with contextlib.suppress(asyncio.CancelledError):
             return asyncio.run(
                 _headless(options, place, models, seconds) if options.headless else _console(options, place, models)

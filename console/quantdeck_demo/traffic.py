@@ -31,6 +31,7 @@ class Traffic:
         limits = httpx.Limits(max_connections=MAX_AT_ONCE, max_keepalive_connections=MAX_AT_ONCE)
         self._http = httpx.AsyncClient(base_url=url, timeout=ANSWER_DEADLINE_S, limits=limits, trust_env=False)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._slots = asyncio.Semaphore(MAX_AT_ONCE)
         self._random = random.Random(7)
         self.requests = 0
         self.errors: Counter[str] = Counter()
@@ -46,8 +47,9 @@ class Traffic:
         try:
             while True:
                 await asyncio.sleep(max(0.0, began + number / self._rate - time.monotonic()))
-                if len(self._tasks) < MAX_AT_ONCE:
-                    self._start(number)
+                # Where answers are slow, the next user waits; nobody is left out.
+                await self._slots.acquire()
+                self._start(number)
                 number += 1
         finally:
             await asyncio.shield(self._finish())
@@ -55,7 +57,11 @@ class Traffic:
     def _start(self, number: int) -> None:
         task = asyncio.create_task(self._ask(number))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._slots.release()
 
     async def _finish(self) -> None:
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -83,13 +89,21 @@ class Traffic:
             self.streams_broken += stream
             return
         if response.status_code != 200:
-            self.errors[f"HTTP {response.status_code}"] += 1
+            self.errors[f"HTTP {response.status_code} {_code(content)} from {variant}"] += 1
         elif stream and not content.rstrip().endswith(b"data: [DONE]"):
             self.streams_broken += 1
         elif not stream and not _has_text(content):
             self.errors["unreadable answer"] += 1
         else:
             self.answers[variant] += 1
+
+
+def _code(content: bytes) -> str:
+    """The code in an OpenAI-style error body."""
+    try:
+        return str(msgspec.json.decode(content)["error"]["code"])
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return "without a code"
 
 
 def _has_text(content: bytes) -> bool:

@@ -17,7 +17,16 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--model", required=True)
     parser.add_argument("--alias", required=True)
     parser.add_argument("--host", required=True)
-    for flag in ("--port", "--ctx-size", "--parallel", "--threads", "--batch-size", "--n-gpu-layers", "--n-predict"):
+    for flag in (
+        "--port",
+        "--ctx-size",
+        "--parallel",
+        "--threads",
+        "--batch-size",
+        "--n-gpu-layers",
+        "--n-predict",
+        "--threads-http",
+    ):
         parser.add_argument(flag, type=int, required=True)
     args = parser.parse_args(argv)
 
@@ -39,6 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     params.n_batch = args.batch_size
     params.n_gpu_layers = args.n_gpu_layers
     params.n_predict = args.n_predict
+    params.n_threads_http = args.threads_http
     params.endpoint_metrics = True
     # The engine is on loopback behind the gateway; it must never look anything up outside.
     params.offline = True

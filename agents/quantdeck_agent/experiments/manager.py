@@ -164,7 +164,7 @@ class Experiments:
             self._publish(controller)
             return Applied(revision=revision, detail=f"saved, but not effective yet: {error.detail}")
         self._publish(controller)
-        return Applied(revision=revision, detail="effective", effective_ms=_ms(time.monotonic() - began))
+        return Applied(revision=revision, effective_ms=_ms(time.monotonic() - began))
 
     async def _roll_back(
         self, controller: Controller, event: RollbackAsked | TreatmentFailed, detected: float | None = None

@@ -106,7 +106,9 @@ def _findings(status: HostStatus) -> Iterator[Finding]:
         if engine.state in _STARTING:
             yield Finding(level="ok", text=f"{engine.name} {_STARTING[engine.state]}")
     ready = sum(engine.state == "ready" for engine in status.engines)
-    yield Finding(level="ok", text=f"{ready} of {len(status.engines)} engines ready" if status.engines else "no engines")
+    yield Finding(
+        level="ok", text=f"{ready} of {len(status.engines)} engines ready" if status.engines else "no engines"
+    )
 
 
 def _experiment_findings(experiment: ExperimentStatus) -> Iterator[Finding]:

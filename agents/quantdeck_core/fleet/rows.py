@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Literal
 
@@ -57,10 +58,10 @@ class FleetRow(msgspec.Struct, frozen=True, kw_only=True):
     age_s: int | None = None
 
 
-def fleet_rows(state: FleetState, now: float, pattern: str = "") -> list[FleetRow]:
-    """Rows of the hosts that match a filter, worst first, by name within."""
-    rows = [row for view in state.hosts.values() if matches(row := host_row(view, now), pattern)]
-    return sorted(rows, key=lambda row: (WORST_FIRST.index(row.level), row.name))
+def fleet_rows(state: FleetState, now: float) -> list[FleetRow]:
+    """A row per host, worst first, by name within."""
+    rows = [host_row(view, now) for view in state.hosts.values()]
+    return sorted(rows, key=lambda row: (WORST_FIRST.index(row.level), _natural(row.name)))
 
 
 def level_counts(rows: list[FleetRow]) -> dict[Level, int]:
@@ -126,6 +127,11 @@ def quality(experiment: ExperimentStatus) -> Quality:
     if level in ("fail", "warn"):
         return "fail" if level == "fail" else "warn"
     return "unknown" if experiment.verdict.kind == "inconclusive" else "ok"
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """A key that puts gpu-9 before gpu-10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def _ttfts(experiment: ExperimentStatus) -> list[float]:

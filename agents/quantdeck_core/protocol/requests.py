@@ -71,6 +71,7 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         revision: of the changed thing, to base the next change on.
+        detail: what else there is to say, e.g. that it could not be made effective yet; empty where all is done.
         effective_ms: from the agent's receipt until the gateway acknowledged, for changes of the split.
     """
 

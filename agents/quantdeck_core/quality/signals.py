@@ -76,5 +76,5 @@ def coherence(words: list[str]) -> float:
     """Share of words in which more than half of the characters are letters; 1.0 for no words."""
     if not words:
         return 1.0
-    good = sum(1 for word in words if 2 * sum(map(str.isalpha, word)) > len(word))
+    good = sum(1 for word in words if word.isalpha() or 2 * sum(map(str.isalpha, word)) > len(word))
     return good / len(words)

@@ -92,7 +92,7 @@ def _weight(state: RolloutState, event: WeightAsked, now: float) -> Transition:
     _check_revision(state, event.revision)
     if state.latched and event.weight_bp > 0:
         raise ConflictError(
-            f"The experiment is rolled back: {state.reason}",
+            f"The experiment is rolled back: {state.reason}.",
             "Say why it may go on with `quantdeck experiment clear NAME --reason ...`; it then starts again at 5 %.",
         )
     if state.latched or event.weight_bp == state.weight_bp:

@@ -74,9 +74,13 @@ def change_experiment(options: argparse.Namespace, name: str, change: Change, do
     return exit_code_of(errors[0]) if len(errors) == len(results) else ExitCode.PARTLY
 
 
+def effect_of(applied: Applied) -> str:
+    """When a change of the split took effect, or why it has not yet."""
+    return applied.detail if applied.effective_ms is None else f"effective in {applied.effective_ms:g} ms"
+
+
 def _line(outcome: Outcome, done: str) -> str:
     if outcome.error:
         return f"NOT APPLIED: {outcome.error.detail} {outcome.error.hint}"
     applied = outcome.applied or Applied(revision=0)
-    took = "" if applied.effective_ms is None else f" in {applied.effective_ms:g} ms"
-    return f"{done}, {applied.detail}{took}"
+    return f"{done}, {effect_of(applied)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from quantdeck_console.commands.changes import change_experiment, find_experiment
+from quantdeck_console.commands.changes import change_experiment, effect_of, find_experiment
 from quantdeck_console.commands.common import (
     add_fleet_option,
     ask,
@@ -76,14 +76,16 @@ def _create(options: argparse.Namespace) -> int:
         return await ask(host, lambda client: client.create_experiment(wish))
 
     applied = run_with_fleet(options, work)
-    emit(options.json, applied, [f"{experiment.gateway}: {experiment.name} created at 0 %, {applied.detail}"])
+    emit(options.json, applied, [f"{experiment.gateway}: {experiment.name} created at 0 %, {effect_of(applied)}"])
     return 0
 
 
 def _show(options: argparse.Namespace) -> int:
     async def work(fleet: Fleet) -> dict[str, list[ExperimentStatus]]:
         if options.action == "show":
-            found, _ = await find_experiment(fleet, options.experiment)
+            found, silent = await find_experiment(fleet, options.experiment)
+            if not found:
+                raise next(iter(silent.values()))
             return {host.name: [experiment] for host, experiment in found}
         return {
             host: list(status.experiments)

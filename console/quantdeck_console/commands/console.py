@@ -1,0 +1,34 @@
+"""`quantdeck console`: the terminal console of a fleet."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+
+from quantdeck_console import terminal
+from quantdeck_console.commands.common import add_fleet_option, who
+from quantdeck_console.link.fleet_file import load_fleet
+from quantdeck_console.link.ssh_fleet import SshFleet
+
+
+def main(argv: list[str]) -> int:
+    """Open the console.
+
+    Raises:
+        InputError: the terminal cannot show it, or the fleet file cannot be read.
+    """
+    parser = argparse.ArgumentParser(prog="quantdeck console", description="The terminal console of a fleet.")
+    parser.add_argument("--readonly", action="store_true", help="no key that changes anything")
+    add_fleet_option(parser)
+    options = parser.parse_args(argv)
+    fleet = load_fleet(options.fleet)
+    is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    terminal.check_terminal(os.environ, shutil.get_terminal_size(), is_terminal)
+    terminal.prepare(os.environ)
+    from quantdeck_console.app import DeckApp  # after `prepare`: Textual reads the environment when it is imported
+
+    app = DeckApp(SshFleet(fleet), by=who(), readonly=options.readonly)
+    app.run(mouse=False)
+    return app.return_code or 0
