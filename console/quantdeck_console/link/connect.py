@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -36,7 +37,7 @@ async def agent_of(host: Host) -> AsyncIterator[AgentClient]:
         LinkRefusedError: its key is not the known one, or it does not accept ours.
     """
     if not host.ssh:
-        client = AgentClient(host.name, httpx.AsyncHTTPTransport(uds=host.socket))
+        client = AgentClient(host.name, httpx.AsyncHTTPTransport(uds=os.path.expanduser(host.socket)))
         try:
             yield client
         finally:
@@ -66,9 +67,9 @@ async def _ssh(host: Host) -> asyncssh.SSHClientConnection:
     if port:
         options["port"] = port
     if host.identity:
-        options["client_keys"] = [host.identity]
+        options["client_keys"] = [os.path.expanduser(host.identity)]
     if host.known_hosts:
-        options["known_hosts"] = host.known_hosts
+        options["known_hosts"] = os.path.expanduser(host.known_hosts)
     try:
         return await asyncssh.connect(address, connect_timeout=CONNECT_DEADLINE_S, **options)
     except asyncssh.HostKeyNotVerifiable as error:
