@@ -7,17 +7,15 @@ import contextlib
 import logging
 import os
 import signal
-import socket
 import time
 from collections.abc import Coroutine
 from typing import Any
 
 import msgspec
-import uvicorn
 
 from quantdeck_agent import __version__
 from quantdeck_agent.api.app import Api
-from quantdeck_agent.api.sockets import listen
+from quantdeck_agent.api.front import Front
 from quantdeck_agent.engines.supervisor import Supervisor
 from quantdeck_agent.experiments.manager import Experiments
 from quantdeck_agent.gateway.control import GatewayControl
@@ -27,12 +25,10 @@ from quantdeck_agent.gateway.signals import answer_signals
 from quantdeck_agent.hub import Hub
 from quantdeck_agent.lifeline import wait_for_end
 from quantdeck_agent.options import Options
-from quantdeck_agent.paths import ROLES
 from quantdeck_agent.store import Store
 from quantdeck_agent.telemetry.host import HostSampler
 
 SAMPLE_S = 1.0
-KEEP_ALIVE_S = 75
 log = logging.getLogger("quantdeck.agent")
 
 
@@ -43,13 +39,6 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     ssh_port: int | None
     gateway: str | None
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: the daemon decides when to end."""
-
-    def capture_signals(self) -> Any:
-        return contextlib.nullcontext()
 
 
 class Daemon:
@@ -88,70 +77,43 @@ class Daemon:
         """Serve until SIGTERM, SIGINT or the end of the lifeline.
 
         Raises:
-            QuantdeckError: the gateway, a socket or the SSH door could not be opened; nothing is left running then that
-                was started now.
+            QuantdeckError: a socket, the SSH port or the gateway could not be opened; nothing was left running.
         """
         ending = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ending.set)
-        paths, door = self._options.paths, None
-        listeners: list[socket.socket] = []
-        tasks: list[asyncio.Task[None]] = []
-        take_along = self._options.lifeline is not None
-        try:
+        async with contextlib.AsyncExitStack() as closing:  # what was opened last is closed first
+            closing.callback(self._store.close)
+            front = Front(self._options.paths)
+            closing.push_async_callback(front.close)
+            await front.open(self._options.ssh)
+            if self._options.lifeline is not None:
+                closing.push_async_callback(self._take_along)
             if self._gateway:
                 await self._gateway.start()
             self._engines.restore()
-            listeners = [listen(paths.socket(role)) for role in ROLES]
-            ssh_port = None
-            if self._options.ssh:
-                from quantdeck_agent.api.ssh import SshDoor  # 20 MiB that most hosts, with an sshd, never need
-
-                door = SshDoor(paths)
-                ssh = self._options.ssh
-                ssh_port = await door.start(ssh.host, ssh.port, ssh.host_key, ssh.authorized_keys)
-            api = Api(self._options.name, self._hub, self._store, self._engines, self._experiments)
-            server = _Server(
-                uvicorn.Config(
-                    api.app(),
-                    log_config=None,
-                    access_log=False,
-                    lifespan="off",
-                    loop="asyncio",
-                    ws="none",
-                    timeout_graceful_shutdown=1,
-                    timeout_keep_alive=KEEP_ALIVE_S,
-                    server_header=False,
-                )
-            )
-            tasks = [asyncio.create_task(work) for work in self._work(server, listeners)]
-            self._write_ready(ssh_port)
-            log.info("agent %s ready: %s", self._options.name, paths.runtime)
-            if self._options.lifeline is not None:
-                tasks.append(asyncio.create_task(self._until_lifeline(self._options.lifeline, ending)))
+            tasks = [asyncio.create_task(work) for work in self._work(front, ending)]
+            closing.push_async_callback(_cancel, tasks)
+            self._write_ready(front.ssh_port)
+            closing.callback(self._options.paths.ready_file.unlink, missing_ok=True)
+            log.info("agent %s ready: %s", self._options.name, self._options.paths.runtime)
             await _first_of(ending, tasks)
-            server.should_exit = True
-        finally:
-            paths.ready_file.unlink(missing_ok=True)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            if door:
-                await door.stop()
-            if take_along:
-                await self._engines.stop_all()
-                if self._gateway:
-                    await self._gateway.stop()
-            for listener in listeners:
-                listener.close()
-            self._store.close()
 
-    def _work(self, server: uvicorn.Server, listeners: list[socket.socket]) -> list[Coroutine[Any, Any, None]]:
-        work = [server.serve(sockets=listeners), self._engines.watch(), self._sample()]
+    async def _take_along(self) -> None:
+        """End engines and gateway with the agent."""
+        await self._engines.stop_all()
+        if self._gateway:
+            await self._gateway.stop()
+
+    def _work(self, front: Front, ending: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
+        api = Api(self._options.name, self._hub, self._store, self._engines, self._experiments)
+        work = [front.serve(api.app()), self._engines.watch(), self._sample()]
         if self._router:
             signals = answer_signals(self._options.paths.gateway_signals)
             work += [self._router.keep(), self._experiments.hear(signals), self._experiments.publish()]
+        if self._options.lifeline is not None:
+            work.append(self._until_lifeline(self._options.lifeline, ending))
         return work
 
     async def _sample(self) -> None:
@@ -174,6 +136,12 @@ class Daemon:
         temporary = file.with_suffix(".new")
         temporary.write_bytes(msgspec.json.encode(ready))
         temporary.replace(file)
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _first_of(ending: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:

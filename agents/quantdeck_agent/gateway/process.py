@@ -87,6 +87,7 @@ class GatewayProcess:
             if listens(process, port) and self._paths.gateway_control.exists():
                 return
             await asyncio.sleep(POLL_S)
+        await self.stop()
         raise GatewayFailedError(
             f"The gateway did not listen on {self.listen} within {START_DEADLINE_S:.0f} s.", f"Read {self._log}."
         )
