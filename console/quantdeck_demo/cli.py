@@ -42,7 +42,7 @@ def main(argv: list[str]) -> int:
         )
     if not options.headless:
         prepare(os.environ)
-        check_terminal(os.environ, shutil.get_terminal_size(), sys.stdin.isatty() and sys.stdout.isatty())
+        check_terminal(os.environ, shutil.get_terminal_size(), sys.stdin.isatty() and sys.stderr.isatty())
     own = OwnModels.checked(options.model, options.treatment_model)
     place = Place()
     try:

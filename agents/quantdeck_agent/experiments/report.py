@@ -37,6 +37,7 @@ def experiment_status(
         name=record.name,
         served_name=record.served_name,
         state=record.state,
+        thresholds=record.thresholds,
         verdict=controller.verdict,
         control=arm(controller.control, record.control, control, counters[0].in_flight if counters else 0),
         treatment=arm(controller.treatment, record.treatment, treatment, counters[1].in_flight if counters else 0),

@@ -24,7 +24,7 @@ def main(argv: list[str]) -> int:
     add_fleet_option(parser)
     options = parser.parse_args(argv)
     fleet = load_fleet(options.fleet)
-    is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    is_terminal = sys.stdin.isatty() and sys.stderr.isatty()  # Textual draws on stderr
     terminal.check_terminal(os.environ, shutil.get_terminal_size(), is_terminal)
     terminal.prepare(os.environ)
     from quantdeck_console.app import DeckApp  # after `prepare`: Textual reads the environment when it is imported

@@ -1,0 +1,1 @@
+"""What a user can do: the registry, and the changes themselves."""

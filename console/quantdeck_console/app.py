@@ -1,0 +1,217 @@
+"""The terminal console: composes the link, the model and the screens, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import ClassVar
+
+from rich.style import Style
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from quantdeck_console.actions.extra import ExtraAction
+from quantdeck_console.actions.rollback import RollbackRun
+from quantdeck_console.link.interface import FleetLink
+from quantdeck_console.model.deck import DeckModel
+from quantdeck_console.model.glyphs import ASCII, UNICODE, Glyphs
+from quantdeck_console.model.text import Tone
+from quantdeck_console.screens.base import DeckScreen
+from quantdeck_console.screens.experiment import ExperimentScreen
+from quantdeck_console.screens.fleet import FleetScreen
+from quantdeck_console.terminal import MIN_COLUMNS, MIN_ROWS, Display, display_of
+from quantdeck_console.widgets.tones import ANSI, DECK_THEME, TRUECOLOR
+from quantdeck_core.errors import QuantdeckError
+from quantdeck_core.fleet.link import LinkChange
+from quantdeck_core.protocol.events import Event
+from quantdeck_core.text import clean
+
+DRAW_S = 0.5
+"""Updates are collected and drawn at most twice a second."""
+
+_PUSH_TITLE, _POP_TITLE = "\x1b[22;2t", "\x1b[23;2t"
+
+__all__ = ["DeckApp", "ExtraAction"]
+
+
+class DeckApp(App[None]):
+    """Run it with `DeckApp(...).run(mouse=False)`, after `terminal.check_terminal`."""
+
+    ENABLE_COMMAND_PALETTE = False
+    # Keys belong to the screens; a field takes them only where it was asked for.
+    AUTO_FOCUS = ""
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "quit", show=False, priority=True)]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (MIN_COLUMNS, "-fits-width")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (MIN_ROWS, "-fits-height")]  # noqa: RUF012
+    CSS = """
+    Screen { overflow: hidden; }
+    Screen.-narrow > *, Screen.-short > * { display: none; }
+    Screen.-narrow > TooSmall, Screen.-short > TooSmall { display: block; }
+    """
+
+    def __init__(
+        self,
+        link: FleetLink,
+        *,
+        by: str,
+        extra_actions: Sequence[ExtraAction] = (),
+        readonly: bool = False,
+        title: str = "quantdeck",
+        background: Callable[[], Awaitable[None]] | None = None,
+        connecting_text: str | Callable[[], str] = "connecting",
+        clock: Callable[[], float] = time.time,
+        display: Display | None = None,
+    ) -> None:
+        """Compose a console.
+
+        Args:
+            by: who sits here, for the timeline.
+            extra_actions: shown first in the palette.
+            readonly: no dangerous action at all, whatever the agents would allow.
+            background: runs beside the console, e.g. a demo's traffic; its error is shown and ends nothing.
+            connecting_text: shown until the first host has answered.
+            clock: UNIX time.
+            display: how to draw; taken from the environment where it is not given.
+        """
+        super().__init__()
+        self.link = link
+        self.by = by
+        self.extra_actions = tuple(extra_actions)
+        self.readonly = readonly
+        self.title = title
+        self.display_mode = display or display_of(os.environ)
+        self.model = DeckModel(link.hosts, clock)
+        self.glyphs: Glyphs = ASCII if self.display_mode.ascii else UNICODE
+        self.tones: Mapping[str, Style] = ANSI if self.display_mode.ansi else TRUECOLOR
+        self.terminal_title = ""
+        self._background = background
+        self._connecting_text = connecting_text
+        self._rollbacks: dict[str, RollbackRun] = {}
+        self._drawn_at = 0.0
+        self._pending = False
+        self.register_theme(DECK_THEME)
+
+    @property
+    def connecting_text(self) -> str:
+        """What is being waited for."""
+        return self._connecting_text if isinstance(self._connecting_text, str) else self._connecting_text()
+
+    @property
+    def rollbacks(self) -> list[RollbackRun]:
+        """Rollbacks that were asked for in this console."""
+        return list(self._rollbacks.values())
+
+    @staticmethod
+    def monotonic() -> float:
+        """The clock of Textual's events."""
+        return time.monotonic()
+
+    def get_default_screen(self) -> Screen[None]:
+        """Pane 1."""
+        return FleetScreen()
+
+    def on_mount(self) -> None:
+        """Connect, and draw from then on."""
+        self.theme = "ansi-dark" if self.display_mode.ansi else DECK_THEME.name
+        if not self.display_mode.animations:
+            self.animation_level = "none"
+        self._write(_PUSH_TITLE)
+        self._set_terminal_title(self.title)
+        self.set_interval(DRAW_S, self.redraw)
+        self.run_worker(self._guarded(self.link.run(self._receive)), group="link")
+        if self._background:
+            self.run_worker(self._guarded(self._background()), group="background")
+
+    def on_unmount(self) -> None:
+        """Give the terminal its title back."""
+        self._write(_POP_TITLE)
+
+    def redraw(self) -> None:
+        """Show the model as it is now; what is equal sends nothing."""
+        self._pending = False
+        self._drawn_at = self.monotonic()
+        if self.terminal_title != self.title and self.model.quiet:
+            self._set_terminal_title(self.title)
+        for screen in self.screen_stack:
+            if isinstance(screen, DeckScreen):
+                screen.draw()
+
+    def show_fleet(self) -> None:
+        """Back to pane 1."""
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+
+    def show_experiment(self, host: str, experiment: str) -> None:
+        """Pane 4 on one experiment."""
+        if isinstance(self.screen, ExperimentScreen):
+            self.screen.choose(host, experiment)
+        else:
+            self.push_screen(ExperimentScreen(host, experiment))
+
+    def rollback_of(self, experiment: str) -> RollbackRun:
+        """The run that is under way for an experiment, or a new one that nothing was sent of."""
+        known = self._rollbacks.get(experiment)
+        if known and not known.finished:
+            return known
+        return RollbackRun(
+            self.link,
+            experiment,
+            self.model.fleet.running(experiment),
+            by=self.by,
+            clock=self.model.clock,
+            changed=self.redraw,
+        )
+
+    def start_rollback(self, run: RollbackRun) -> None:
+        """Send it; it lives on when its dialog is closed."""
+        self._rollbacks[run.experiment] = run
+        self.run_worker(run.run(), group="rollback")
+
+    def run_extra(self, extra: ExtraAction) -> None:
+        """Do what the caller added, and say how it went."""
+        self.say(f"{extra.title} ...", "dim")
+        self.run_worker(self._extra(extra), group="extra")
+
+    def say(self, text: str, tone: Tone = "") -> None:
+        """Show a sentence in the footer for a few seconds, at once."""
+        self.model.say(text, tone)
+        self.redraw()
+
+    async def _extra(self, extra: ExtraAction) -> None:
+        try:
+            self.say(await extra.run(), "strong")
+        except QuantdeckError as error:
+            self._say_error(error)
+
+    async def _guarded(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except QuantdeckError as error:
+            self._say_error(error)
+
+    def _say_error(self, error: QuantdeckError) -> None:
+        info = error.info()
+        self.say(f"x {info.title}: {info.detail} {info.hint}".strip(), "warn")
+
+    def _receive(self, host: str, update: Event | LinkChange) -> None:
+        alarms = self.model.receive(host, update)
+        if alarms:
+            self.bell()
+            self._set_terminal_title(f"! {host}: {alarms[-1].text}")
+        if not self._pending:
+            self._pending = True
+            if self.monotonic() - self._drawn_at >= DRAW_S:
+                self.call_later(self.redraw)
+
+    def _set_terminal_title(self, text: str) -> None:
+        text = clean(text, one_line=True)
+        if text != self.terminal_title:
+            self.terminal_title = text
+            self._write(f"\x1b]2;{text}\x07")
+
+    def _write(self, codes: str) -> None:
+        """Textual has no call for titles, and its driver is the only way that keeps the order of what is written."""
+        if self._driver and not self.is_headless:
+            self._driver.write(codes)

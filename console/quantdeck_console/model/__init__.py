@@ -1,0 +1,1 @@
+"""What screens and plain output share: pure text, no widgets."""

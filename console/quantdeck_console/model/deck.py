@@ -1,0 +1,75 @@
+"""What the console knows and when it is: the fleet model behind every screen, without a widget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from quantdeck_console.model.text import Tone
+from quantdeck_core.fleet.headline import Headline, headline
+from quantdeck_core.fleet.link import LinkChange
+from quantdeck_core.fleet.rows import FleetRow, fleet_rows, matches
+from quantdeck_core.fleet.state import FleetState, HostView, apply, fresh_alarms
+from quantdeck_core.protocol.events import Event
+from quantdeck_core.protocol.experiment import ExperimentStatus
+from quantdeck_core.protocol.host import Alarm
+
+NOTICE_S = 6.0
+FRESH_S = 0.2
+"""Rows are counted anew after this long even when nothing came: their ages go on."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A sentence for the footer, for a while."""
+
+    text: str
+    tone: Tone
+    until: float
+
+
+class DeckModel:
+    """The fleet as heard, and the notice of the moment."""
+
+    def __init__(self, hosts: Iterable[str], clock: Callable[[], float]) -> None:
+        self.fleet = FleetState.of(hosts)
+        self.clock = clock
+        self._notice: Notice | None = None
+        self._rows: tuple[FleetState, float, list[FleetRow]] | None = None
+
+    def receive(self, host: str, update: Event | LinkChange) -> tuple[Alarm, ...]:
+        """Take in what came from a host; the alarms to ring for."""
+        before = self.fleet.hosts.get(host)
+        self.fleet = apply(self.fleet, host, update, self.clock())
+        return fresh_alarms(before, self.fleet.hosts[host])
+
+    def say(self, text: str, tone: Tone = "") -> None:
+        """Show a sentence in the footer for a few seconds."""
+        self._notice = Notice(text, tone, self.clock() + NOTICE_S)
+
+    @property
+    def notice(self) -> Notice | None:
+        """The sentence, until its time is over."""
+        return self._notice if self._notice and self.clock() < self._notice.until else None
+
+    def rows(self, pattern: str = "") -> list[FleetRow]:
+        """Rows of the hosts that match a filter, worst first."""
+        now = self.clock()
+        if self._rows is None or self._rows[0] is not self.fleet or not 0 <= now - self._rows[1] < FRESH_S:
+            self._rows = (self.fleet, now, fleet_rows(self.fleet, now))
+        every = self._rows[2]
+        return [row for row in every if matches(row, pattern)] if pattern else every
+
+    def headline(self, rows: list[FleetRow]) -> Headline:
+        """The fleet in a sentence, from all its rows."""
+        return headline(self.fleet, rows)
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing is wrong anywhere."""
+        return all(row.level in ("ok", "connecting") for row in self.rows())
+
+    def experiments(self) -> list[tuple[HostView, ExperimentStatus]]:
+        """All experiments of the fleet, those on the worst hosts first."""
+        views = [self.fleet.hosts[row.name] for row in self.rows()]
+        return [(view, one) for view in views if view.status for one in view.status.experiments]

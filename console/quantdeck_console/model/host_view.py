@@ -1,0 +1,146 @@
+"""Details of one host as lines: the machine, its engines, its gateway, its experiments."""
+
+from __future__ import annotations
+
+from quantdeck_console.model.text import (
+    EMPTY,
+    TEXT_TONES,
+    Line,
+    Span,
+    Tone,
+    ends,
+    fit,
+    left,
+    line,
+    right,
+    span,
+    status,
+    wrapped,
+)
+from quantdeck_core.fleet.cells import age, clock, count, number, plural, size, split, whole_percent
+from quantdeck_core.fleet.health import experiment_health, health, heard_age
+from quantdeck_core.fleet.state import HostView
+from quantdeck_core.protocol.engine import EngineStatus
+from quantdeck_core.protocol.experiment import ExperimentStatus
+from quantdeck_core.protocol.host import GatewayView, GpuSample, HostSample, HostStatus
+
+_KINDS: dict[str, Tone] = {"alarm": "warn", "rollback": "warn", "clear": "ok", "weight": "strong"}
+_STATES = {"failed": "failed x"}
+_READY: dict[str, Tone] = {"ready": "ok", "failed": "fail", "stopped": "dim"}
+
+
+def host_lines(view: HostView, now: float, width: int, *, said: bool = False) -> list[Line]:
+    """All that is known of a host; grey, and saying how old it is, when that is not current.
+
+    Args:
+        said: its sentence stands in the headline already.
+    """
+    finding = health(view, now)
+    role = f"{view.link.role}{', read-only: it speaks another version' if view.link.read_only else ''}"
+    right_end = span(f"agent {view.status.agent_version}  {role} " if view.status else " ", "dim")
+    lines = [ends(line(span(f" {view.name}  ", "strong"), status(finding.level)), (right_end,), width)]
+    if finding.level != "ok" and not said:
+        lines += wrapped(finding.sentence, width, "stale" if finding.level == "stale" else "", most=2)
+    if view.status is None:
+        return lines
+    silent = heard_age(view, now)
+    if finding.level == "stale" or view.link.state != "connected":
+        heard = f"as last heard {age(silent)} ago:" if silent is not None else ""
+        lines.append(line(" ", span(heard, "stale")))
+        return lines + [tuple(Span(part.text, "stale") for part in one) for one in _status_lines(view.status, width)]
+    return lines + _status_lines(view.status, width)
+
+
+def _status_lines(status: HostStatus, width: int) -> list[Line]:
+    lines = _machine(status.sample, width)
+    if status.engines:
+        lines += [EMPTY, *_engines(status.engines, width)]
+    if status.gateway:
+        lines.append(_gateway(status.gateway))
+    lines += [_experiment(experiment, width) for experiment in status.experiments]
+    if status.sample.gpus:
+        lines += [EMPTY, *(_gpu(gpu, width) for gpu in status.sample.gpus)]
+    return lines
+
+
+def _machine(sample: HostSample, width: int) -> list[Line]:
+    first = line(
+        span(" cpu ", "dim"), f"{sample.cpu_percent:.0f}% of {plural(sample.cpu_count, 'core')}",
+        span("  load ", "dim"), f"{sample.load_1m:.1f}",
+        span("  ram ", "dim"), f"{size(sample.memory_used_bytes)} of {size(sample.memory_total_bytes)}",
+        span("  disk free ", "dim"), size(sample.disk_free_bytes),
+    )  # fmt: skip
+    return [first] if sample.gpus else [first, *wrapped(sample.gpu_note or "no GPU", width, "dim", most=1)]
+
+
+def _gpu(gpu: GpuSample, width: int) -> Line:
+    used = f"{size(gpu.memory_used_bytes)} of {size(gpu.memory_total_bytes)}"
+    percent = whole_percent(gpu.memory_used_bytes, gpu.memory_total_bytes)
+    facts = [
+        (f"{gpu.utilization_percent}% busy", gpu.utilization_percent),
+        (f"{gpu.temperature_c} C", gpu.temperature_c),
+        (f"{gpu.power_w or 0:.0f} W", gpu.power_w),
+    ]
+    known = "  ".join(text for text, value in facts if value is not None)
+    return ends(line(span(f" gpu {gpu.index} ", "dim"), gpu.name), line(f"{used} ({percent})  {known} "), width)
+
+
+def _engines(engines: tuple[EngineStatus, ...], width: int) -> list[Line]:
+    room = width - 2 - 9 - 6 - 9 - 4 - 10
+    name = max(9, min(24, room * 2 // 5))
+    model = max(8, min(44, room - name))
+    head = (
+        Span(" "), *left("ENGINE", name), Span("  "), *left("STATE", 9), Span("  "), *left("MODEL", model), Span("  "),
+        *right("TOK/S", 6), Span("  "), *right("RSS", 9), Span("  "), *right("GEN", 4),
+    )  # fmt: skip
+    lines: list[Line] = [tuple(Span(part.text, "head") for part in head)]
+    for engine in engines:
+        lines.append(
+            (
+                Span(" "), *left(engine.name, name), Span("  "),
+                *left(_STATES.get(engine.state, engine.state), 9, _READY.get(engine.state, "strong")), Span("  "),
+                *left(engine.model, model), Span("  "), *right(number(engine.tokens_per_s), 6), Span("  "),
+                *right(size(engine.rss_bytes), 9), Span("  "), *right(str(engine.generation), 4),
+            )
+        )  # fmt: skip
+        if engine.note:
+            lines += wrapped(engine.note, width, "dim", indent="   ", most=1)
+        if engine.error:
+            lines += wrapped(f"{engine.error.title}: {engine.error.detail}", width, "warn", indent="   ", most=2)
+            lines += wrapped(engine.error.hint, width, "dim", indent="   ", most=1)
+    return lines
+
+
+def _gateway(gateway: GatewayView) -> Line:
+    if not gateway.running:
+        return line(span(" gateway ", "dim"), f"{gateway.listen}  ", span("does not answer x", "fail"))
+    dropped = f"  {count(gateway.tee_dropped)} answers not judged" if gateway.tee_dropped else ""
+    return line(
+        span(" gateway ", "dim"), f"{gateway.listen}  {number(gateway.rps)} requests/s  {gateway.in_flight} in flight",
+        span(dropped, "warn"),
+    )  # fmt: skip
+
+
+def _experiment(experiment: ExperimentStatus, width: int) -> Line:
+    finding = experiment_health(experiment)
+    start = f"{experiment.name}  {split(experiment.state.weight_bp)}  "
+    room = width - len(" experiment ") - len(start) - 1
+    return line(span(" experiment ", "dim"), start, span(fit(finding.text, room), TEXT_TONES[finding.level]))
+
+
+def recent_lines(view: HostView, width: int, room: int) -> list[Line]:
+    """What happened last on a host, newest first, where there is room for it."""
+    if view.status is None or room < 4:
+        return []
+    happened = [(alarm.t, "alarm", alarm.text, "") for alarm in view.alarms]
+    happened += [
+        (entry.t, entry.kind, entry.text, entry.by) for one in view.status.experiments for entry in one.timeline
+    ]
+    newest = sorted(happened, key=lambda one: one[0], reverse=True)[: room - 2]
+    return [EMPTY, line(span(" RECENT", "head")), *(event_line(*one, width) for one in newest)] if newest else []
+
+
+def event_line(t: float, kind: str, text: str, by: str, width: int) -> Line:
+    """One thing that happened: when, what kind, what, who."""
+    start = line(span(f" {clock(t)}  ", "dim"), span(f"{kind:<9} ", "dim"), span(text, _KINDS.get(kind, "")))
+    return ends(start, line(span(fit(f"{by} ", width // 4), "dim")), width)

@@ -1,0 +1,140 @@
+"""What panes and dialogs share: bindings from the registry, one gate for dangerous actions, and the size notice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from quantdeck_console.actions.registry import action_for_key, action_of, actions_of, refusal
+from quantdeck_console.model.text import EMPTY, Line, Span, ends, fit, line, span
+from quantdeck_console.terminal import MIN_COLUMNS, MIN_ROWS
+from quantdeck_console.widgets.lines import Lines
+from quantdeck_core.fleet.state import HostView
+
+if TYPE_CHECKING:
+    from quantdeck_console.app import DeckApp
+
+
+WIDE = 110
+"""Columns from which on there is room for more than the necessary."""
+
+
+def bindings_of(name: str, *, but: str = "") -> list[BindingType]:
+    """Textual's bindings for a screen of the registry, without an action that the screen takes care of itself."""
+    return [
+        Binding(",".join(action.keys), action.id, action.title, show=False)
+        for action in actions_of(name)
+        if action.id != but
+    ]
+
+
+class TooSmall(Lines):
+    """Stands in for a screen that would not fit, until it does again."""
+
+    DEFAULT_CSS = """
+    TooSmall { display: none; width: 100%; height: 100%; }
+    """
+
+    def on_resize(self) -> None:
+        """Say the present size."""
+        size = self.app.size
+        self.show(
+            [
+                EMPTY,
+                line(" ", span("the terminal is too small", "warn")),
+                line(f" it is {size.width}x{size.height}; enlarge it to {MIN_COLUMNS}x{MIN_ROWS}"),
+            ]
+        )
+
+
+class DeckScreen(Screen[None]):
+    """A screen of the registry; `NAME` is its name there."""
+
+    NAME = ""
+
+    @property
+    def deck(self) -> DeckApp:
+        """The application."""
+        return cast("DeckApp", self.app)
+
+    @property
+    def too_small(self) -> bool:
+        """Whether the notice covers the screen; then no key may change anything."""
+        return self.app.size.width < MIN_COLUMNS or self.app.size.height < MIN_ROWS
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._composed = False
+
+    def on_mount(self) -> None:
+        """All widgets are there now: `is_mounted` is true before they are."""
+        self._composed = True
+        self.opened()
+
+    def opened(self) -> None:
+        """Hook for subclasses: Textual calls every class's own `on_mount`, the subclass's first."""
+        self.draw()
+
+    def draw(self) -> None:
+        """Show the model as it is now."""
+        if self._composed and not self.too_small:
+            self.fill()
+
+    def fill(self) -> None:
+        """Fill the screen's widgets."""
+
+    def concerns(self) -> HostView | None:
+        """The host that a dangerous action here would act on."""
+        return None
+
+    def refused(self, action_id: str) -> str:
+        """Why an action is not available now, or nothing."""
+        action = action_of(self.NAME, action_id)
+        return refusal(action, readonly=self.deck.readonly, view=self.concerns()) if action else ""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Textual asks here before every action, whatever called it."""
+        del parameters
+        return not self.refused(action) and not (self.too_small and action != "quit")
+
+    def on_key(self, event: events.Key) -> None:
+        """Say why a key does nothing, instead of doing nothing."""
+        action = action_for_key(self.NAME, event.key)
+        why = self.refused(action.id) if action else ""
+        if action and why:
+            event.stop()
+            self.deck.say(f"{action.shown} is not available: {why}", "warn")
+
+    def on_resize(self) -> None:
+        """Lay the lines out anew."""
+        self.draw()
+
+    def on_screen_resume(self) -> None:
+        """What came while another screen was on top."""
+        self.draw()
+
+    def keys_line(self, width: int) -> Line:
+        """The footer: the keys of this screen, or the notice of the moment."""
+        notice = self.deck.model.notice
+        if notice:
+            return line(" ", span(fit(notice.text, width - 2), notice.tone))
+        parts: list[Span] = []
+        for action in actions_of(self.NAME):
+            if action.footer and not self.refused(action.id):
+                parts += [Span(f"  {action.shown}" if parts else f" {action.shown}", "key"), Span(f" {action.title}")]
+        return ends(tuple(parts), self._tabs() if width >= WIDE else (), width)
+
+    def _tabs(self) -> Line:
+        """Where the number keys lead."""
+        panes = [action for action in actions_of(self.NAME) if action.keys[0].isdigit()]
+        return tuple(
+            part
+            for pane in panes
+            for part in (
+                Span(f"{pane.shown} ", "key"),
+                Span(f"{pane.title}  ", "strong" if pane.id == self.NAME else ""),
+            )
+        )

@@ -1,0 +1,73 @@
+"""A dialog that asks an agent for one change and shows its answer; an error keeps everything that was typed."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from quantdeck_console.model.text import EMPTY, Line, Span, line, span, wrapped
+from quantdeck_console.screens.dialog import WIDTH, Dialog
+from quantdeck_core.errors import ErrorInfo, QuantdeckError
+from quantdeck_core.fleet.cells import duration
+from quantdeck_core.fleet.state import HostView
+from quantdeck_core.protocol.experiment import ExperimentStatus
+from quantdeck_core.protocol.requests import Applied
+
+
+class ChangeDialog(Dialog):
+    """One request at a time: pressing Enter twice sends it once."""
+
+    def __init__(self, view: HostView, experiment: ExperimentStatus) -> None:
+        super().__init__()
+        self.host = view.name
+        self.experiment = experiment
+        self.busy = False
+        self.error: ErrorInfo | None = None
+        self.applied: Applied | None = None
+
+    def concerns(self) -> HostView | None:
+        """The host that would be changed."""
+        return self.deck.model.fleet.hosts.get(self.host)
+
+    def send(self, ask: Callable[[], Awaitable[Applied]]) -> None:
+        """Ask in the background, unless that is under way."""
+        if not self.busy:
+            self.busy, self.error = True, None
+            self.run_worker(self._send(ask), group="change")
+            self.draw()
+
+    async def _send(self, ask: Callable[[], Awaitable[Applied]]) -> None:
+        try:
+            self.applied = await ask()
+        except QuantdeckError as error:
+            self.error = error.info()
+            # Whatever was refused because of what somebody else did: show that, so that the next Enter is based on it.
+            view = self.concerns()
+            self.experiment = (view.experiment(self.experiment.name) if view else None) or self.experiment
+        finally:
+            self.busy = False
+        self.deck.redraw()
+
+    def fail(self, error: QuantdeckError) -> None:
+        """Show an error of the input itself."""
+        self.error = error.info()
+        self.draw()
+
+    def answer_lines(self, verb: str) -> list[Line]:
+        """Sending, applied, or why not, and the keys that make sense now."""
+        if self.busy:
+            return [EMPTY, line(" ", span("sent, waiting for the agent ...", "strong")), EMPTY]
+        if self.applied:
+            took = f", effective in {duration(self.applied.effective_ms)}" if self.applied.effective_ms else ""
+            detail = f": {self.applied.detail}" if self.applied.detail else ""
+            done = wrapped(f"applied{took}{detail}", WIDTH, "ok", most=2)
+            return [EMPTY, *done, EMPTY, line(Span(" Enter Esc", "key"), " close")]
+        keys = line(Span(" Enter", "key" if self.armed_at else "dim"), f" {verb}", Span("   Esc", "key"), " cancel")
+        return [EMPTY, *(error_lines(self.error) if self.error else ()), *([EMPTY] if self.error else ()), keys]
+
+
+def error_lines(error: ErrorInfo) -> list[Line]:
+    """An error as everywhere: what happened, and what to do next."""
+    return [
+        *wrapped(f"x {error.title}: {error.detail}", WIDTH, "warn", most=4),
+        *wrapped(error.hint, WIDTH, "", indent="   ", most=3),
+    ]

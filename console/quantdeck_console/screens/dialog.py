@@ -1,0 +1,75 @@
+"""Dialogs: a box over the pane that takes no key before it has been seen."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+
+from quantdeck_console.model.text import span
+from quantdeck_console.screens.base import DeckScreen, TooSmall
+from quantdeck_console.widgets.lines import Lines
+
+GUARD_S = 0.15
+"""After the dialog was drawn: shorter than anyone reads, longer than keys that were typed ahead take to arrive."""
+
+WIDTH = 74
+
+
+class Dialog(DeckScreen, ModalScreen[None]):
+    """A modal box. Confirming keys count only when they were pressed after it was armed."""
+
+    DEFAULT_CSS = """
+    Dialog { align: center middle; background: $background 60%; }
+    Dialog:ansi { background: transparent; }
+    Dialog > Vertical {
+        width: 76; height: auto; max-height: 22; border: round $border; background: $surface; padding: 0 0;
+        border-title-color: $foreground; border-title-style: bold;
+    }
+    Dialog:ansi > Vertical { background: ansi_default; border: round ansi_cyan; border-title-color: ansi_default; }
+    Dialog.-ascii > Vertical { border: ascii $border; }
+    Dialog Lines { height: auto; width: 100%; background: transparent; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.armed_at: float | None = None
+
+    def compose(self) -> ComposeResult:
+        """A box with the dialog's own widgets."""
+        yield TooSmall()
+        with Vertical() as box:
+            box.border_title = Content(span(self.title_text()).text)
+            yield from self.compose_content()
+
+    def compose_content(self) -> ComposeResult:
+        """The dialog's own widgets."""
+        yield Lines(id="text")
+
+    def title_text(self) -> str:
+        """What stands in the border."""
+        return ""
+
+    def opened(self) -> None:
+        """Arm it once it is on the screen."""
+        super().opened()
+        self.set_class(self.deck.display_mode.ascii, "-ascii")
+        self.call_after_refresh(self._drawn)
+
+    def _drawn(self) -> None:
+        self.set_timer(GUARD_S, self._arm)
+
+    def _arm(self) -> None:
+        self.armed_at = self.deck.monotonic()
+        self.draw()
+
+    def accepts(self, pressed_at: float | None = None) -> bool:
+        """Whether a confirming key counts: the dialog was seen, and is not covered by the size notice."""
+        if self.armed_at is None or self.too_small:
+            return False
+        return pressed_at is None or pressed_at >= self.armed_at
+
+    def action_cancel(self) -> None:
+        """Close; what is under way goes on."""
+        self.dismiss(None)

@@ -1,0 +1,167 @@
+"""Pane 1: a row per host, worst first, and what is known of the selected one."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from textual import on
+from textual.app import ComposeResult
+from textual.widgets import Input
+
+from quantdeck_console.actions.rollback import banner
+from quantdeck_console.model.fleet_view import FleetColumns, fleet_head, fleet_line, header_line, headline_lines
+from quantdeck_console.model.host_view import host_lines, recent_lines
+from quantdeck_console.model.text import Line, line, span
+from quantdeck_console.screens.base import bindings_of
+from quantdeck_console.screens.pane import Pane
+from quantdeck_console.widgets.lines import Lines
+from quantdeck_console.widgets.prompt import Prompt
+from quantdeck_console.widgets.table import Table
+from quantdeck_core.fleet.headline import Headline
+from quantdeck_core.fleet.health import WORDS
+from quantdeck_core.fleet.rows import FleetRow
+from quantdeck_core.fleet.state import HostView
+from quantdeck_core.protocol.experiment import ExperimentStatus
+
+_FRAME = 7
+"""Rows that are neither hosts nor details: header, headline (2) and a blank, table head, a blank, footer."""
+_TALL = 30
+_MIN_DETAILS, _TALL_DETAILS = 9, 12
+"""Rows for the selected host: always on a tall screen, and on a low one while the hosts leave as much."""
+
+
+class FleetScreen(Pane):
+    """The first screen."""
+
+    NAME = "fleet"
+    BINDINGS = bindings_of("fleet")
+    DEFAULT_CSS = """
+    FleetScreen #headline { height: 2; width: 100%; margin-bottom: 1; }
+    FleetScreen #hosts { width: 100%; }
+    FleetScreen #details { height: 1fr; width: 100%; margin-top: 1; }
+    FleetScreen #filter { dock: bottom; offset-y: -1; display: none; }
+    FleetScreen #filter.-open { display: block; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pattern = ""
+        # The cursor stays with a host once it was moved; until then it is on the worst one.
+        self._chosen = ""
+
+    def compose_content(self) -> ComposeResult:
+        """Headline, hosts, details, and the filter's prompt."""
+        yield Lines(id="headline")
+        yield Table[FleetRow](id="hosts", cursor=self.deck.glyphs.cursor)
+        yield Lines(id="details")
+        yield Prompt(id="filter", label="/")
+
+    def fill(self) -> None:
+        """Show the fleet as it is now."""
+        deck, model = self.deck, self.deck.model
+        width, height, now = self.size.width, self.size.height, self.deck.model.clock()
+        every = model.rows()
+        rows = model.rows(self._pattern) if self._pattern else every
+        headline = model.headline(every)
+        self._draw_top(headline, every, now, width)
+        columns = FleetColumns.for_width(width - 1)
+        cursor = next((index for index, row in enumerate(rows) if row.name == self._chosen), 0)
+        room = height - _FRAME
+        kept = _TALL_DETAILS if height >= _TALL else _MIN_DETAILS if len(rows) <= room - _MIN_DETAILS else 0
+        shown = min(len(rows), room - kept)
+        hosts = self.query_one("#hosts", Table)
+        if hosts.styles.height is None or hosts.styles.height.value != shown + 1:
+            hosts.styles.height = shown + 1
+        hosts.fill(fleet_head(columns), rows, partial(fleet_line, columns=columns, glyphs=deck.glyphs), cursor)
+        view = self.concerns()
+        details: list[Line] = []
+        if view and view.link.state != "connecting":
+            details = host_lines(view, now, width, said=headline.host == view.name)
+            details += recent_lines(view, width, height - _FRAME - shown - len(details))
+        if not rows:
+            details = [line(span(f" no host matches {self._pattern!r}; Esc shows all", "dim"))]
+        box = self.query_one("#details", Lines)
+        box.display = bool(kept)
+        box.show(details[: height - _FRAME - shown])
+
+    def _draw_top(self, headline: Headline, every: list[FleetRow], now: float, width: int) -> None:
+        deck = self.deck
+        if headline.level == "connecting" and all(row.level == "connecting" for row in every):
+            top = [line(span(f" {WORDS['connecting']} {deck.connecting_text}", "strong"))]
+        else:
+            top = headline_lines(headline, width, banner(deck.rollbacks, now))
+        tag = f"filter: {self._pattern}" if self._pattern else ""
+        header = header_line(deck.title, every, now, width, read_only=bool(self.refused("roll_back")), tag=tag)
+        self.query_one("#header", Lines).show([header])
+        self.query_one("#headline", Lines).show(top)
+        self.query_one("#footer", Lines).show([self.keys_line(width)])
+
+    @property
+    def selected(self) -> FleetRow | None:
+        """The row under the cursor."""
+        return self.query_one("#hosts", Table).selected
+
+    def concerns(self) -> HostView | None:
+        """The selected host."""
+        row = self.selected if self._composed else None
+        return self.deck.model.fleet.hosts[row.name] if row else None
+
+    def target(self) -> tuple[HostView, ExperimentStatus] | None:
+        """The selected host's worst experiment."""
+        view, row = self.concerns(), self.selected
+        if view is None or row is None or view.status is None or not view.status.experiments:
+            return None
+        return view, view.experiment(row.experiment) or view.status.experiments[0]
+
+    def sentence(self) -> str:
+        """The selected host's."""
+        row = self.selected
+        return f"{row.name} {WORDS[row.level]}: {row.experiment and f'{row.experiment}: '}{row.why}" if row else ""
+
+    def action_open(self) -> None:
+        """The experiment of the selected host."""
+        if target := self.target():
+            self.deck.show_experiment(target[0].name, target[1].name)
+        elif view := self.concerns():
+            self.deck.say(f"no experiment on {view.name}")
+
+    def action_filter(self) -> None:
+        """Ask for words."""
+        self.query_one(Prompt).open(self._pattern)
+
+    def action_unfilter(self) -> None:
+        """Show all hosts again."""
+        self._pattern = ""
+        self.query_one(Prompt).close()
+        self.draw()
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        self._pattern = event.value
+        self.draw()
+
+    @on(Input.Submitted)
+    def _entered(self) -> None:
+        self.query_one(Prompt).close()
+
+    def _move(self, cursor: int) -> None:
+        hosts = self.query_one("#hosts", Table)
+        hosts.move(cursor)
+        self._chosen = hosts.selected.name if hosts.selected else ""
+        self.draw()
+
+    def action_down(self) -> None:
+        """One host down."""
+        self._move(self.query_one("#hosts", Table).cursor + 1)
+
+    def action_up(self) -> None:
+        """One host up."""
+        self._move(self.query_one("#hosts", Table).cursor - 1)
+
+    def action_top(self) -> None:
+        """The worst host."""
+        self._move(0)
+
+    def action_bottom(self) -> None:
+        """The last host."""
+        self._move(len(self.query_one("#hosts", Table).rows) - 1)

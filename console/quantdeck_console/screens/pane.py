@@ -1,0 +1,101 @@
+"""A pane: what all panes do, and the changes that can be asked for on each of them."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+
+from quantdeck_console.screens.base import DeckScreen, TooSmall
+from quantdeck_console.widgets.lines import Lines
+from quantdeck_core.fleet.state import HostView
+from quantdeck_core.protocol.experiment import ExperimentStatus
+from quantdeck_core.text import clean
+
+
+class Pane(DeckScreen):
+    """Header on top, keys at the bottom, the pane's own widgets in between."""
+
+    DEFAULT_CSS = """
+    Pane #header, Pane #footer { height: 1; width: 100%; }
+    Pane #footer { dock: bottom; }
+    """
+
+    def compose(self) -> ComposeResult:
+        """Header, content, footer."""
+        yield TooSmall()
+        yield Lines(id="header")
+        yield from self.compose_content()
+        yield Lines(id="footer")
+
+    def compose_content(self) -> ComposeResult:
+        """The pane's own widgets."""
+        yield from ()
+
+    def target(self) -> tuple[HostView, ExperimentStatus] | None:
+        """The experiment that a change here would act on."""
+        raise NotImplementedError
+
+    def sentence(self) -> str:
+        """What `y` copies."""
+        raise NotImplementedError
+
+    def action_weight(self) -> None:
+        """Ask for a new share of users."""
+        from quantdeck_console.screens.weight import WeightDialog
+
+        if target := self._target("change"):
+            self.app.push_screen(WeightDialog(*target, by=self.deck.by))
+
+    def action_roll_back(self) -> None:
+        """Ask whether everyone should go back to the control."""
+        from quantdeck_console.screens.rollback import RollbackDialog
+
+        if not (target := self._target("roll back")):
+            return
+        _, experiment = target
+        run = self.deck.rollback_of(experiment.name)
+        if all(one.latched for one in run.targets) and not run.started:
+            self.deck.say(f"{experiment.name} is rolled back already; c on its pane clears the latch")
+            return
+        self.app.push_screen(RollbackDialog(run, experiment))
+
+    def action_copy(self) -> None:
+        """Copy a sentence through the terminal."""
+        # What is copied ends up in somebody's shell.
+        text = clean(self.sentence(), one_line=True)
+        self.app.copy_to_clipboard(text)
+        self.deck.say(f"copied: {text}", "dim")
+
+    def action_fleet(self) -> None:
+        """Pane 1."""
+        self.deck.show_fleet()
+
+    def action_experiment(self) -> None:
+        """Pane 4."""
+        target = self.target() or next(iter(self.deck.model.experiments()), None)
+        if target is None:
+            self.deck.say("there is no experiment in this fleet")
+            return
+        self.deck.show_experiment(target[0].name, target[1].name)
+
+    def action_help(self) -> None:
+        """All keys."""
+        from quantdeck_console.screens.help import HelpScreen
+
+        self.app.push_screen(HelpScreen(self.NAME))
+
+    def action_palette(self) -> None:
+        """All actions by name."""
+        from quantdeck_console.screens.palette import PaletteScreen
+
+        self.app.push_screen(PaletteScreen(self))
+
+    def action_quit(self) -> None:
+        """Leave."""
+        self.app.exit()
+
+    def _target(self, verb: str) -> tuple[HostView, ExperimentStatus] | None:
+        target = self.target()
+        if target is None:
+            view = self.concerns()
+            self.deck.say(f"no experiment on {view.name if view else 'this host'}: nothing to {verb}")
+        return target

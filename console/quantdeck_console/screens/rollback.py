@@ -1,0 +1,119 @@
+"""The rollback dialog: says what it will do, does it on `y` only, and stays honest until every gateway has."""
+
+from __future__ import annotations
+
+from textual import events
+
+from quantdeck_console.actions.registry import action_for_key
+from quantdeck_console.actions.rollback import RollbackRun, Target
+from quantdeck_console.model.text import EMPTY, Line, Span, Tone, left, line, span, wrapped
+from quantdeck_console.screens.base import bindings_of
+from quantdeck_console.screens.dialog import WIDTH, Dialog
+from quantdeck_console.widgets.lines import Lines
+from quantdeck_core.fleet.cells import age, duration, plural, split
+from quantdeck_core.fleet.state import HostView
+from quantdeck_core.protocol.experiment import ExperimentStatus
+
+_TONES: dict[str, Tone] = {"sent": "strong", "applied": "ok", "pending": "warn", "unreachable": "warn"}
+
+
+class RollbackDialog(Dialog):
+    """One for each run: opened again, it shows how far that is."""
+
+    NAME = "rollback"
+    # `confirm` is no binding: it has to look at when its key was pressed.
+    BINDINGS = bindings_of("rollback", but="confirm")
+
+    def __init__(self, run: RollbackRun, experiment: ExperimentStatus) -> None:
+        super().__init__()
+        self.run_state = run
+        self._control = experiment.control.profile
+
+    def title_text(self) -> str:
+        """Which experiment."""
+        return f"roll back {self.run_state.experiment}"
+
+    def concerns(self) -> HostView | None:
+        """The first of its hosts that would refuse."""
+        hosts = self.deck.model.fleet.hosts
+        return next((hosts[target.host] for target in self.run_state.targets if target.host in hosts), None)
+
+    def fill(self) -> None:
+        """Show what would happen, or what did so far."""
+        self.query_one("#text", Lines).show(self._asking() if not self.run_state.started else self._under_way())
+
+    def on_key(self, event: events.Key) -> None:
+        """`y`, pressed after the dialog was seen; Enter only closes what is finished."""
+        action = action_for_key(self.NAME, event.key)
+        if action and action.id == "confirm":
+            event.stop()
+            if self.accepts(event.time) and not self.refused("confirm") and not self.run_state.started:
+                self.deck.start_rollback(self.run_state)
+                self.draw()
+        elif event.key == "enter":
+            event.stop()
+            if self.run_state.finished:
+                self.dismiss(None)
+
+    def _asking(self) -> list[Line]:
+        targets = self.run_state.targets
+        ready = self.armed_at is not None
+        return [
+            EMPTY,
+            *wrapped(f"Everyone goes back to the control, {self._control}, on {_gateways(len(targets))}:", WIDTH),
+            EMPTY,
+            *(self._target(target) for target in targets),
+            EMPTY,
+            line(" It is effective within a second. What is under way runs to its end."),
+            line(" Then it is latched: the weight stays 0 until somebody clears it."),
+            EMPTY,
+            line(
+                Span(" y", "key" if ready else "dim"), Span(" roll back", "" if ready else "dim"),
+                Span("   n Esc", "key"), " cancel",
+            ),
+        ]  # fmt: skip
+
+    def _under_way(self) -> list[Line]:
+        run, now = self.run_state, self.deck.model.clock()
+        applied = sum(target.progress == "applied" for target in run.targets)
+        refused = [target for target in run.targets if target.progress == "refused"]
+        if run.applied:
+            summary = line(" ", span(f"done: everyone is on the control, on {_gateways(applied)}", "ok"))
+        else:
+            summary = line(" ", span(f"not done: applied on {applied} of {_gateways(len(run.targets))}", "warn"))
+        lines = [EMPTY, summary, EMPTY]
+        for target in run.targets:
+            lines.append(self._progress(target, now))
+            if target.detail and target.progress != "applied":
+                lines += wrapped(target.detail, WIDTH, "dim", indent="   ", most=2)
+        lines.append(EMPTY)
+        if run.open:
+            lines.append(line(" The same request is sent again until each has applied it."))
+            lines.append(line(Span(" Esc", "key"), " hides this; it goes on, and stays in the headline"))
+        elif refused:
+            lines.append(line(" Nothing more is sent: what was refused needs you.", Span("   Esc", "key"), " close"))
+        else:
+            lines.append(line(Span(" Enter Esc", "key"), " close"))
+        return lines
+
+    def _target(self, target: Target) -> Line:
+        split_text = "already 100/0, latched" if target.latched else f"{split(target.from_bp)} -> 100/0"
+        flight = "" if target.latched else f"{plural(target.in_flight, 'treated answer')} under way"
+        return (
+            Span("   "), *left(target.host, 14, "strong"), Span("  "), *left(split_text, 18), Span("  "),
+            *left(flight, WIDTH - 14 - 18 - 8),
+        )  # fmt: skip
+
+    def _progress(self, target: Target, now: float) -> Line:
+        word = target.word(now)
+        took = f"in {duration(target.effective_ms)}" if target.effective_ms is not None else ""
+        waited = f"for {age(now - target.since)}" if word in ("pending", "unreachable") else ""
+        return (
+            Span("   "), *left(target.host, 14, "strong"), Span("  "),
+            *left(f"{split(target.from_bp)} -> 100/0", 18), Span("  "),
+            *left(word, 11, _TONES.get(word, "warn")), span(f"  {took or waited}", "dim"),
+        )  # fmt: skip
+
+
+def _gateways(amount: int) -> str:
+    return plural(amount, "gateway")

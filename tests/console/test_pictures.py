@@ -1,0 +1,153 @@
+"""Every screen of the slice, as a person sees it, at both sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from quantdeck_core.errors import ErrorInfo, RemoteError
+from quantdeck_core.fleet.link import LinkChange
+from support.decks import Deck, running
+from support.fake_link import FakeLink
+from support.fleets import arm, experiment, gpu_host, rack, rolled_back, van
+
+Picture = Callable[[str, str], None]
+
+SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=lambda size: f"{size[0]}x{size[1]}")
+
+
+def take(deck: Deck, picture: Picture, name: str) -> None:
+    size = deck.app.size
+    picture(f"{name}-{size.width}x{size.height}", deck.app.export_screenshot())
+
+
+@SIZES
+async def test_connecting(picture: Picture, size: tuple[int, int]) -> None:
+    link = FakeLink(hosts=("rack-1", "van-7"))
+    async with running(link, size=size, ready="making", connecting_text="making the demo's models") as deck:
+        take(deck, picture, "fleet-connecting")
+
+
+@SIZES
+async def test_calm_fleet(picture: Picture, size: tuple[int, int]) -> None:
+    async with running(FakeLink(rack(), van()), size=size) as deck:
+        await deck.shows("all quiet: 2 hosts, 3 engines ready")
+        take(deck, picture, "fleet-calm")
+
+
+@SIZES
+async def test_fleet_with_a_rollback(picture: Picture, size: tuple[int, int]) -> None:
+    async with running(FakeLink(rack(rolled_back()), van()), size=size) as deck:
+        take(deck, picture, "fleet-rolled-back")
+
+
+@SIZES
+async def test_fleet_with_stale_and_failed_hosts(picture: Picture, size: tuple[int, int]) -> None:
+    async with running(FakeLink(rack(), gpu_host(), van()), size=size) as deck:
+        deck.link.say("van-7", LinkChange(state="lost", detail="the SSH connection was closed"))
+        deck.clock.now += 5
+        deck.link.say("rack-1", LinkChange(state="connected", role="operator"))
+        deck.draw()
+        await deck.shows("STALE ?", "FAIL x")
+        take(deck, picture, "fleet-stale-and-failed")
+
+
+@SIZES
+async def test_healthy_experiment(picture: Picture, size: tuple[int, int]) -> None:
+    async with running(FakeLink(rack(), van()), size=size) as deck:
+        await deck.press("enter")
+        await deck.shows("as good as the control")
+        take(deck, picture, "experiment-healthy")
+
+
+@SIZES
+async def test_experiment_without_enough_answers(picture: Picture, size: tuple[int, int]) -> None:
+    young = experiment(treatment=arm("treatment", 12, loops=0, words=38.0))
+    async with running(FakeLink(rack(young), van()), size=size) as deck:
+        await deck.press("enter")
+        await deck.shows("needs 38 more outputs of the treatment")
+        take(deck, picture, "experiment-too-few-answers")
+
+
+@SIZES
+async def test_rolled_back_experiment(picture: Picture, size: tuple[int, int]) -> None:
+    async with running(FakeLink(rack(rolled_back()), van()), size=size) as deck:
+        await deck.press("enter")
+        await deck.shows("ROLLED BACK")
+        take(deck, picture, "experiment-rolled-back")
+
+
+@SIZES
+async def test_experiment_of_a_host_that_is_out_of_reach(picture: Picture, size: tuple[int, int]) -> None:
+    async with running(FakeLink(rack(), van()), size=size) as deck:
+        await deck.press("enter")
+        await deck.shows("as good as the control")
+        deck.link.say("rack-1", LinkChange(state="lost", detail="the SSH connection was closed"))
+        deck.clock.now += 48
+        await deck.shows("STALE ?", "the SSH connection was closed, these are from 48s ago", "can roll back: not known")
+        take(deck, picture, "experiment-stale")
+
+
+@SIZES
+async def test_weight_dialog(picture: Picture, size: tuple[int, int]) -> None:
+    async with running(FakeLink(rack(), van()), size=size) as deck:
+        await deck.press("enter", "w")
+        await deck.dialog("weight")
+        await deck.press("5", "0")
+        await deck.shows("90/10 -> 50/50")
+        take(deck, picture, "dialog-weight")
+
+
+@SIZES
+async def test_weight_dialog_with_the_agents_refusal(picture: Picture, size: tuple[int, int]) -> None:
+    link = FakeLink(rack(rolled_back()), van())
+    info = ErrorInfo(
+        code="conflict",
+        title="Conflict",
+        detail="The experiment is rolled back: 47.1% of answers loop, limit 15%",
+        hint="Say why it may go on with `quantdeck experiment clear NAME --reason ...`; it then starts again at 5 %.",
+    )
+    link.answers["rack-1"] = [RemoteError(info, 409)]
+    async with running(link, size=size) as deck:
+        await deck.press("enter", "w")
+        await deck.dialog("weight")
+        await deck.press("5", "0", "enter")
+        await deck.shows("x Conflict")
+        take(deck, picture, "dialog-weight-refused")
+
+
+@SIZES
+async def test_rollback_dialog(picture: Picture, size: tuple[int, int]) -> None:
+    async with running(FakeLink(rack(experiment(weight_bp=5_000)), van()), size=size) as deck:
+        await deck.press("enter", "R")
+        await deck.dialog("rollback")
+        await deck.shows("50/50 -> 100/0")
+        take(deck, picture, "dialog-rollback")
+
+
+@SIZES
+async def test_rollback_applied(picture: Picture, size: tuple[int, int]) -> None:
+    async with running(FakeLink(rack(experiment(weight_bp=5_000)), van()), size=size) as deck:
+        await deck.press("R")
+        await deck.dialog("rollback")
+        await deck.press("y")
+        await deck.shows("done: everyone is on the control")
+        take(deck, picture, "dialog-rollback-applied")
+
+
+@SIZES
+async def test_help(picture: Picture, size: tuple[int, int]) -> None:
+    async with running(FakeLink(rack(), van()), size=size) as deck:
+        await deck.press("question_mark")
+        await deck.shows("Everywhere")
+        take(deck, picture, "help")
+
+
+@SIZES
+async def test_palette(picture: Picture, size: tuple[int, int]) -> None:
+    async with running(FakeLink(rack(), van()), size=size) as deck:
+        await deck.press("colon")
+        await deck.dialog("palette")
+        await deck.shows("change the treatment's share of users")
+        take(deck, picture, "palette")

@@ -1,0 +1,172 @@
+"""`R` then `y`: what it says, what it takes, and that it is never called done too early."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from quantdeck_console.actions.rollback import RollbackRun, banner
+from quantdeck_console.screens import dialog
+from quantdeck_core.errors import ErrorInfo, RemoteError, UnreachableError
+from quantdeck_core.fleet.link import LinkChange
+from quantdeck_core.fleet.state import HostView
+from quantdeck_core.protocol.requests import Applied, Rollback
+from support.decks import running
+from support.fake_link import Clock, FakeLink
+from support.fleets import experiment, rack, rolled_back, van
+from support.waiting import eventually
+
+HALF = experiment(weight_bp=5_000)
+APPLIED = Applied(revision=5, effective_ms=4.0)
+LOST = UnreachableError("van-7 did not answer within 5 s.", "It is tried again.")
+
+
+def two_gateways() -> FakeLink:
+    return FakeLink(rack(HALF), van(experiments=(experiment(weight_bp=2_000),)))
+
+
+async def test_it_says_what_it_will_do_and_y_does_it_once() -> None:
+    async with running(FakeLink(rack(HALF), van())) as deck:
+        await deck.press("R")
+        await deck.dialog("rollback")
+        await deck.shows("Everyone goes back to the control, tiny-f16, on 1 gateway", "rack-1", "50/50 -> 100/0")
+        await deck.shows("2 treated answers under way")
+        deck.link.gate.clear()
+        await deck.press("y", "y", "y")
+        await deck.shows("sent")
+        deck.link.gate.set()
+        await deck.shows("done: everyone is on the control", "applied", "in 6.2 ms")
+        [(host, name, change)] = deck.link.asked
+        assert isinstance(change, Rollback)
+        assert (host, name, change.by) == ("rack-1", "int4_v1", "ada")
+        await deck.press("enter")
+        assert deck.screen.NAME == "fleet"
+
+
+@pytest.mark.parametrize("key", ["enter", "n", "escape", "space", "R"])
+async def test_no_other_key_does_it(key: str) -> None:
+    async with running(FakeLink(rack(HALF), van())) as deck:
+        await deck.press("R")
+        await deck.dialog("rollback")
+        await deck.press(key)
+        assert deck.link.asked == []
+        assert ("rollback" if key in ("enter", "space", "R") else "fleet") == deck.screen.NAME
+
+
+async def test_keys_typed_before_the_dialog_was_seen_confirm_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(FakeLink(rack(HALF), van())) as deck:
+        monkeypatch.setattr(dialog, "GUARD_S", 3600.0)
+        await deck.press("R", "y", "y")
+        await deck.shows("y roll back")
+        assert deck.link.asked == []
+        # Armed after the key was pressed, before it was looked at: still typed ahead.
+        screen = deck.screen
+        assert isinstance(screen, dialog.Dialog)
+        screen.armed_at = deck.app.monotonic() + 3600
+        await deck.press("y")
+        assert deck.link.asked == []
+        screen.armed_at = deck.app.monotonic()
+        await deck.press("y")
+        await deck.shows("done:")
+
+
+async def test_typed_ahead_enter_does_not_apply_a_weight(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(FakeLink(rack(HALF), van())) as deck:
+        monkeypatch.setattr(dialog, "GUARD_S", 3600.0)
+        await deck.press("w", "5", "enter")
+        await deck.shows("50/50 -> 95/5")
+        assert deck.link.asked == []
+
+
+async def test_it_is_not_done_while_one_gateway_has_not_applied_it() -> None:
+    link = two_gateways()
+    link.answers["van-7"] = [LOST]
+    async with running(link) as deck:
+        deck.app.rollback_of("int4_v1")
+        await deck.press("R")
+        await deck.dialog("rollback")
+        await deck.shows("on 2 gateways", "80/20 -> 100/0")
+        await deck.press("y")
+        await deck.shows("not done: applied on 1 of 2 gateways", "unreachable", "did not answer within 5 s")
+        assert "done: everyone" not in deck.text
+        await deck.press("escape")
+        await deck.shows("! rollback of int4_v1: unreachable on van-7; trying again")
+        await deck.press("R")
+        await deck.shows("not done: applied on 1 of 2 gateways")
+        link.answers["van-7"] = [APPLIED]
+        await deck.shows("done: everyone is on the control, on 2 gateways")
+        ids = {change.request_id for _, _, change in link.asked}
+        assert len(ids) == 1
+        assert [host for host, _, _ in link.asked].count("rack-1") == 1
+        await deck.press("escape")
+        await deck.hides("trying again")
+
+
+async def test_without_an_answer_it_is_pending() -> None:
+    link = two_gateways()
+    link.gate.clear()
+    async with running(link) as deck:
+        await deck.press("R")
+        await deck.dialog("rollback")
+        await deck.press("y")
+        await deck.shows("sent")
+        deck.clock.now += 5
+        await deck.shows("pending", "for 5s", "not done: applied on 0 of 2 gateways")
+        await deck.press("escape", "j", "enter")
+        await deck.shows("! rollback of int4_v1: pending on rack-1, pending on van-7; trying again", "CONTROL")
+
+
+async def test_a_refusal_is_shown_and_not_repeated() -> None:
+    link = FakeLink(rack(HALF), van())
+    info = ErrorInfo(code="forbidden", title="Not allowed", detail="You are a viewer.", hint="Ask an operator.")
+    link.answers["rack-1"] = [RemoteError(info, 403)]
+    async with running(link) as deck:
+        await deck.press("R")
+        await deck.dialog("rollback")
+        await deck.press("y")
+        await deck.shows("refused", "You are a viewer. Ask an operator.", "not done: applied on 0 of 1 gateway")
+        assert len(link.asked) == 1
+
+
+async def test_a_host_out_of_reach_is_asked_all_the_same() -> None:
+    link = FakeLink(rack(HALF), van())
+    link.answers["rack-1"] = [LOST]
+    async with running(link) as deck:
+        deck.link.say("rack-1", LinkChange(state="lost", detail="reset"))
+        await deck.press("R")
+        await deck.dialog("rollback")
+        await deck.press("y")
+        await deck.shows("unreachable")
+
+
+async def test_what_is_rolled_back_already_needs_no_dialog() -> None:
+    async with running(FakeLink(rack(rolled_back()), van())) as deck:
+        await deck.press("R")
+        await deck.shows("int4_v1 is rolled back already")
+        assert deck.screen.NAME == "fleet"
+
+
+async def test_from_the_experiment_pane() -> None:
+    async with running(FakeLink(rack(HALF), van())) as deck:
+        await deck.press("enter", "R")
+        await deck.dialog("rollback")
+        await deck.press("y")
+        await deck.shows("done:")
+
+
+async def test_a_run_retries_with_the_same_request_until_applied() -> None:
+    clock, link, drawn = Clock(), FakeLink(rack(HALF)), []
+    link.answers["rack-1"] = [LOST, LOST, APPLIED]
+    view = HostView(name="rack-1", status=rack(HALF))
+    run = RollbackRun(link, "int4_v1", [view], by="ada", clock=clock, changed=lambda: drawn.append(1), retry_s=0.0)
+    assert banner([run], clock.now) == ""
+    task = asyncio.create_task(run.run())
+    await eventually(lambda: run.applied)
+    await task
+    assert run.finished
+    assert len(link.asked) == 3
+    assert len({change.request_id for _, _, change in link.asked}) == 1
+    assert drawn
+    await run.run()
+    assert len(link.asked) == 3
