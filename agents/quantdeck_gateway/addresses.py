@@ -1,0 +1,67 @@
+"""Addresses as users write them."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from quantdeck_core.errors import InputError
+
+
+class UpstreamAddress(NamedTuple):
+    """Where an engine listens: `path` has no slash at its end, `authority` is the Host field."""
+
+    host: str
+    port: int
+    path: str
+    authority: str
+
+
+def split_url(url: str) -> UpstreamAddress:
+    """The parts of an engine's base URL.
+
+    Raises:
+        InputError: it is not plain HTTP, or has parts that a base URL has not.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port or 80
+    except ValueError:
+        raise _bad_url(url) from None
+    plain = url.isascii() and url.isprintable() and " " not in url
+    if not plain or parts.scheme != "http" or not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise _bad_url(url)
+    return UpstreamAddress(parts.hostname, port, parts.path.rstrip("/"), parts.netloc)
+
+
+def split_listen(text: str) -> tuple[str, int]:
+    """`HOST:PORT` in two; port 0 lets the system choose.
+
+    Raises:
+        InputError: it is not that, or not this machine's loopback.
+    """
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise InputError(f"{text!r} is not HOST:PORT.", "For example 127.0.0.1:8000.")
+    if not is_loopback(host):
+        raise InputError(
+            f"Listening on {host} would let other machines in without an API key.",
+            "Listen on 127.0.0.1 and put a proxy with TLS and keys in front.",
+        )
+    return host, int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches it."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _bad_url(url: str) -> InputError:
+    return InputError(f"{url!r} is not an engine's address.", "Give plain HTTP, for example http://127.0.0.1:9001.")

@@ -1,0 +1,119 @@
+"""`quantdeck gateway`: the gateway's arguments."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from quantdeck_core.errors import InputError
+from quantdeck_core.hashing import percent_to_bp
+from quantdeck_core.protocol.gateway import Arm, ExperimentRoute, GatewayConfig, Replica
+from quantdeck_gateway import config_file, server
+from quantdeck_gateway.addresses import split_listen
+from quantdeck_gateway.limits import Deadlines
+from quantdeck_gateway.settings import Settings
+
+_EPILOG = """Two ways to use it:
+  with an agent   --config FILE --listen HOST:PORT --control-socket PATH [--signals-socket PATH]
+  alone           --port P --control URL [...] --treatment URL [...] --weight PERCENT --experiment NAME"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the gateway until SIGTERM or SIGINT.
+
+    Raises:
+        QuantdeckError: it could not start.
+    """
+    settings = parse(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s gateway %(levelname)s %(message)s")
+    server.run(settings)
+    return 0
+
+
+def parse(argv: Sequence[str]) -> Settings:
+    """Arguments to settings; reads the config file.
+
+    Raises:
+        InputError: they do not fit together, or name what cannot be used.
+    """
+    options = _parser().parse_args(argv)
+    if options.listen and options.port is not None:
+        raise InputError("--listen and --port both say where to listen.", "Give one of them.")
+    if not options.listen and options.port is None:
+        raise InputError("Nothing says where to listen.", "Give --port P, or --listen HOST:PORT.")
+    host, port = split_listen(options.listen or f"127.0.0.1:{options.port}")
+    return Settings(
+        host=host,
+        port=port,
+        config=_config(options),
+        config_path=options.config,
+        control=options.control_socket,
+        signals=options.signals_socket,
+        deadlines=Deadlines(
+            first_byte=options.first_byte_seconds,
+            between_events=options.between_events_seconds,
+            drain=options.drain_seconds,
+        ),
+    )
+
+
+def _config(options: argparse.Namespace) -> GatewayConfig:
+    alone = options.control or options.treatment or options.experiment or options.weight is not None
+    if options.config:
+        if alone:
+            raise InputError("--config already says what to serve.", "Leave out --control, --treatment and the like.")
+        if not options.control_socket:
+            raise InputError("With --config the agent needs a way in.", "Give --control-socket PATH.")
+        return config_file.load(options.config)
+    if not options.control or not options.experiment:
+        raise InputError("Nothing says what to serve.", "Give --control URL and --experiment NAME, or --config FILE.")
+    weight_bp = percent_to_bp(options.weight or "0")
+    if weight_bp and not options.treatment:
+        raise InputError("A weight without a treatment serves nobody.", "Give --treatment URL, or --weight 0.")
+    route = ExperimentRoute(
+        name=options.experiment,
+        served_name=options.served_name or options.experiment,
+        weight_bp=weight_bp,
+        control=_arm("control", options.control),
+        treatment=_arm("treatment", options.treatment),
+    )
+    config = GatewayConfig(revision=1, experiments=(route,))
+    config_file.check(config)
+    return config
+
+
+def _arm(name: str, urls: Sequence[str]) -> Arm:
+    replicas = (Replica(name=f"{name}-{number}", url=url) for number, url in enumerate(urls))
+    return Arm(replicas=tuple(replicas), generation=1)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="quantdeck gateway",
+        description="Splits users of an OpenAI-compatible API between two variants of a model.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add, deadlines = parser.add_argument, Deadlines()
+    add("--config", type=Path, metavar="FILE", help="what to serve, as JSON; replaced when the agent changes it")
+    add("--listen", metavar="HOST:PORT", help="where clients connect; loopback only")
+    add("--control-socket", type=Path, metavar="PATH", help="Unix socket for status and changes")
+    add("--signals-socket", type=Path, metavar="PATH", help="Unix socket for quality signals; without it no analyser")
+    add("--port", type=int, metavar="P", help="short for --listen 127.0.0.1:P")
+    add("--control", nargs="+", action="extend", default=[], metavar="URL", help="engines of the control")
+    add("--treatment", nargs="+", action="extend", default=[], metavar="URL", help="engines of the treatment")
+    add("--weight", metavar="PERCENT", help="users on the treatment, in steps of 0.01 (default: 0)")
+    add("--experiment", metavar="NAME", help="goes into the hash: another name is another split")
+    add("--served-name", metavar="MODEL", help="what /v1/models shows (default: the experiment)")
+    add("--drain-seconds", type=float, default=deadlines.drain, metavar="S", help="default: %(default)g")
+    add("--first-byte-seconds", type=float, default=deadlines.first_byte, metavar="S", help="default: %(default)g")
+    add(
+        "--between-events-seconds",
+        type=float,
+        default=deadlines.between_events,
+        metavar="S",
+        help="silence within an answer after which it is broken (default: %(default)g)",
+    )
+    return parser

@@ -1,0 +1,289 @@
+"""One client's connection: HTTP/1.1 with keep-alive and pipelining, for the data plane and the control socket alike."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import secrets
+from collections import deque
+from enum import Enum, auto
+from typing import Protocol, cast
+
+import httptools
+
+from quantdeck_gateway.answers import JSON, error_body, whole_answer
+from quantdeck_gateway.limits import BODY_BYTES, BODY_S, CLIENT_IDLE_S, HEADER_BYTES, HEADER_S, LINGER_S
+from quantdeck_gateway.request import Request, RequestRefusedError, too_large
+
+log = logging.getLogger("quantdeck.gateway")
+
+
+class Work(Protocol):
+    """A request that is being answered."""
+
+    def client_left(self) -> None:
+        """The connection is gone; nothing may be written any more."""
+
+    def client_slow(self) -> None:
+        """Write no more than necessary."""
+
+    def client_ready(self) -> None:
+        """The client has caught up."""
+
+    def tick(self, client_slow: bool) -> None:
+        """A second has passed."""
+
+
+class Handler(Protocol):
+    """Answers requests: at once with `ClientConnection.answer`, or later by `ClientConnection.begin`."""
+
+    def handle(self, client: ClientConnection, request: Request) -> None:
+        """Called for one request at a time of a connection."""
+
+
+class _Phase(Enum):
+    HEADER = auto()
+    BODY = auto()
+    ANSWER = auto()
+    IDLE = auto()
+    LINGER = auto()
+    """Refused; what still comes is thrown away, so that the client can read why."""
+
+
+_DEADLINES = {_Phase.HEADER: HEADER_S, _Phase.BODY: BODY_S, _Phase.IDLE: CLIENT_IDLE_S, _Phase.LINGER: LINGER_S}
+_request_prefix = secrets.token_hex(6).encode()
+_request_numbers = itertools.count(1)
+
+
+class ClientConnection(asyncio.Protocol):
+    """Reads requests and hands them to the handler, one at a time.
+
+    Args:
+        registry: open connections; this one adds and removes itself.
+
+    Attributes:
+        draining: end with the answer that is in flight.
+    """
+
+    transport: asyncio.Transport
+
+    def __init__(self, handler: Handler, registry: set[ClientConnection]) -> None:
+        self.draining = False
+        self._handler, self._registry = handler, registry
+        self._parser = httptools.HttpRequestParser(self)
+        self._reading = Request()
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._waiting: deque[Request] = deque()
+        self._answering: Request | None = None
+        self._work: Work | None = None
+        self._phase = _Phase.HEADER
+        self._phase_s = 0
+        self._header_bytes = 0
+        self._slow = False
+        self._serving = False
+        self._paused = False
+
+    # What a handler calls.
+
+    def begin(self, work: Work) -> None:
+        """The answer comes later; `work` is told what happens until `finish`."""
+        self._work = work
+
+    def write(self, data: bytes) -> None:
+        """A part of the answer."""
+        self.transport.write(data)
+
+    def answer(self, status: int, body: bytes, *, content_type: bytes = JSON, extra: bytes = b"") -> None:
+        """The whole answer to the request at hand."""
+        request = self._answering
+        close = self.draining or request is None or not request.keep_alive
+        data = whole_answer(status, body, content_type=content_type, extra=extra, close=close)
+        if request is not None and request.method == b"HEAD":
+            data = data[: data.index(b"\r\n\r\n") + 4]
+        self.transport.write(data)
+        self.finish(close=close)
+
+    def finish(self, *, close: bool) -> None:
+        """The answer is written; go on with the next request or end the connection."""
+        self._work = self._answering = None
+        if self._phase is _Phase.ANSWER:
+            self._enter(_Phase.IDLE)
+        if close or self.draining:
+            self._waiting.clear()
+            self.transport.close()
+        elif not self._serving and (self._waiting or self._paused):
+            self._serve()
+
+    def abort(self) -> None:
+        """End the connection without another byte."""
+        self.transport.abort()
+
+    # What the server calls.
+
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is in flight."""
+        return self._answering is not None
+
+    def drain(self) -> None:
+        """End the connection as soon as no answer is in flight."""
+        self.draining = True
+        if not self.busy:
+            self.transport.close()
+
+    def tick(self) -> None:
+        """A second has passed."""
+        if self._work is not None:
+            self._work.tick(self._slow)
+            return
+        self._phase_s += 1
+        if self._phase_s <= _DEADLINES.get(self._phase, CLIENT_IDLE_S):
+            return
+        if self._phase in (_Phase.HEADER, _Phase.BODY) and self._reading.url:
+            self._refuse(RequestRefusedError(408, "request_timeout", "The request did not arrive in time."))
+        else:
+            self.transport.abort()
+
+    # What the loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client connected."""
+        self.transport = cast("asyncio.Transport", transport)
+        self._registry.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client has gone."""
+        self._registry.discard(self)
+        self._waiting.clear()
+        self._phase = _Phase.LINGER
+        work, self._work = self._work, None
+        if work is not None:
+            work.client_left()
+
+    def pause_writing(self) -> None:
+        """The client does not read."""
+        self._slow = True
+        if self._work is not None:
+            self._work.client_slow()
+
+    def resume_writing(self) -> None:
+        """The client reads again."""
+        self._slow = False
+        if self._work is not None:
+            self._work.client_ready()
+        else:
+            self._serve()
+
+    def data_received(self, data: bytes) -> None:
+        """A part of a request, or several."""
+        if self._phase is _Phase.LINGER:
+            return
+        try:
+            self._parser.feed_data(data)
+            if not self._reading.header_done:
+                self._header_bytes += len(data)
+                if self._header_bytes > HEADER_BYTES:
+                    raise _header_too_large()
+        except httptools.HttpParserUpgrade:
+            self._waiting.clear()
+            self._refuse(RequestRefusedError(400, "upgrade_not_supported", "Only HTTP/1.1 is spoken here."))
+        except httptools.HttpParserCallbackError as error:
+            cause = error.__context__
+            if not isinstance(cause, RequestRefusedError):
+                raise
+            self._refuse(cause)
+        except httptools.HttpParserError:
+            self._refuse(RequestRefusedError(400, "bad_framing", "The request is not valid HTTP/1.1."))
+        except RequestRefusedError as refusal:
+            self._refuse(refusal)
+        if self._waiting:
+            self._serve()
+
+    def _serve(self) -> None:
+        self._serving = True
+        while self._waiting and self._answering is None and not self._slow:
+            self._answering = request = self._waiting.popleft()
+            try:
+                self._handler.handle(self, request)
+            except Exception:  # a defect of ours must not leave a client waiting for ever
+                log.exception("no answer to %r", request.path)
+                self.abort()
+                break
+        self._serving = False
+        # Who sends requests before it has read the answers waits in the kernel, not in our memory.
+        if bool(self._waiting) is not self._paused and not self.transport.is_closing():
+            self._paused = not self._paused
+            (self.transport.pause_reading if self._paused else self.transport.resume_reading)()
+
+    def _refuse(self, refusal: RequestRefusedError) -> None:
+        """Answer with an error and end the connection; requests before it are answered first."""
+        self._enter(_Phase.LINGER)
+        if self._answering is not None or self._waiting:
+            (self._waiting[-1] if self._waiting else self._answering).keep_alive = False  # type: ignore[union-attr]
+            self.draining = not self._waiting
+            return
+        body = error_body(refusal.status, refusal.code, refusal.message)
+        self.transport.write(whole_answer(refusal.status, body, close=True))
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+
+    def _enter(self, phase: _Phase) -> None:
+        self._phase, self._phase_s = phase, 0
+
+    # What httptools calls while it reads.
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._reading = Request()
+        self._fields = []
+        self._header_bytes = self._phase_s = 0
+        self._phase = _Phase.HEADER
+
+    def on_url(self, url: bytes) -> None:
+        """The request target, perhaps in parts."""
+        self._reading.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One field of the header; what comes after it is a trailer, which is left out."""
+        self._fields.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """The header is complete."""
+        request, parser = self._reading, self._parser
+        request.header_done = True
+        request.method = parser.get_method()
+        request.path = request.url.partition(b"?")[0] if b"?" in request.url else request.url
+        request.keep_alive = parser.should_keep_alive()
+        if not request.read_header(self._fields, BODY_BYTES):
+            # What only few requests need, and what costs: HTTP/1.0, and fields that `Connection` names.
+            request.read_connection(parser.get_http_version())
+        if len(request.head) > HEADER_BYTES:
+            raise _header_too_large()
+        if not request.request_id:
+            request.request_id = b"%b-%x" % (_request_prefix, next(_request_numbers))
+        if request.expects_continue and self._answering is None:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._enter(_Phase.BODY)
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        request = self._reading
+        request.body_size += len(body)
+        if request.body_size > BODY_BYTES:
+            raise too_large(BODY_BYTES)
+        request.body_pieces.append(body)
+
+    def on_message_complete(self) -> None:
+        """The request is complete."""
+        request = self._reading
+        pieces = request.body_pieces
+        if pieces:
+            request.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            request.body_pieces = []
+        self._waiting.append(request)
+        self._enter(_Phase.ANSWER)
+
+
+def _header_too_large() -> RequestRefusedError:
+    return RequestRefusedError(431, "header_too_large", f"The header is larger than {HEADER_BYTES} bytes.")

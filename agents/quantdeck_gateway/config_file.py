@@ -1,0 +1,106 @@
+"""The config on disk: checked, read, and replaced as a whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from quantdeck_core.errors import InputError, QuantdeckError
+from quantdeck_core.protocol.gateway import Arm, GatewayConfig
+from quantdeck_gateway.addresses import split_url
+
+
+class NotSavedError(QuantdeckError):
+    """The config could not be written; the old one still holds."""
+
+    code = "config-not-saved"
+    title = "Config not saved"
+    http_status = 507
+
+
+def decode(data: bytes) -> GatewayConfig:
+    """A config from JSON, checked.
+
+    Raises:
+        InputError: it is no config.
+    """
+    try:
+        config = msgspec.json.decode(data, type=GatewayConfig)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+        raise InputError(f"This is no gateway config: {error}", "Send a GatewayConfig as JSON.") from None
+    check(config)
+    return config
+
+
+def check(config: GatewayConfig) -> None:
+    """Refuse what the types cannot.
+
+    Raises:
+        InputError: two experiments or replicas that cannot be told apart, or an address that is none.
+    """
+    _distinct("experiment", (experiment.name for experiment in config.experiments))
+    _distinct("served name", (experiment.served_name for experiment in config.experiments))
+    for experiment in config.experiments:
+        for arm in (experiment.control, experiment.treatment):
+            _check_arm(arm)
+
+
+def _check_arm(arm: Arm) -> None:
+    _distinct("replica", (replica.name for replica in arm.replicas))
+    for replica in arm.replicas:
+        split_url(replica.url)
+        key = replica.api_key or ""
+        if not (key.isascii() and key.isprintable()):
+            raise InputError(f"The API key of {replica.name} has characters that no header may have.", "Check it.")
+
+
+def _distinct(what: str, names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if not name or name in seen:
+            raise InputError(f"The {what} {name!r} is empty or there twice.", "Give each its own name.")
+        seen.add(name)
+
+
+def load(path: Path) -> GatewayConfig:
+    """The config in a file; the empty one where there is no file yet.
+
+    Raises:
+        InputError: the file cannot be read or is no config.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return GatewayConfig()
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error.strerror}.", "Check --config.") from None
+    return decode(data)
+
+
+def save(path: Path, config: GatewayConfig) -> None:
+    """Replace the file; when this returns the config survives a power cut. Only its owner may read it: it holds keys.
+
+    Raises:
+        NotSavedError: it could not be written; the old file is intact.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(config)) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise NotSavedError(
+            f"Cannot write {path}: {error.strerror}. The old config still holds.", "Check the disk."
+        ) from None

@@ -1,0 +1,271 @@
+"""One proxied request, from its routing to the last byte of its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from quantdeck_gateway import upstream
+from quantdeck_gateway.answers import error_body, error_event, status_line, whole_answer
+from quantdeck_gateway.arm import BROKEN, CANCELLED, Arm
+from quantdeck_gateway.handover import FinishedAnswer
+from quantdeck_gateway.limits import CLIENT_STALL_S, KEPT_BYTES, Deadlines
+from quantdeck_gateway.replica import Replica
+from quantdeck_gateway.routing import Placement, choose
+
+if TYPE_CHECKING:
+    from quantdeck_gateway.client import ClientConnection
+    from quantdeck_gateway.request import Request
+    from quantdeck_gateway.tee import Tee
+    from quantdeck_gateway.upstream import AnswerHead, UpstreamConnection
+
+
+class Exchange:
+    """Carries a request to a replica and its answer back, and counts how it ended, exactly once.
+
+    It stays on the arm and generation that it began with, whatever the config says meanwhile.
+    """
+
+    __slots__ = (
+        "_arm",
+        "_began",
+        "_chunked",
+        "_client",
+        "_close",
+        "_connecting",
+        "_deadlines",
+        "_fields",
+        "_first_at",
+        "_generation",
+        "_kept",
+        "_kept_bytes",
+        "_loop",
+        "_placement",
+        "_quiet_s",
+        "_replica",
+        "_request",
+        "_status",
+        "_stream",
+        "_tee",
+        "_upstream",
+    )
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        client: ClientConnection,
+        request: Request,
+        arm: Arm,
+        replica: Replica,
+        placement: Placement | None,
+        tee: Tee | None,
+        deadlines: Deadlines,
+    ) -> None:
+        self._loop, self._client, self._request, self._tee, self._deadlines = loop, client, request, tee, deadlines
+        self._arm, self._replica, self._placement = arm, replica, placement
+        self._generation, self._fields = arm.generation, arm.fields
+        self._upstream: UpstreamConnection | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._status = 0
+        self._stream = self._chunked = self._close = False
+        self._kept: list[bytes] = []
+        self._kept_bytes = 0
+        self._first_at = 0.0
+        self._quiet_s = 0
+        self._began = time.perf_counter()
+
+    def start(self) -> None:
+        """Send the request on."""
+        self._arm.begin(self._replica)
+        connection = self._replica.take(self._loop.time())
+        if connection is not None:
+            self._send(connection)
+        else:
+            self._connecting = self._loop.create_task(self._connect())
+
+    async def _connect(self) -> None:
+        connection: UpstreamConnection | None
+        try:
+            connection = await upstream.connect(self._replica, self._loop)
+        except OSError:
+            connection = await self._connect_to_another()
+        self._connecting = None
+        if connection is None:
+            self._fail(502, "engine_unreachable", f"The {self._arm.variant} engine does not accept connections.")
+        else:
+            self._send(connection)
+
+    async def _connect_to_another(self) -> UpstreamConnection | None:
+        """Nothing was sent yet, so another replica of the same arm may be asked; once."""
+        others = [replica for replica in self._arm.replicas if replica is not self._replica]
+        other = choose(others, self._placement)
+        if other is None:
+            return None
+        self._arm.end(self._replica)
+        self._replica = other
+        self._arm.begin(other)
+        connection = other.take(self._loop.time())
+        if connection is not None:
+            return connection
+        try:
+            return await upstream.connect(other, self._loop)
+        except OSError:
+            return None
+
+    def _send(self, connection: UpstreamConnection) -> None:
+        request, replica = self._request, self._replica
+        self._upstream = connection
+        authorization = replica.authorization or request.authorization
+        if authorization:
+            authorization = b"authorization: %b\r\n" % authorization
+        head = b"%b%b%bx-request-id: %b\r\ncontent-length: %d\r\n\r\n" % (
+            replica.head(request.path),
+            request.head,
+            authorization,
+            request.request_id,
+            len(request.body),
+        )
+        connection.send(self, head, request.body)
+        request.body = b""  # it is never sent twice, so a long stream need not hold it
+
+    # What the engine answers.
+
+    def answer_part(self, head: AnswerHead | None, body: bytes, done: bool) -> None:
+        """Pass on what one read brought, in one write."""
+        self._quiet_s = 0
+        out = b"" if head is None else self._begin_answer(head)
+        if body:
+            if not self._first_at:
+                self._first_at = time.perf_counter()
+            if self._kept_bytes < KEPT_BYTES:
+                self._kept.append(body)
+            self._kept_bytes += len(body)
+            out += b"%x\r\n%b\r\n" % (len(body), body) if self._chunked else body
+        if not done:
+            self._client.write(out)
+            return
+        if self._chunked:
+            out += b"0\r\n\r\n"
+        self._client.write(out)
+        self._upstream = None
+        self._end(self._status // 100, self._status, ended=True)
+        self._client.finish(close=self._close)
+
+    def answer_broken(self, reason: str) -> None:
+        """The engine broke off. It may have worked on the request, so it is not asked again."""
+        self._upstream = None
+        self._fail(502, "engine_broke_off", f"No whole answer from the {self._arm.variant}: {reason}.")
+
+    def _begin_answer(self, head: AnswerHead) -> bytes:
+        request = self._request
+        self._status, self._stream = head.status, head.event_stream
+        unsized = head.chunked or head.until_close
+        self._chunked = unsized and not request.http_10
+        self._close = not request.keep_alive or self._client.draining or (unsized and request.http_10)
+        if self._chunked:
+            framing = b"transfer-encoding: chunked\r\n"
+        else:
+            framing = b"content-length: %b\r\n" % head.content_length if head.content_length else b""
+        return b"%b%b%b%bx-request-id: %b\r\n%b\r\n" % (
+            status_line(head.status),
+            b"".join(head.fields),
+            self._fields,
+            framing,
+            request.request_id,
+            b"connection: close\r\n" if self._close else b"",
+        )
+
+    def _fail(self, status: int, code: str, message: str) -> None:
+        client, self._close = self._client, True
+        if not self._status:
+            fields = self._fields + b"x-request-id: %b\r\n" % self._request.request_id
+            self._close = not self._request.keep_alive or client.draining
+            client.write(whole_answer(status, error_body(status, code, message), extra=fields, close=self._close))
+        elif self._stream:
+            # The chunked body stays unterminated: whoever ignores the event still sees that the answer is not whole.
+            event = error_event(code, message)
+            client.write(b"%x\r\n%b\r\n" % (len(event), event) if self._chunked else event)
+        self._end(status // 100 if not self._status else BROKEN, 0, ended=False)
+        client.finish(close=self._close)
+
+    # What the client does.
+
+    def client_left(self) -> None:
+        """The client closed its connection: the engine need not go on."""
+        self._stop_upstream()
+        self._arm.cancelled += 1
+        self._end(CANCELLED, 0, ended=False)
+
+    def client_slow(self) -> None:
+        """The client does not read as fast as the engine writes."""
+        if self._upstream is not None:
+            self._upstream.pause()
+
+    def client_ready(self) -> None:
+        """The client has caught up."""
+        self._quiet_s = 0
+        if self._upstream is not None:
+            self._upstream.resume()
+
+    def tick(self, client_slow: bool) -> None:
+        """A second has passed."""
+        self._quiet_s += 1
+        if client_slow:
+            if self._quiet_s > CLIENT_STALL_S:
+                self._client.abort()
+        elif self._quiet_s > (self._deadlines.between_events if self._status else self._deadlines.first_byte):
+            self._stop_upstream()
+            self._fail(504, "engine_timeout", f"The {self._arm.variant} engine did not go on in time.")
+
+    def _stop_upstream(self) -> None:
+        if self._connecting is not None:
+            self._connecting.cancel()
+            self._connecting = None
+        if self._upstream is not None:
+            self._upstream.cancel()
+            self._upstream = None
+
+    def _end(self, code_class: int, status: int, ended: bool) -> None:
+        arm, now = self._arm, time.perf_counter()
+        arm.end(self._replica)
+        arm.by_class[code_class] += 1
+        e2e = now - self._began
+        arm.e2e.observe(e2e)
+        ttft = None
+        if self._stream and self._first_at:
+            ttft = self._first_at - self._began
+            arm.ttft.observe(ttft)
+        if code_class == CANCELLED:
+            return  # a judge cannot blame the engine for what the client broke off
+        if code_class in (BROKEN, 5):
+            arm.errors += 1
+        if self._tee is None:
+            return
+        kept = self._kept
+        self._tee.offer(
+            FinishedAnswer(
+                arm.experiment,
+                arm.variant,
+                self._generation,
+                self._replica.name,
+                self._placement.short if self._placement else "",
+                time.time(),
+                status,
+                ended,
+                self._stream,
+                self._kept_bytes > KEPT_BYTES,
+                None if ttft is None else ttft * 1e3,
+                e2e * 1e3,
+                b"" if status != 200 or not kept else kept[0] if len(kept) == 1 else b"".join(kept),
+            )
+        )
+
+
+def unanswered(arm: Arm, placement: Placement | None, status: int) -> FinishedAnswer:
+    """What the judge hears of a request that no replica of the arm could take."""
+    user = placement.short if placement else ""
+    now = time.time()
+    return FinishedAnswer(
+        arm.experiment, arm.variant, arm.generation, "", user, now, status, False, False, False, None, 0.0, b""
+    )

@@ -1,0 +1,66 @@
+"""Which header fields cross the gateway."""
+
+from __future__ import annotations
+
+HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+"""RFC 9110, 7.6.1: they speak about one connection."""
+
+REQUEST_HANDLED = HOP_BY_HOP | {
+    b"accept-encoding",  # never forwarded: the analyser reads the answer, so it must come uncompressed
+    b"authorization",
+    b"content-encoding",
+    b"content-length",
+    b"expect",
+    b"host",
+    b"x-request-id",
+    b"x-user-id",
+}
+"""Request fields that are looked at; all others are forwarded as they are."""
+
+RESPONSE_HANDLED = HOP_BY_HOP | {
+    b"content-length",
+    b"content-type",
+    b"x-quantdeck-revision",
+    b"x-quantdeck-variant",
+    b"x-request-id",
+}
+"""Answer fields that are looked at; all others are forwarded as they are."""
+
+Fields = list[bytes]
+"""A header as flat pieces: name, separator, value, line end; joined once."""
+
+
+def add_field(fields: Fields, name: bytes, value: bytes) -> None:
+    """Append a field."""
+    fields += (name, b": ", value, b"\r\n")
+
+
+def without(fields: Fields, names: frozenset[bytes]) -> Fields:
+    """The fields but those named."""
+    kept: Fields = []
+    for at in range(0, len(fields), 4):
+        if fields[at] not in names:
+            kept += fields[at : at + 4]
+    return kept
+
+
+def tokens(value: bytes) -> frozenset[bytes]:
+    """A comma-separated list, in lower case."""
+    return frozenset(token.strip() for token in value.lower().split(b",") if token.strip())
+
+
+def is_event_stream(content_type: bytes) -> bool:
+    """Whether an answer is a stream of server-sent events."""
+    return content_type[:17].lower() == b"text/event-stream"

@@ -1,0 +1,41 @@
+"""Bounds and deadlines of the data plane."""
+
+from __future__ import annotations
+
+import msgspec
+
+KIB = 1024
+MIB = 1024 * KIB
+
+HEADER_BYTES = 64 * KIB
+BODY_BYTES = 16 * MIB
+KEPT_BYTES = 1 * MIB
+"""Of one answer, for the analyser."""
+TEE_BYTES = 8 * MIB
+"""Answers that wait for the analyser; what does not fit is dropped and counted."""
+
+CONNECT_S = 2.0
+HEADER_S = 10
+BODY_S = 30
+CLIENT_IDLE_S = 300
+"""A kept-alive client that asks nothing."""
+CLIENT_STALL_S = 120
+"""A client that does not read what it asked for."""
+LINGER_S = 2
+"""After a refusal, so that the client reads it before the connection goes."""
+UPSTREAM_IDLE_S = 4.0
+"""Below the 5 s after which uvicorn and cpp-httplib close an idle connection: a request must not meet that close."""
+
+
+class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
+    """Patience with an engine and with a shutdown, in seconds.
+
+    Attributes:
+        first_byte: from the request to the head of the answer.
+        between_events: silence within an answer.
+        drain: for answers in flight when the gateway is told to end.
+    """
+
+    first_byte: float = 300.0
+    between_events: float = 120.0
+    drain: float = 30.0

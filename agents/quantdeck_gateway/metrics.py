@@ -1,0 +1,62 @@
+"""Metrics in Prometheus' text format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from quantdeck_gateway.arm import CODE_CLASSES, Arm
+from quantdeck_gateway.table import Route
+
+CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+_PREFIX = "quantdeck_gateway_"
+
+
+def prometheus_text(routes: Iterable[Route], tee_dropped: int) -> str:
+    """All series of the gateway; durations in seconds."""
+    routes = tuple(routes)
+    arms = [arm for route in routes for arm in (route.control, route.treatment)]
+    lines = _family("requests_total", "counter", "Requests that ended, by how they ended.", arms, _requests)
+    lines += _family("in_flight", "gauge", "Requests that are being answered.", arms, _in_flight)
+    lines += _family("ttft_seconds", "histogram", "Time to the first byte of a stream.", arms, _ttft)
+    lines += _family("e2e_seconds", "histogram", "Time to the last byte of an answer.", arms, _e2e)
+    lines += _head("tee_dropped_total", "counter", "Answers that were not judged because the analyser was behind.")
+    lines.append(f"{_PREFIX}tee_dropped_total {tee_dropped}")
+    lines += _head("unkeyed_total", "counter", "Requests without a user; they went to the control.")
+    lines += [f'{_PREFIX}unkeyed_total{{experiment="{escape(route.name)}"}} {route.unkeyed}' for route in routes]
+    return "\n".join(lines) + "\n"
+
+
+def escape(value: str) -> str:
+    """A label's value."""
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _head(name: str, kind: str, text: str) -> list[str]:
+    return [f"# HELP {_PREFIX}{name} {text}", f"# TYPE {_PREFIX}{name} {kind}"]
+
+
+def _family(
+    name: str, kind: str, text: str, arms: Iterable[Arm], series: Callable[[str, Arm, str], list[str]]
+) -> list[str]:
+    lines = _head(name, kind, text)
+    for arm in arms:
+        labels = f'experiment="{escape(arm.experiment)}",variant="{arm.variant}"'
+        lines += series(_PREFIX + name, arm, labels)
+    return lines
+
+
+def _requests(name: str, arm: Arm, labels: str) -> list[str]:
+    by_class = zip(CODE_CLASSES, arm.by_class, strict=True)
+    return [f'{name}{{{labels},code="{code}"}} {count}' for code, count in by_class if count]
+
+
+def _in_flight(name: str, arm: Arm, labels: str) -> list[str]:
+    return [f"{name}{{{labels}}} {arm.in_flight}"]
+
+
+def _ttft(name: str, arm: Arm, labels: str) -> list[str]:
+    return arm.ttft.lines(name, labels)
+
+
+def _e2e(name: str, arm: Arm, labels: str) -> list[str]:
+    return arm.e2e.lines(name, labels)

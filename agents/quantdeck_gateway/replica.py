@@ -1,0 +1,101 @@
+"""One engine as the gateway sees it: its address, its open connections, and what it works on."""
+
+from __future__ import annotations
+
+import asyncio
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from quantdeck_core.protocol.gateway import Replica as ReplicaConfig
+from quantdeck_core.protocol.gateway import ReplicaStatus
+from quantdeck_gateway.addresses import split_url
+from quantdeck_gateway.limits import CONNECT_S, UPSTREAM_IDLE_S
+
+if TYPE_CHECKING:
+    from quantdeck_gateway.upstream import UpstreamConnection
+
+
+class Replica:
+    """A replica and its pool of kept-alive connections.
+
+    Attributes:
+        salt: 64 bits of its own, for the users' affinity.
+        in_flight: requests of this arm that it works on.
+        removed: no longer in the config; it only finishes what it began.
+    """
+
+    def __init__(self, config: ReplicaConfig) -> None:
+        self.name = config.name
+        self.url = config.url
+        self.salt = int.from_bytes(sha256(config.name.encode()).digest()[:8], "big")
+        self.in_flight = 0
+        self.removed = False
+        self._idle: list[UpstreamConnection] = []
+        self._heads: dict[bytes, bytes] = {}
+        address = split_url(config.url)
+        self.host, self.port = address.host, address.port
+        self._base, self._authority = address.path.encode(), address.authority.encode()
+        self.update(config)
+
+    def update(self, config: ReplicaConfig) -> None:
+        """Take over what may change without becoming another replica: the key."""
+        self.authorization = f"Bearer {config.api_key}".encode() if config.api_key else b""
+        self._heads.clear()
+
+    def head(self, path: bytes) -> bytes:
+        """Request line and host of a POST, ended by CRLF."""
+        head = self._heads.get(path)
+        if head is None:
+            head = b"POST %b%b HTTP/1.1\r\nhost: %b\r\n" % (self._base, path, self._authority)
+            self._heads[path] = head
+        return head
+
+    def take(self, now: float) -> UpstreamConnection | None:
+        """An open connection that is surely not about to be closed by the engine, or None."""
+        if not self._idle:
+            return None
+        connection = self._idle.pop()
+        if now - connection.idle_since < UPSTREAM_IDLE_S:
+            return connection
+        connection.close()
+        self.close_idle()  # the newest is too old, so all are
+        return None
+
+    def give_back(self, connection: UpstreamConnection) -> None:
+        """Keep a connection for the next request."""
+        if self.removed:
+            connection.close()
+        else:
+            self._idle.append(connection)
+
+    def forget(self, connection: UpstreamConnection) -> None:
+        """The engine closed a connection."""
+        if connection in self._idle:
+            self._idle.remove(connection)
+
+    def close_stale(self, now: float) -> None:
+        """Close what was not used for a while; the oldest come first."""
+        while self._idle and now - self._idle[0].idle_since >= UPSTREAM_IDLE_S:
+            self._idle.pop(0).close()
+
+    def close_idle(self) -> None:
+        """Close all connections that nobody uses."""
+        for connection in self._idle:
+            connection.close()
+        self._idle.clear()
+
+    async def accepts(self) -> bool:
+        """Whether it accepts a connection now."""
+        if self._idle:
+            return True
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                _, writer = await asyncio.open_connection(self.host, self.port)
+        except OSError:
+            return False
+        writer.close()
+        return True
+
+    def status(self) -> ReplicaStatus:
+        """As the control socket shows it."""
+        return ReplicaStatus(name=self.name, in_flight=self.in_flight, removed=self.removed)

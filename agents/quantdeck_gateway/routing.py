@@ -1,0 +1,88 @@
+"""Where a request goes: pure functions of the user, the weight and what is in flight."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import NamedTuple, Protocol, TypeVar
+
+from quantdeck_core.hashing import bucket_of, split_digest
+from quantdeck_core.protocol.gateway import VariantName
+
+CACHED_USERS = 16_384
+MAX_CACHED_USER = 256
+"""Longer ids (bytes) are hashed each time, so that the cache stays small whatever clients send."""
+AFFINITY_SLACK = 4
+"""A user stays on its replica, whose prefix cache is warm, until that has this many more requests than the least."""
+_MIX = 0x9E3779B97F4A7C15  # 2**64 / golden ratio: spreads consecutive numbers
+
+
+class Placement(NamedTuple):
+    """A user in an experiment.
+
+    Attributes:
+        bucket: 0..9999, compared with the weight.
+        short: first 16 hex digits of the split's SHA-256.
+        affinity: 64 bits that choose among replicas.
+    """
+
+    bucket: int
+    short: str
+    affinity: int
+
+
+class Loaded(Protocol):
+    """What choosing among replicas needs to know of each."""
+
+    @property
+    def salt(self) -> int:
+        """64 bits of its own."""
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that it works on."""
+
+
+R = TypeVar("R", bound=Loaded)
+
+
+def place(experiment: str, user: bytes) -> Placement:
+    """Where a user (as bytes of the header) stands.
+
+    Raises:
+        UnicodeDecodeError: the id is not UTF-8.
+    """
+    return _cached(experiment, user) if len(user) <= MAX_CACHED_USER else _placement(experiment, user)
+
+
+def _placement(experiment: str, user: bytes) -> Placement:
+    digest = split_digest(experiment, user.decode())
+    return Placement(bucket_of(digest), digest[:8].hex(), int.from_bytes(digest[8:16], "big"))
+
+
+_cached = lru_cache(maxsize=CACHED_USERS)(_placement)
+
+
+def variant_of(placement: Placement | None, weight_bp: int) -> VariantName:
+    """The user's variant at a weight; who has no id is on the control."""
+    return "treatment" if placement is not None and placement.bucket < weight_bp else "control"
+
+
+def choose(replicas: Sequence[R], placement: Placement | None) -> R | None:
+    """The replica with the least in flight, or the user's own one where that is not much busier."""
+    if len(replicas) < 2:
+        return replicas[0] if replicas else None
+    least = min(replicas, key=_load)
+    if placement is None:
+        return least
+    own = preferred(replicas, placement.affinity)
+    return own if own.in_flight <= least.in_flight + AFFINITY_SLACK else least
+
+
+def preferred(replicas: Iterable[R], affinity: int) -> R:
+    """Rendezvous hashing: a replica that comes or goes moves only the users that it wins or held."""
+    return max(replicas, key=lambda replica: (((affinity ^ replica.salt) * _MIX) >> 24) & 0xFFFFFFFFFF)
+
+
+def _load(replica: Loaded) -> int:
+    return replica.in_flight

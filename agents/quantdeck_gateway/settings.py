@@ -1,0 +1,27 @@
+"""What a gateway is started with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from quantdeck_core.protocol.gateway import GatewayConfig
+from quantdeck_gateway.limits import Deadlines
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """All that does not change while it runs, and the config that it begins with.
+
+    Attributes:
+        config_path: where changes are kept; None for a gateway that was configured by its arguments.
+        signals: without it nothing is analysed.
+    """
+
+    host: str
+    port: int
+    config: GatewayConfig
+    config_path: Path | None = None
+    control: Path | None = None
+    signals: Path | None = None
+    deadlines: Deadlines = Deadlines()

@@ -1,0 +1,92 @@
+"""The routing table: the config that decides about the next request."""
+
+from __future__ import annotations
+
+from quantdeck_core.protocol.gateway import Arm as ArmConfig
+from quantdeck_core.protocol.gateway import ExperimentRoute, GatewayConfig, RouteStatus
+from quantdeck_gateway.arm import Arm
+
+
+class Route:
+    """An experiment while the gateway runs.
+
+    Attributes:
+        unkeyed: requests without a user.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.served_name = ""
+        self.weight_bp = 0
+        self.unkeyed = 0
+        self.control = Arm(name, "control")
+        self.treatment = Arm(name, "treatment")
+
+    def apply(self, config: ExperimentRoute, revision: int) -> None:
+        """Serve this from the next request on."""
+        self.served_name, self.weight_bp = config.served_name, config.weight_bp
+        self.control.apply(config.control, revision)
+        self.treatment.apply(config.treatment, revision)
+
+    def retire(self, revision: int) -> None:
+        """It is no longer in the config; what is in flight ends where it began."""
+        self.control.apply(ArmConfig(), revision)
+        self.treatment.apply(ArmConfig(), revision)
+
+    @property
+    def in_flight(self) -> int:
+        """Of both arms."""
+        return self.control.in_flight + self.treatment.in_flight
+
+    def status(self) -> RouteStatus:
+        """As the control socket shows it."""
+        return RouteStatus(
+            name=self.name,
+            weight_bp=self.weight_bp,
+            control=self.control.counters(),
+            treatment=self.treatment.counters(),
+            unkeyed=self.unkeyed,
+        )
+
+
+class RoutingTable:
+    """All experiments, by name and by the model name that clients send.
+
+    Attributes:
+        config: what is served now.
+        live: its experiments, in its order.
+        single: the only experiment; None where the model name must choose.
+    """
+
+    def __init__(self) -> None:
+        self.config = GatewayConfig()
+        self.live: tuple[Route, ...] = ()
+        self.single: Route | None = None
+        self._by_model: dict[str, Route] = {}
+        self._all: dict[str, Route] = {}
+
+    def apply(self, config: GatewayConfig) -> None:
+        """Decide by this config from the next request on; it was checked before."""
+        live = []
+        for experiment in config.experiments:
+            route = self._all.setdefault(experiment.name, Route(experiment.name))
+            route.apply(experiment, config.revision)
+            live.append(route)
+        for route in self._all.values():
+            if route not in live:
+                route.retire(config.revision)
+        self.config, self.live = config, tuple(live)
+        self.single = live[0] if len(live) == 1 else None
+        self._by_model = {route.served_name: route for route in live}
+
+    def by_model(self, model: str) -> Route | None:
+        """The experiment that serves a model name."""
+        return self._by_model.get(model)
+
+    def all(self) -> tuple[Route, ...]:
+        """Also experiments that are no longer in the config; their counters stay."""
+        return tuple(self._all.values())
+
+    def status(self) -> tuple[RouteStatus, ...]:
+        """What is served, and what was and still answers."""
+        return tuple(route.status() for route in self._all.values() if route in self.live or route.in_flight)
