@@ -63,7 +63,9 @@ class Daemon:
         if options.gateway:
             self._gateway = GatewayProcess(paths, self._store, owner, options.gateway)
             control = GatewayControl(paths.gateway_control)
-            self._router = Router(self._gateway, control, self._hub, self._experiments.routes)
+            self._router = Router(
+                self._gateway, control, self._hub, self._experiments.routes, self._experiments.settled
+            )
         self._engines = Supervisor(
             paths, self._store, self._hub, owner, self._experiments.engine_switched, self._drained
         )

@@ -197,6 +197,32 @@ async def test_a_gateway_that_is_killed_comes_back_with_the_same_split(demo_mode
         assert await it.arms(USERS) == expected(5000)
 
 
+async def test_a_rollback_is_pending_until_the_gateway_has_acknowledged_it(demo_models: Path) -> None:
+    async with trial(demo_models) as it:
+        await it.weight(5000)
+        gateway = (await status_when(it.client, lambda s: s.gateway and s.gateway.pid)).gateway
+        assert gateway
+        assert gateway.pid
+        ask = Rollback(request_id="rb", by="test", reason="odd answers")
+        os.kill(gateway.pid, signal.SIGSTOP)
+        try:
+            first = await it.client.roll_back("e", ask)
+            assert (first.pending, first.effective_ms) == (True, None)
+            status = await it.experiment()
+            assert (status.state.stage, status.effective, status.last_rollback) == ("rollback", False, None)
+        finally:
+            os.kill(gateway.pid, signal.SIGCONT)
+        again = await it.client.roll_back("e", ask)
+        assert not again.pending
+        assert again.effective_ms is not None
+        assert await it.arms(USERS) == expected(0)
+        status = await it.experiment()
+        assert status.effective
+        assert status.last_rollback
+        assert status.last_rollback.from_bp == 5000
+        assert status.last_rollback.effective_ms >= 1000  # as long as it really took
+
+
 async def test_an_experiment_needs_two_ready_engines(demo_models: Path) -> None:
     async with trial(demo_models) as it:
         for control, treatment, words in (("control", "nosuch", "nosuch"), ("control", "control", "different")):

@@ -7,7 +7,7 @@ import pytest
 from quantdeck_console.app import ExtraAction
 from quantdeck_core.errors import ConflictError, ErrorInfo, InputError, RemoteError, UnreachableError
 from quantdeck_core.fleet.link import LinkChange
-from quantdeck_core.protocol.requests import ChangeWeight, ClearLatch
+from quantdeck_core.protocol.requests import Applied, ChangeWeight, ClearLatch
 from support.decks import Deck, running
 from support.fake_link import FakeLink
 from support.fleets import NOW, changed, experiment, rack, replace, rolled_back, van
@@ -31,6 +31,16 @@ async def test_a_weight_is_previewed_then_sent_with_the_revision_that_was_seen()
         assert (host, name, change.weight_bp, change.revision, change.by) == ("rack-1", "int4_v1", 1_250, 3, "ada")
         await deck.press("enter")
         assert deck.screen.NAME == "fleet"
+
+
+async def test_a_weight_that_the_gateway_does_not_have_yet_is_pending() -> None:
+    link = FakeLink(rack(experiment(weight_bp=5_000)), van())
+    link.answers["rack-1"] = [Applied(revision=5, pending=True, detail="saved, not effective yet: no answer")]
+    async with running(link) as deck:
+        await deck.press("w")
+        await deck.dialog("weight")
+        await deck.press("enter")
+        await deck.shows("PENDING: saved, not effective yet")
 
 
 async def test_lowering_says_who_goes_back() -> None:

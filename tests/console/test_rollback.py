@@ -117,6 +117,20 @@ async def test_without_an_answer_it_is_pending() -> None:
         await deck.shows("! rollback of int4_v1: pending on rack-1, pending on van-7; trying again", "CONTROL")
 
 
+async def test_saved_by_the_agent_is_not_done_before_the_gateway_has_it() -> None:
+    link = FakeLink(rack(HALF), van())
+    link.answers["rack-1"] = [Applied(revision=5, pending=True, detail="saved, not effective yet: no answer")]
+    async with running(link) as deck:
+        await deck.press("R")
+        await deck.dialog("rollback")
+        await deck.press("y")
+        deck.clock.now += 5
+        await deck.shows("pending", "not done: applied on 0 of 1 gateway", "saved, not effective yet")
+        assert "done: everyone" not in deck.text
+        link.answers["rack-1"] = [APPLIED]
+        await deck.shows("done: everyone is on the control")
+
+
 async def test_a_refusal_is_shown_and_not_repeated() -> None:
     link = FakeLink(rack(HALF), van())
     info = ErrorInfo(code="forbidden", title="Not allowed", detail="You are a viewer.", hint="Ask an operator.")

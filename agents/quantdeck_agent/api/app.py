@@ -128,5 +128,7 @@ class Api:
             if applied is None:
                 # Shielded: a console that hangs up must not leave a change persisted and the gateway untold.
                 applied = await asyncio.shield(work(ask))
-                self._store.remember(ask.request_id, applied, time.time())
+                # A rollback may be asked for again until it is effective: the gateway is then tried again.
+                if not (applied.pending and isinstance(ask, requests.Rollback)):
+                    self._store.remember(ask.request_id, applied, time.time())
         return answer(applied)

@@ -16,6 +16,18 @@ KIND = "experiment"
 _WORTH_A_LINE = ("breach", "watch", "control-unhealthy", "healthy")
 
 
+class RollingBack(msgspec.Struct, frozen=True, kw_only=True):
+    """When a rollback began.
+
+    Attributes:
+        decided: UNIX time of the decision.
+        detected: UNIX time of the last byte of the answer that broke the limit; None where a person decided.
+    """
+
+    decided: float
+    detected: float | None
+
+
 class Controller:
     """State of one experiment. Every change is on disk before it is returned."""
 
@@ -26,6 +38,8 @@ class Controller:
         self.verdict = self._judge()
         self.paged = False
         """A breach that could not be acted on was reported; once is enough until the verdict changes."""
+        self.rolling: RollingBack | None = None
+        """A rollback that the gateway has not acknowledged yet."""
         self._store = store
 
     @property
@@ -72,11 +86,29 @@ class Controller:
                 self.note(now, transition.kind, transition.text, transition.state.by)
         return transition
 
-    def rolled_back(self, rollback: RollbackRecord) -> None:
-        """Remember how a rollback went."""
+    def settled(self, now: float) -> bool:
+        """The gateway has acknowledged the present state; True where that completes a rollback."""
+        rolling, self.rolling = self.rolling, None
+        if rolling is None:
+            return False
+        state = self.record.state
+        rollback = RollbackRecord(
+            at=now,
+            by=state.by,
+            reason=state.reason,
+            from_bp=state.from_bp,
+            outputs=self.treatment.generation_answers,
+            effective_ms=_ms(now - rolling.decided),
+            detection_to_zero_ms=None if rolling.detected is None else _ms(now - rolling.detected),
+        )
         self.record = msgspec.structs.replace(self.record, last_rollback=rollback)
         self._store.put(KIND, self.record.name, self.record)
+        return True
 
     def note(self, now: float, kind: str, text: str, by: str) -> None:
         """Add a line to its timeline."""
         self._store.note(self.subject, TimelineEntry(t=now, kind=kind, text=text, by=by))
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 2)

@@ -8,14 +8,13 @@ from collections.abc import AsyncIterator
 
 from quantdeck_agent.engines.record import EngineRecord
 from quantdeck_agent.engines.supervisor import Supervisor
-from quantdeck_agent.experiments.controller import KIND, Controller
+from quantdeck_agent.experiments.controller import KIND, Controller, RollingBack
 from quantdeck_agent.experiments.record import ExperimentRecord
 from quantdeck_agent.experiments.report import experiment_status
 from quantdeck_agent.gateway.router import Router
 from quantdeck_agent.hub import Hub
 from quantdeck_agent.store import Store
 from quantdeck_core.errors import ConflictError, NotFoundError, QuantdeckError
-from quantdeck_core.protocol.experiment import RollbackRecord
 from quantdeck_core.protocol.gateway import AnswerSignals, Arm, ExperimentRoute, Replica
 from quantdeck_core.protocol.requests import Applied, ChangeWeight, ClearLatch, CreateExperiment, Rollback
 from quantdeck_core.rollout.machine import LatchCleared, RollbackAsked, RolloutEvent, TreatmentFailed, WeightAsked
@@ -162,9 +161,9 @@ class Experiments:
                 await self._router.push()
         except QuantdeckError as error:
             self._publish(controller)
-            return Applied(revision=revision, detail=f"saved, but not effective yet: {error.detail}")
+            return Applied(revision=revision, pending=True, detail=f"saved, not effective yet: {error.detail}")
         self._publish(controller)
-        return Applied(revision=revision, effective_ms=_ms(time.monotonic() - began))
+        return Applied(revision=revision, effective_ms=round((time.monotonic() - began) * 1000, 2))
 
     async def _roll_back(
         self, controller: Controller, event: RollbackAsked | TreatmentFailed, detected: float | None = None
@@ -172,24 +171,18 @@ class Experiments:
         """Persist, tell the gateway, alert. `detected`: UNIX time of the last byte that broke the limit."""
         began, before = time.monotonic(), controller.record.state
         transition = controller.apply(event, time.time())
+        if transition.state != before:
+            controller.rolling = RollingBack(decided=time.time(), detected=detected)
         applied = await self._effect(controller, began)
         if transition.alert:
             self._hub.alarm(time.time(), transition.alert.level, transition.alert.text, controller.record.name)
-        if transition.state != before and applied.effective_ms is not None:
-            now = time.time()
-            controller.rolled_back(
-                RollbackRecord(
-                    at=now,
-                    by=transition.state.by,
-                    reason=transition.state.reason,
-                    from_bp=before.weight_bp,
-                    outputs=controller.treatment.generation_answers,
-                    effective_ms=applied.effective_ms,
-                    detection_to_zero_ms=None if detected is None else _ms(now - detected),
-                )
-            )
-            self._publish(controller)
         return applied
+
+    def settled(self) -> None:
+        """The gateway has acknowledged what is wanted now."""
+        for controller in self._controllers.values():
+            if controller.settled(time.time()):
+                self._publish(controller)
 
     # What the world does
 
@@ -249,7 +242,3 @@ class Experiments:
                 now=time.time(),
             )
         )
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 2)

@@ -26,6 +26,7 @@ class Router:
 
     Args:
         routes: what the gateway should serve, asked again before every attempt, so that an old wish is never sent late.
+        settled: called when the gateway has acknowledged what is wanted.
     """
 
     def __init__(
@@ -34,8 +35,10 @@ class Router:
         control: GatewayControl,
         hub: Hub,
         routes: Callable[[], tuple[ExperimentRoute, ...]],
+        settled: Callable[[], None],
     ) -> None:
         self._process, self._control, self._hub, self._routes = process, control, hub, routes
+        self._settled = settled
         self._lock = asyncio.Lock()
         self._revision = 0
         self._sent: tuple[ExperimentRoute, ...] | None = None
@@ -72,10 +75,13 @@ class Router:
         async with self._lock:
             wanted = self._routes()
             if wanted == self._sent:
+                self._settled()
                 return
             revision = max(self._revision, (await self._control.status()).revision) + 1
             ack = await self._control.apply(GatewayConfig(revision=revision, experiments=wanted))
             self._revision, self._sent = ack.revision, wanted
+            if self._routes() == wanted:  # else somebody changed it meanwhile, and pushes again
+                self._settled()
 
     async def keep(self) -> None:
         """Look after the gateway until cancelled."""

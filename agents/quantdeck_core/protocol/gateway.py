@@ -122,8 +122,8 @@ class GatewayStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Answers that were not judged because the analyser was behind."""
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """One finished answer on its way to the analyser. It holds text: it is never written to a disk or a log.
+class AnswerFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a finished answer beside its text.
 
     Attributes:
         user: first 16 hex digits of the split's SHA-256, or empty for a request without a user.
@@ -141,7 +141,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     complete: bool
     stream: bool
-    text: str
     finish_reason: str | None
     prompt_tokens: int | None
     completion_tokens: int | None
@@ -149,28 +148,20 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     e2e_ms: float
 
 
-class AnswerSignals(msgspec.Struct, frozen=True, kw_only=True):
-    """What the analyser makes of an answer: no text any more. Attributes as in `Answer` and `TextSignals`.
+class Answer(AnswerFacts, frozen=True, kw_only=True):
+    """One finished answer in the analyser. It holds text: it is never written to a disk or a log."""
+
+    text: str
+
+
+class AnswerSignals(AnswerFacts, frozen=True, kw_only=True):
+    """What the analyser makes of an answer: no text any more. Signals as in `TextSignals`.
 
     Attributes:
         seq: 1, 2, 3 ... within one analyser's life.
     """
 
     seq: int
-    experiment: str
-    variant: VariantName
-    generation: int
-    replica: str
-    user: str
-    t: float
-    status: int
-    complete: bool
-    stream: bool
-    finish_reason: str | None
-    prompt_tokens: int | None
-    completion_tokens: int | None
-    ttft_ms: float | None
-    e2e_ms: float
     repetition: bool
     refusal: bool
     coherence: float

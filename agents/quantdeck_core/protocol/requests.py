@@ -67,14 +67,16 @@ class ClearLatch(_Change, kw_only=True, frozen=True):
 
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True):
-    """A change that was persisted and is effective.
+    """A change that was persisted.
 
     Attributes:
         revision: of the changed thing, to base the next change on.
-        detail: what else there is to say, e.g. that it could not be made effective yet; empty where all is done.
+        detail: what else there is to say; empty where all is done.
+        pending: the gateway could not be told yet; the agent goes on trying. Never to be shown as done.
         effective_ms: from the agent's receipt until the gateway acknowledged, for changes of the split.
     """
 
     revision: int
     detail: str = ""
+    pending: bool = False
     effective_ms: float | None = None

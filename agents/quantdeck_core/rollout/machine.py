@@ -110,7 +110,7 @@ def _roll_back(state: RolloutState, by: str, reason: str, now: float) -> Transit
         return Transition(state=state)
     text = f"rolled back from {bp_to_percent(state.weight_bp)} %: {reason}"
     return Transition(
-        state=_next(state, "rollback", 0, by, reason, now),
+        state=msgspec.structs.replace(_next(state, "rollback", 0, by, reason, now), from_bp=state.weight_bp),
         kind="rollback",
         text=text,
         alert=Alert(level="fail", text=text),

@@ -21,6 +21,7 @@ class RolloutState(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         weight_bp: basis points of users on the treatment.
+        from_bp: the weight before a rollback, 0 otherwise.
         revision: rises with every change; a change based on an older one is refused.
         reason: why it stands there; for `rollback` what broke.
         by: the person, or `quantdeck`.
@@ -29,6 +30,7 @@ class RolloutState(msgspec.Struct, frozen=True, kw_only=True):
 
     stage: Stage = "fp16_only"
     weight_bp: int = 0
+    from_bp: int = 0
     revision: int = 1
     reason: str = ""
     by: str = ""

@@ -120,9 +120,12 @@ class RollbackRun:
                     return
                 await asyncio.sleep(self._retry_s)
             else:
-                target.progress, target.effective_ms, target.detail = "applied", answer.effective_ms, answer.detail
+                target.detail, target.effective_ms = answer.detail, answer.effective_ms
+                target.progress = "sent" if answer.pending else "applied"
                 self._changed()
-                return
+                if not answer.pending:
+                    return
+                await asyncio.sleep(self._retry_s)
 
 
 def banner(runs: Iterable[RollbackRun], now: float) -> str:

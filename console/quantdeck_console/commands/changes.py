@@ -60,7 +60,7 @@ async def _everywhere(fleet: Fleet, name: str, change: Change) -> dict[str, Appl
 def change_experiment(options: argparse.Namespace, name: str, change: Change, done: str) -> int:
     """Apply a change wherever the experiment runs, print what happened host by host, and return the exit code.
 
-    0 where it was applied everywhere, 4 where only on some hosts, else the code of the first error.
+    0 where it is effective everywhere, 4 where only on some hosts or not yet, else the code of the first error.
     """
     results = run_with_fleet(options, lambda fleet: _everywhere(fleet, name, change))
     outcomes = {
@@ -69,14 +69,15 @@ def change_experiment(options: argparse.Namespace, name: str, change: Change, do
     }
     emit(options.json, outcomes, (f"{host}: {_line(outcome, done)}" for host, outcome in outcomes.items()))
     errors = [one for one in results.values() if isinstance(one, QuantdeckError)]
-    if not errors:
-        return ExitCode.DONE
-    return exit_code_of(errors[0]) if len(errors) == len(results) else ExitCode.PARTLY
+    if errors and len(errors) == len(results):
+        return exit_code_of(errors[0])
+    pending = any(isinstance(one, Applied) and one.pending for one in results.values())
+    return ExitCode.PARTLY if errors or pending else ExitCode.DONE
 
 
 def effect_of(applied: Applied) -> str:
     """When a change of the split took effect, or why it has not yet."""
-    return applied.detail if applied.effective_ms is None else f"effective in {applied.effective_ms:g} ms"
+    return f"PENDING: {applied.detail}" if applied.pending else f"effective in {applied.effective_ms:g} ms"
 
 
 def _line(outcome: Outcome, done: str) -> str:

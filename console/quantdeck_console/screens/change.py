@@ -57,12 +57,16 @@ class ChangeDialog(Dialog):
         if self.busy:
             return [EMPTY, line(" ", span("sent, waiting for the agent ...", "strong")), EMPTY]
         if self.applied:
-            took = f", effective in {duration(self.applied.effective_ms)}" if self.applied.effective_ms else ""
-            detail = f": {self.applied.detail}" if self.applied.detail else ""
-            done = wrapped(f"applied{took}{detail}", WIDTH, "ok", most=2)
-            return [EMPTY, *done, EMPTY, line(Span(" Enter Esc", "key"), " close")]
+            return [EMPTY, *_done(self.applied), EMPTY, line(Span(" Enter Esc", "key"), " close")]
         keys = line(Span(" Enter", "key" if self.armed_at else "dim"), f" {verb}", Span("   Esc", "key"), " cancel")
         return [EMPTY, *(error_lines(self.error) if self.error else ()), *([EMPTY] if self.error else ()), keys]
+
+
+def _done(applied: Applied) -> list[Line]:
+    if applied.pending:
+        return wrapped(f"PENDING: {applied.detail}", WIDTH, "warn", most=3)
+    took = f", effective in {duration(applied.effective_ms)}" if applied.effective_ms is not None else ""
+    return wrapped(f"applied{took}", WIDTH, "ok", most=2)
 
 
 def error_lines(error: ErrorInfo) -> list[Line]:
