@@ -82,7 +82,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("copy", ("y",), "y", "copy", "copy the sentence under the cursor", "panes"),
     Action("palette", ("colon", "ctrl+p"), ":", "palette", "all actions by name; also ctrl+p", "panes", palette=False),
     Action("help", ("question_mark",), "?", "help", "this page", "panes", footer=True),
-    Action("quit", ("q",), "q", "quit", "leave; engines, gateways and rollbacks go on", "panes", footer=True),
+    Action("quit", ("q",), "q", "quit", "leave the console", "panes", footer=True),
     Action("apply_weight", ("enter",), "Enter", "apply", "set the weight", "weight", dangerous=True, footer=True),
     Action("cancel", ("escape",), "Esc", "cancel", "change nothing", "weight", footer=True),
     Action("confirm", ("y",), "y", "roll back", "do it; Enter never does", "rollback", dangerous=True, footer=True),
