@@ -95,6 +95,7 @@ class Daemon:
             if self._gateway:
                 await self._gateway.start()
             self._engines.restore()
+            await self._experiments.restore()
             tasks = [asyncio.create_task(work) for work in self._work(front, ending)]
             closing.push_async_callback(_cancel, tasks)
             self._write_ready(front.ssh_port)

@@ -6,12 +6,14 @@ import os
 import socket
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
 from quantdeck_console.link.agent_client import AgentClient
 from quantdeck_console.link.deployment import wait_until_ready
 from quantdeck_console.profile_source import load_profile
+from quantdeck_core.engines.metrics import parse_llamacpp
 from quantdeck_core.errors import RemoteError
 from quantdeck_core.protocol.engine import EngineStatus
 from quantdeck_core.protocol.requests import Deploy, Stop
@@ -48,9 +50,11 @@ async def test_an_engine_is_ready_only_after_it_answered(demo_models: Path) -> N
         engine = await deploy(client, deployment())
         assert engine.state == "ready"
         assert engine.ready_s is not None
-        log = next((one.folder / "state" / "logs").glob("engine-*.log")).read_text()
+        async with httpx.AsyncClient(base_url=engine.url, trust_env=False) as http:
+            counted = parse_llamacpp((await http.get("/metrics")).text)
         # One token, then three warm-up prompts, before anybody was told that it is ready.
-        assert log.count("done request: POST /v1/completions") == 4 or log.count("stop processing") >= 4
+        assert counted.generated_tokens is not None
+        assert counted.generated_tokens >= 4
         status = await status_when(client, lambda s: s.engines[0].rss_bytes and s.engines[0].model_sha256)
         assert status.engines[0].running == 0
         await client.close()
@@ -127,6 +131,18 @@ async def test_an_engine_that_ends_by_itself_has_failed(demo_models: Path) -> No
         assert failed.rss_bytes is None
         again = await deploy(client, deployment(request_id="r2"))
         assert again.generation == 2
+        await client.close()
+
+
+async def test_a_generation_never_comes_twice(demo_models: Path) -> None:
+    async with agent(demo_models) as one:
+        client = one.client()
+        assert (await deploy(client, deployment())).generation == 1
+        await client.stop("engine", Stop(request_id="s1"))
+        await status_when(client, lambda status: not status.engines)
+        one.kill()
+        await one.start()
+        assert (await deploy(client, deployment(request_id="r2"))).generation == 2
         await client.close()
 
 

@@ -163,6 +163,40 @@ async def test_a_treatment_that_dies_is_rolled_back(demo_models: Path) -> None:
         assert await it.arms(USERS) == expected(0)
 
 
+async def test_a_treatment_that_died_while_nobody_watched_is_rolled_back(demo_models: Path) -> None:
+    async with trial(demo_models) as it:
+        await it.weight(5000)
+        engine = await engine_when(it.client, "treatment", "ready")
+        assert engine.pid
+        it.agent.kill()
+        os.kill(engine.pid, signal.SIGKILL)
+        await it.agent.start()
+        status = await it.when(lambda e: e.state.latched)
+        assert "gone" in status.state.reason
+        assert await it.arms(USERS) == expected(0)
+
+
+async def test_after_a_repair_a_restarted_agent_does_not_roll_back_again(demo_models: Path) -> None:
+    async with trial(demo_models) as it:
+        await it.weight(5000)
+        treated = [user for user in USERS if is_treated("e", user, 5000)][:16]
+        await it.deploy("demo-damaged", "treatment", replace=True)
+        for _ in range(8):
+            await it.arms(treated)
+            if (await it.experiment()).state.latched:
+                break
+        status = await it.when(lambda e: e.state.latched)
+        await it.deploy("demo-q8", "treatment", replace=True)
+        clear = ClearLatch(request_id="cl", by="test", revision=status.state.revision, reason="mended")
+        await it.client.clear_latch("e", clear)
+        it.agent.kill()
+        await it.agent.start()
+        # All that was ever answered has come again from the analyser, loops included.
+        answers = status.control.answers + status.treatment.answers
+        after = await it.when(lambda e: e.control.answers + e.treatment.answers >= answers)
+        assert (after.state.stage, after.verdict.kind) == ("ab_test", "inconclusive")
+
+
 async def test_nobody_is_sent_to_an_arm_that_is_not_ready(demo_models: Path) -> None:
     async with trial(demo_models) as it:
         await it.client.stop("treatment", Stop(request_id="s"))

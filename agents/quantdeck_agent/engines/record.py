@@ -41,3 +41,9 @@ class EngineRecord(msgspec.Struct, frozen=True, kw_only=True):
     def url(self) -> str:
         """Base of its HTTP interface."""
         return f"http://127.0.0.1:{self.port}"
+
+
+class LastGeneration(msgspec.Struct, frozen=True, kw_only=True):
+    """The highest generation that a name ever had: it never falls, or answers of a new process would look late."""
+
+    generation: int

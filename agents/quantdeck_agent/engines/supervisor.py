@@ -10,7 +10,7 @@ import msgspec
 
 from quantdeck_agent.engines.checkpoint import resolve_model
 from quantdeck_agent.engines.instance import Instance
-from quantdeck_agent.engines.record import EngineRecord, Place
+from quantdeck_agent.engines.record import EngineRecord, LastGeneration, Place
 from quantdeck_agent.hub import Hub
 from quantdeck_agent.paths import Paths
 from quantdeck_agent.ports import free_port
@@ -21,6 +21,7 @@ from quantdeck_core.profile.schema import Profile
 from quantdeck_core.protocol.experiment import TimelineEntry
 
 KIND = "engine"
+GENERATION = "generation"
 WATCH_S = 0.25
 OBSERVE_S = 1.0
 
@@ -88,14 +89,16 @@ class Supervisor:
         model = resolve_model(self._paths.models, profile.model)
         record = EngineRecord(
             name=name,
-            generation=old.record.generation + 1 if old else 1,
+            generation=self._next_generation(name),
             profile=profile,
             model_path=str(model),
             port=free_port(profile.serve.port),
             place="coming",
             started_at=time.time(),
         )
-        self._store.put(KIND, record.key, record)
+        with self._store.transaction():
+            self._store.put(GENERATION, name, LastGeneration(generation=record.generation))
+            self._store.put(KIND, record.key, record)
         instance = Instance(record, self._paths.logs, lambda: self._publish(name))
         try:
             self._store.put(KIND, record.key, instance.spawn(self._owner))
@@ -110,6 +113,10 @@ class Supervisor:
         self._run(instance.hash_checkpoint())
         self._run(self._bring_up(instance))
         return record.generation
+
+    def _next_generation(self, name: str) -> int:
+        last = self._store.all(GENERATION, LastGeneration).get(name)
+        return last.generation + 1 if last else 1
 
     def stop(self, name: str, by: str) -> None:
         """Begin to drain and end an engine.

@@ -33,15 +33,15 @@ class ArmTracker:
             self.window.start_generation(generation)
             self.generation_answers = 0
 
-    def add(self, answer: AnswerSignals) -> bool:
-        """Count an answer; False where an older generation gave it, which the verdict must not see."""
+    def add(self, answer: AnswerSignals, *, judged: bool = True) -> bool:
+        """Count an answer; False where the verdict must not see it: not `judged`, or from an older generation."""
         self.answers += 1
         self._failures += not answer.complete
         if answer.user and len(self._users) < MAX_USERS:
             self._users.add(answer.user)
         self._count_trend(answer)
         self.start_generation(answer.generation)
-        counted = self.window.add(answer)
+        counted = judged and self.window.add(answer)
         self.generation_answers += counted
         return counted
 

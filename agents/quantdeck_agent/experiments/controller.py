@@ -49,8 +49,11 @@ class Controller:
 
     def hear(self, answer: AnswerSignals) -> Verdict:
         """Count an answer and judge again."""
-        arm = self.control if answer.variant == "control" else self.treatment
-        if arm.add(answer):
+        if answer.variant == "control":
+            counted = self.control.add(answer)
+        else:
+            counted = self.treatment.add(answer, judged=answer.t >= self.record.judge_from)
+        if counted:
             self._set_verdict(self._judge(), answer.t)
         return self.verdict
 
@@ -76,11 +79,12 @@ class Controller:
             ConflictError: as `quantdeck_core.rollout.machine.step`.
         """
         transition = step(self.record.state, event, now)
-        if transition.kind == "clear":
-            self.treatment.window.forget()
-            self._set_verdict(self._judge(), now)
         if transition.state != self.record.state:
             self.record = msgspec.structs.replace(self.record, state=transition.state)
+            if transition.kind == "clear":
+                self.record = msgspec.structs.replace(self.record, judge_from=now)
+                self.treatment.window.forget()
+                self._set_verdict(self._judge(), now)
             with self._store.transaction():
                 self._store.put(KIND, self.record.name, self.record)
                 self.note(now, transition.kind, transition.text, transition.state.by)

@@ -38,6 +38,12 @@ class Experiments:
         """Engines and gateway ask for routes, and routes need engines: they are made first, then joined here."""
         self._engines, self._router = engines, router
 
+    async def restore(self) -> None:
+        """After a restart of the agent: judge the processes that serve now, and miss none that has died meanwhile."""
+        for controller in self._controllers.values():
+            self._start_generation(controller, time.time())
+            await self._check_treatment(controller, time.time())
+
     # The split as it should be
 
     def routes(self) -> tuple[ExperimentRoute, ...]:
@@ -203,17 +209,25 @@ class Experiments:
             record = controller.record
             if engine not in (record.control, record.treatment):
                 continue
-            control, treatment = self._serving(record.control), self._serving(record.treatment)
-            serving = control if engine == record.control else treatment
+            serving = self._serving(engine)
             text = f"{engine} is gone" if serving is None else f"{serving.key} serves {serving.profile.model}"
             controller.note(now, "engine", text, "quantdeck")
-            controller.start_generation(
-                control.generation if control else 0, treatment.generation if treatment else 0, now
-            )
-            if treatment is None and record.state.weight_bp > 0:
-                await self._treatment_failed(controller, f"the treatment {record.treatment} is gone", now)
-            else:
+            self._start_generation(controller, now)
+            if not await self._check_treatment(controller, now):
                 await self._effect(controller, time.monotonic())
+
+    async def _check_treatment(self, controller: Controller, now: float) -> bool:
+        """Roll back where users are on a treatment that is gone; whether that was so."""
+        record = controller.record
+        gone = self._serving(record.treatment) is None and record.state.weight_bp > 0
+        if gone:
+            await self._treatment_failed(controller, f"the treatment {record.treatment} is gone", now)
+        return gone
+
+    def _start_generation(self, controller: Controller, now: float) -> None:
+        serving = (self._serving(controller.record.control), self._serving(controller.record.treatment))
+        control, treatment = (one.generation if one else 0 for one in serving)
+        controller.start_generation(control, treatment, now)
 
     async def _treatment_failed(self, controller: Controller, reason: str, detected: float) -> None:
         control_ready = self._serving(controller.record.control) is not None

@@ -10,7 +10,13 @@ from quantdeck_core.rollout.state import RolloutState
 
 
 class ExperimentRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """An experiment; `control` and `treatment` are names of engines on this host."""
+    """An experiment.
+
+    Attributes:
+        control, treatment: names of engines on this host.
+        judge_from: UNIX time; older answers of the treatment say nothing about it any more, since somebody has mended
+            it and cleared the rollback. Persisted: after a restart the analyser sends old answers again.
+    """
 
     name: str
     served_name: str
@@ -18,4 +24,5 @@ class ExperimentRecord(msgspec.Struct, frozen=True, kw_only=True):
     treatment: str
     thresholds: Thresholds
     state: RolloutState
+    judge_from: float = 0.0
     last_rollback: RollbackRecord | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 
 import msgspec
 import psutil
@@ -74,14 +73,3 @@ def identify(pid: int, marker: str) -> ProcessIdentity | None:
         return ProcessIdentity(pid=pid, created=psutil.Process(pid).create_time(), marker=marker)
     except psutil.Error:
         return None
-
-
-def find_marked(prefix: str) -> Iterator[ProcessIdentity]:
-    """Session leaders of this user whose marker begins so: what a lost database no longer knows."""
-    for process in psutil.process_iter():
-        try:
-            marker = process.environ().get(MARKER, "")
-            if marker.startswith(prefix) and os.getpgid(process.pid) == process.pid:
-                yield ProcessIdentity(pid=process.pid, created=process.create_time(), marker=marker)
-        except (psutil.Error, ProcessLookupError):
-            continue
