@@ -15,7 +15,9 @@ def test_the_command_line_gives_every_slot_its_context() -> None:
     assert flags["--ctx-size"] == "3000"
     assert flags["--host"] == "127.0.0.1"
     assert (flags["--model"], flags["--port"], flags["--threads"]) == ("/models/m.gguf", "9001", "2")
-    assert flags["--n-predict"] == "2048"
+    assert flags["--n-predict"] == "2048"  # never without a bound, though llama.cpp has none by default
+    assert int(flags["--cache-ram"]) <= 512  # MiB; llama.cpp would take 8 GiB
+    assert int(flags["--threads-http"]) >= 64
 
 
 def test_metrics_are_read_and_what_is_missing_is_none() -> None:

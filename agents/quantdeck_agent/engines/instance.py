@@ -15,6 +15,7 @@ from quantdeck_agent.engines.checkpoint import sha256_of
 from quantdeck_agent.engines.probe import EngineProbe
 from quantdeck_agent.engines.record import EngineRecord
 from quantdeck_agent.ports import listens
+from quantdeck_agent.process.identity import ResidentMemory
 from quantdeck_agent.process.spawn import last_words, spawn
 from quantdeck_core.engines.argv import engine_argv
 from quantdeck_core.engines.metrics import EngineMetrics, Rate
@@ -46,6 +47,7 @@ class Instance:
         self._metrics = EngineMetrics()
         self._generated, self._prompted = Rate(), Rate()
         self._rates: tuple[float | None, float | None] = (None, None)
+        self._memory = ResidentMemory()
         self._rss: int | None = None
 
     def spawn(self, owner: str) -> EngineRecord:
@@ -113,7 +115,7 @@ class Instance:
             self._generated.add(now, self._metrics.generated_tokens),
             self._prompted.add(now, self._metrics.prompt_tokens),
         )
-        self._rss = self.record.identity.rss_bytes() if self.record.identity else None
+        self._rss = self._memory.bytes_of(self.record.identity, now)
 
     def fail(self, error: ErrorInfo) -> None:
         """Remember why it is of no use."""

@@ -26,6 +26,7 @@ def main(argv: list[str] | None = None) -> int:
         "--n-gpu-layers",
         "--n-predict",
         "--threads-http",
+        "--cache-ram",
     ):
         parser.add_argument(flag, type=int, required=True)
     args = parser.parse_args(argv)
@@ -46,6 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     params.cpuparams.n_threads = args.threads
     params.cpuparams_batch.n_threads = args.threads
     params.n_batch = args.batch_size
+    params.cache_ram_mib = args.cache_ram
     params.n_gpu_layers = args.n_gpu_layers
     params.n_predict = args.n_predict
     params.n_threads_http = args.threads_http

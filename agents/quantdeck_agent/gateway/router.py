@@ -9,6 +9,7 @@ from collections.abc import Callable
 from quantdeck_agent.gateway.control import GatewayControl
 from quantdeck_agent.gateway.process import GatewayProcess
 from quantdeck_agent.hub import Hub
+from quantdeck_agent.process.identity import ResidentMemory
 from quantdeck_core.engines.metrics import Rate
 from quantdeck_core.errors import QuantdeckError, UnreachableError
 from quantdeck_core.protocol.gateway import ArmCounters, ExperimentRoute, GatewayConfig, GatewayStatus
@@ -44,6 +45,7 @@ class Router:
         self._sent: tuple[ExperimentRoute, ...] | None = None
         self._status: GatewayStatus | None = None
         self._rate = Rate()
+        self._memory = ResidentMemory()
 
     @property
     def revision(self) -> int:
@@ -130,7 +132,7 @@ class Router:
                 revision=self._revision,
                 in_flight=sum(arm.in_flight for arm in arms),
                 rps=round(requests or 0.0, 1),
-                rss_bytes=identity.rss_bytes() if identity else None,
+                rss_bytes=self._memory.bytes_of(identity, time.monotonic()),
                 tee_dropped=status.tee_dropped if status else 0,
                 detail=detail,
             )

@@ -46,18 +46,38 @@ class ProcessIdentity(msgspec.Struct, frozen=True, kw_only=True):
             except ProcessLookupError:
                 return
 
-    def rss_bytes(self) -> int | None:
-        """Resident memory of it and its children, None where it is gone."""
-        process = self.process()
-        if process is None:
-            return None
-        total = 0
-        for one in (process, *_children(process)):
-            try:
-                total += one.memory_info().rss
-            except psutil.Error:
-                continue
-        return total
+
+class ResidentMemory:
+    """Resident memory of a process and its children, read again only after a while.
+
+    To find children, every process of the machine is looked at, which is too much for once a second.
+    """
+
+    EVERY_S = 5.0
+
+    def __init__(self) -> None:
+        self._of: ProcessIdentity | None = None
+        self._read_at = 0.0
+        self._bytes: int | None = None
+
+    def bytes_of(self, identity: ProcessIdentity | None, now: float) -> int | None:
+        """Bytes at a monotonic time, seconds; None where there is no such process."""
+        if identity != self._of or now - self._read_at >= self.EVERY_S:
+            self._of, self._read_at = identity, now
+            self._bytes = _rss_bytes(identity.process() if identity else None)
+        return self._bytes
+
+
+def _rss_bytes(process: psutil.Process | None) -> int | None:
+    if process is None:
+        return None
+    total = 0
+    for one in (process, *_children(process)):
+        try:
+            total += one.memory_info().rss
+        except psutil.Error:
+            continue
+    return total
 
 
 def _children(process: psutil.Process) -> list[psutil.Process]:

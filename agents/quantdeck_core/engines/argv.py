@@ -34,6 +34,7 @@ def _xllamacpp(profile: Profile, model_path: str, port: int, python: str) -> lis
         "--parallel": serve.max_num_seqs,
         "--threads": serve.threads,
         "--batch-size": serve.batch_size,
+        "--cache-ram": serve.cache_ram_mib,
         "--n-gpu-layers": serve.n_gpu_layers,
         "--n-predict": serve.max_tokens,
         "--threads-http": HTTP_THREADS,

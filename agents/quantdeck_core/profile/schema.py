@@ -23,6 +23,8 @@ class Serve(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         max_tokens: bound on an answer, tokens, whatever a client asks for. llama.cpp would otherwise go on for ever.
         threads: CPU threads. Spinning threads of two engines on the same cores stop each other, so 1 by default.
         batch_size: prompt tokens processed at once.
+        cache_ram_mib: MiB of host memory for prompts kept from earlier requests, 0 for none. llama.cpp's own default is
+            8 GiB, which grows for hours before it ends an edge board.
         n_gpu_layers: layers put on a GPU, -1 for all.
         port: fixed port, 0 for any free one.
     """
@@ -32,6 +34,7 @@ class Serve(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_tokens: Positive = 2048
     threads: Positive = 1
     batch_size: Positive = 512
+    cache_ram_mib: Annotated[int, Meta(ge=0)] = 512
     n_gpu_layers: Annotated[int, Meta(ge=-1)] = 0
     port: Annotated[int, Meta(ge=0, le=65535)] = 0
 
