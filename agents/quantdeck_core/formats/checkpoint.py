@@ -1,0 +1,108 @@
+"""What `quantdeck check` finds out about a checkpoint."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+Format = Literal[
+    "gptq", "awq", "compressed-tensors", "fp8", "mxfp4", "nvfp4", "modelopt", "bitsandbytes", "autoround",
+    "gguf", "safetensors", "pickle",
+]  # fmt: skip
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """Something about a checkpoint that its user should know.
+
+    Attributes:
+        code: stable, for scripts, e.g. ``shard-missing``.
+        blocks: whether no engine can serve it so.
+    """
+
+    code: str
+    detail: str
+    hint: str = ""
+    blocks: bool = False
+
+
+class Provenance(msgspec.Struct, frozen=True, kw_only=True):
+    """How it was quantized, as far as the checkpoint says; 'unknown' where it does not.
+
+    Attributes:
+        sequence_length: tokens of one calibration sample.
+    """
+
+    tool: str = "unknown"
+    calibration_set: str = "unknown"
+    samples: int | Literal["unknown"] = "unknown"
+    sequence_length: int | Literal["unknown"] = "unknown"
+    true_sequential: bool | Literal["unknown"] = "unknown"
+
+
+class ModelShape(msgspec.Struct, frozen=True, kw_only=True):
+    """What the KV cache depends on. None is 'the checkpoint does not say'.
+
+    Attributes:
+        head_dim: elements of one head's key; of its value too, unless `head_dim_v` says otherwise.
+        context_length: tokens.
+        sliding_window: tokens that a sliding-window layer sees; None where every layer sees all.
+        sliding_layers: how many of the layers are such; None where the checkpoint does not say which.
+        mla: multi-head latent attention: one compressed vector per token and layer instead of keys and values.
+        kv_lora_rank: MLA: elements of that vector.
+        qk_rope_head_dim: MLA: elements of the key's rotary part, stored beside it.
+    """
+
+    architecture: str | None = None
+    layers: int | None = None
+    hidden_size: int | None = None
+    heads: int | None = None
+    kv_heads: int | None = None
+    head_dim: int | None = None
+    head_dim_v: int | None = None
+    context_length: int | None = None
+    sliding_window: int | None = None
+    sliding_layers: int | None = None
+    mla: bool = False
+    kv_lora_rank: int | None = None
+    qk_rope_head_dim: int | None = None
+
+
+class Checkpoint(ModelShape, frozen=True, kw_only=True):
+    """A checkpoint, from its headers alone.
+
+    Attributes:
+        label: for people, e.g. ``GPTQ 4-bit, group 128, desc_act``.
+        scheme: what the weights and activations are, where the format has several: ``w4a16``, ``w8a8-int8``, ``fp8``,
+            ``nvfp4``, ``nf4``, ``bf16``, ``Q4_K_M``.
+        bits: of one stored weight, nominal.
+        group_size: weights that share a scale; -1 for a whole column or tensor.
+        desc_act: GPTQ: columns are in order of activation (act-order).
+        actorder: compressed-tensors' kind of the same: ``group``, ``dynamic``, ``weight``, ``static``.
+        parameters: of the model, packed weights counted one by one; scales and zero points are none.
+        weights_bytes: tensors of all files.
+        tensor_bytes: type of tensor -> bytes.
+        files: files with weights.
+        remote_code: the configuration names Python code in the checkpoint that an engine would have to run.
+    """
+
+    format: Format
+    label: str
+    scheme: str | None = None
+    bits: int | None = None
+    group_size: int | None = None
+    desc_act: bool | None = None
+    sym: bool | None = None
+    actorder: str | None = None
+    parameters: int | None = None
+    weights_bytes: int = 0
+    tensor_bytes: dict[str, int] = msgspec.field(default_factory=dict)
+    files: int = 1
+    remote_code: bool = False
+    provenance: Provenance | Literal["unknown"] = "unknown"
+    problems: tuple[Problem, ...] = ()
+
+
+def shape_fields(shape: ModelShape) -> dict[str, Any]:
+    """A shape as keyword arguments of `Checkpoint`."""
+    return {name: getattr(shape, name) for name in ModelShape.__struct_fields__}

@@ -1,0 +1,89 @@
+"""The model's shape from a Hugging Face `config.json`."""
+
+from __future__ import annotations
+
+from quantdeck_core.formats.checkpoint import ModelShape
+from quantdeck_core.formats.errors import ConfigError
+from quantdeck_core.formats.fields import Json, flag, positive, section, shown, text
+
+_NESTED = ("text_config", "llm_config", "language_config", "thinker_config")
+"""Where models that see or hear keep the language model's part."""
+
+
+def read_shape(config: Json) -> ModelShape:
+    """Layers, heads and context; the names that other families use are tried after Llama's.
+
+    Raises:
+        ConfigError: a number is none, or cannot be.
+    """
+    body = language_part(config)
+    heads = positive(body, "num_attention_heads", "n_head", "n_heads", "num_heads")
+    hidden = positive(body, "hidden_size", "n_embd", "d_model", "dim")
+    head_dim = positive(body, "head_dim", "kv_channels", "d_kv")
+    if head_dim is None and heads and hidden:
+        head_dim = hidden // heads
+    rank = positive(body, "kv_lora_rank")
+    window, sliding = _sliding(body)
+    shape = ModelShape(
+        architecture=_architecture(config),
+        layers=positive(body, "num_hidden_layers", "n_layer", "n_layers", "num_layers"),
+        hidden_size=hidden,
+        heads=heads,
+        kv_heads=_kv_heads(body, heads),
+        head_dim=head_dim,
+        head_dim_v=positive(body, "v_head_dim"),
+        context_length=positive(
+            body, "max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len", "seq_length", "n_ctx"
+        ),
+        sliding_window=window,
+        sliding_layers=sliding,
+        mla=rank is not None,
+        kv_lora_rank=rank,
+        qk_rope_head_dim=positive(body, "qk_rope_head_dim") if rank else None,
+    )
+    if shape.heads and shape.kv_heads and shape.kv_heads > shape.heads:
+        raise ConfigError(
+            f"config.json says {shape.kv_heads} KV heads for {shape.heads} heads.",
+            "Compare it with the configuration that the model was published with.",
+        )
+    return shape
+
+
+def language_part(config: Json) -> Json:
+    """The section that describes the language model: the whole, unless a nested one has the layers."""
+    for name in _NESTED:
+        nested = section(config, name)
+        if nested:
+            return language_part(nested) if name == "thinker_config" else nested
+    return config
+
+
+def remote_code(config: Json) -> tuple[str, ...]:
+    """What the checkpoint would have an engine execute: the values of `auto_map`, which name classes in its files."""
+    return tuple(shown(str(value)) for value in list(section(config, "auto_map").values())[:20])
+
+
+def _architecture(config: Json) -> str | None:
+    names = config.get("architectures")
+    if isinstance(names, list) and names and isinstance(names[0], str):
+        return shown(names[0])
+    return text(config, "model_type")
+
+
+def _kv_heads(body: Json, heads: int | None) -> int | None:
+    """KV heads: as many as heads where the model does not share them; one where it says `multi_query`."""
+    said = positive(body, "num_key_value_heads", "num_kv_heads", "n_head_kv", "multi_query_group_num")
+    if said is None and flag(body, "multi_query"):
+        return 1
+    return said or heads
+
+
+def _sliding(body: Json) -> tuple[int | None, int | None]:
+    """Window in tokens, and layers that have it. Qwen2 writes a window that it does not use."""
+    window = positive(body, "sliding_window", "attention_window_size")
+    if window is None or flag(body, "use_sliding_window") is False:
+        return None, None
+    kinds = body.get("layer_types")
+    if not isinstance(kinds, list) or not kinds:
+        return window, None
+    return window, sum(kind == "sliding_attention" for kind in kinds)
