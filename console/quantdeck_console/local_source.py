@@ -41,7 +41,10 @@ class LocalSource:
                 f"{named} cannot be read: {_why(error)}.", "Check the path and who may read it."
             ) from None
         if not stat.S_ISDIR(mode) and path.name not in self._files:
-            raise CheckpointError(f"{named} is no file and no folder, or its name cannot be shown.", "Name a GGUF file or a model's folder.")
+            raise CheckpointError(
+                f"{named} is no file and no folder, or its name cannot be shown.",
+                "Name a GGUF file or a model's folder.",
+            )
 
     def files(self) -> Mapping[str, int]:
         """Name -> size in bytes."""

@@ -1,0 +1,60 @@
+"""The table of verdicts in docs/formats.md, from the rules: `python -m support.verdict_table` prints it."""
+
+from __future__ import annotations
+
+import sys
+
+import quantdeck_profiles.data
+from quantdeck_core.compat.judge import judge
+from quantdeck_core.compat.rules import parse_rules
+from quantdeck_core.formats.checkpoint import Checkpoint
+
+_GPTQ = {"format": "gptq", "bits": 4, "group_size": 128, "sym": True, "desc_act": False}
+
+CASES = {
+    "GPTQ 4-bit, symmetric": Checkpoint(label="", **_GPTQ),
+    "GPTQ 8-bit, symmetric": Checkpoint(label="", **{**_GPTQ, "bits": 8}),
+    "GPTQ 4-bit, desc_act, groups": Checkpoint(label="", **{**_GPTQ, "desc_act": True}),
+    "GPTQ 4-bit, asymmetric": Checkpoint(label="", **{**_GPTQ, "sym": False}),
+    "GPTQ 3-bit": Checkpoint(label="", **{**_GPTQ, "bits": 3}),
+    "AWQ 4-bit": Checkpoint(format="awq", label="", bits=4, group_size=128),
+    "compressed-tensors W4A16": Checkpoint(format="compressed-tensors", label="", scheme="w4a16", bits=4),
+    "compressed-tensors W4A16, actorder group": Checkpoint(
+        format="compressed-tensors", label="", scheme="w4a16", bits=4, actorder="group"
+    ),
+    "compressed-tensors INT8 W8A8": Checkpoint(format="compressed-tensors", label="", scheme="w8a8-int8", bits=8),
+    "compressed-tensors FP8": Checkpoint(format="compressed-tensors", label="", scheme="fp8", bits=8),
+    "compressed-tensors NVFP4": Checkpoint(format="compressed-tensors", label="", scheme="nvfp4", bits=4),
+    "FP8 W8A8": Checkpoint(format="fp8", label="", scheme="fp8", bits=8),
+    "MXFP4": Checkpoint(format="mxfp4", label="", scheme="mxfp4", bits=4),
+    "ModelOpt FP8": Checkpoint(format="modelopt", label="", scheme="fp8", bits=8),
+    "ModelOpt NVFP4": Checkpoint(format="modelopt", label="", scheme="nvfp4", bits=4),
+    "bitsandbytes NF4": Checkpoint(format="bitsandbytes", label="", scheme="nf4", bits=4),
+    "AutoRound 4-bit": Checkpoint(format="autoround", label="", bits=4, group_size=128, sym=True),
+    "GGUF": Checkpoint(format="gguf", label="", scheme="Q4_K_M", bits=4),
+    "BF16 safetensors": Checkpoint(format="safetensors", label="", scheme="bf16", bits=16),
+}
+"""Row of the table -> a checkpoint of that kind."""
+
+DEVICES = ("h100-80gb", "a100-80gb", "t4")
+"""Where verdicts differ between these, the cell names all three."""
+
+
+def table() -> str:
+    """Markdown."""
+    rules = parse_rules(quantdeck_profiles.data.text("compatibility"))
+    lines = [
+        "| | " + " | ".join(engine.name for engine in rules.engine) + " |",
+        "|---|" + "---|" * len(rules.engine),
+    ]
+    for name, checkpoint in CASES.items():
+        cells = []
+        for engine in rules.engine:
+            verdicts = [judge(rules, checkpoint, engine, rules.gpu_named(gpu)).verdict for gpu in DEVICES]
+            cells.append(verdicts[0] if len(set(verdicts)) == 1 else " / ".join(verdicts))
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(table())
