@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from quantdeck_core.formats.errors import SafetensorsError
-from quantdeck_core.formats.safetensors_header import HEADER_LIMIT, Tensor, read_tensors
+from quantdeck_core.formats.safetensors_header import HEADER_LIMIT, TENSORS_LIMIT, Tensor, read_tensors
 from support.checkpoints import MemorySource, safetensors
 
 
@@ -76,4 +76,10 @@ def test_refusals(content: bytes, words: str) -> None:
 def test_deep_json_is_refused() -> None:
     body = b'{"a":' + b"[" * 200_000 + b"]" * 200_000 + b"}"
     with pytest.raises(SafetensorsError):
+        read(struct.pack("<Q", len(body)) + body)
+
+
+def test_a_flood_of_tensors_is_refused() -> None:
+    body = b"{" + b",".join(b'"%d":{}' % i for i in range(5 * TENSORS_LIMIT + 1)) + b"}"
+    with pytest.raises(SafetensorsError, match="no model has"):
         read(struct.pack("<Q", len(body)) + body)

@@ -16,7 +16,7 @@ from quantdeck_core.formats.source import Source, read_json
 
 INDEX = "model.safetensors.index.json"
 SHARDS_LIMIT = 4096
-HEADERS_LIMIT = 256 << 20
+HEADERS_LIMIT = 128 << 20
 """Bytes of all headers together; a checkpoint with 100,000 tensors has about 12 MB."""
 
 _BY_SUFFIX: dict[str, Quantization] = {

@@ -18,6 +18,8 @@ from quantdeck_core.formats.source import Source, read_exactly
 
 HEADER_LIMIT = 100 << 20
 """Bytes; the reference reader refuses longer headers too."""
+TENSORS_LIMIT = 1 << 18
+"""Tensors of one file; the largest open models have about 100,000 in all their files."""
 
 BITS = {
     "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6,
@@ -91,6 +93,12 @@ def parse_tensors(header: bytes, data_size: int, name: str) -> dict[str, Tensor]
     Raises:
         SafetensorsError: as `read_tensors`.
     """
+    # Every key costs a colon, and a tensor has four: a flood is seen before it fills the memory.
+    if header.count(b":") > 5 * TENSORS_LIMIT:
+        raise SafetensorsError(
+            f"{name} has more than {TENSORS_LIMIT} tensors, or keys of another kind; no model has.",
+            "Look at what the file is.",
+        )
     try:
         entries = _HEADER.decode(header)
         _METADATA.decode(entries.pop("__metadata__", msgspec.Raw(b"null")))
@@ -111,7 +119,7 @@ def _check(tensors: dict[str, Tensor], data_size: int, name: str) -> None:
         if bits is None:
             raise SafetensorsError(
                 f"Tensor {shown(key)!r} in {name} has the type {shown(tensor.dtype)!r}, which no release of "
-                "safetensors up to 0.7 writes.",
+                "safetensors up to 0.8 writes.",
                 "Update quantdeck, or compare the file with its source.",
             )
         if tensor.size * 8 != tensor.elements * bits:
