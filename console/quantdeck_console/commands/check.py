@@ -58,7 +58,7 @@ def _lines(report: Report) -> Iterator[str]:
     for name, value in _facts(report):
         yield f"  {name:<13} {value}"
     yield ""
-    width = max(len(verdict.engine) for verdict in report.engines)
+    width = max(len("engine"), *(len(verdict.engine) for verdict in report.engines))
     yield f"{'engine':<{width}}  {'verdict':<7}  on {report.gpu or 'any device'}"
     indent = " " * (width + 11)
     for one in report.engines:
