@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 import httpx
+import msgspec
 import psutil
 import pytest
 
@@ -22,8 +23,6 @@ from support.waiting import eventually
 
 
 def deployment(profile: str = "demo-f16", *, request_id: str = "r1", **changes: object) -> Deploy:
-    import msgspec
-
     replace = bool(changes.pop("replace", False))
     return Deploy(
         request_id=request_id,
@@ -173,9 +172,18 @@ async def test_a_model_that_cannot_be_used_starts_nothing(demo_models: Path, mod
         await client.close()
 
 
-async def test_a_fixed_port_that_is_taken_starts_nothing(demo_models: Path) -> None:
-    import msgspec
+@pytest.mark.parametrize("name", ["../../etc/x", "a/b", ".hidden", "A", "x" * 64])
+async def test_a_name_that_could_leave_its_folder_is_refused(demo_models: Path, name: str) -> None:
+    async with agent(demo_models) as one:
+        client = one.client()
+        with pytest.raises(RemoteError) as caught:
+            await client.deploy(msgspec.structs.replace(deployment(), name=name))
+        assert caught.value.info().code == "bad-request"
+        assert not one.marked()
+        await client.close()
 
+
+async def test_a_fixed_port_that_is_taken_starts_nothing(demo_models: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -122,6 +122,15 @@ async def test_weights_move_users_and_rolling_back_latches(demo_models: Path) ->
         assert [kind for kind in kinds if kind != "verdict"] == ["create", "weight", "weight", "rollback", "clear"]
 
 
+async def test_words_of_people_lose_their_control_characters_on_arrival(demo_models: Path) -> None:
+    async with trial(demo_models) as it:
+        ask = Rollback(request_id="rb", by="mallory\x1b]52;c;aGk=\x07", reason="odd\x1b[2J\nanswers")
+        await it.client.roll_back("e", ask)
+        status = await it.experiment()
+        assert (status.state.by, status.state.reason) == ("mallory]52;c;aGk=", "odd[2J answers")
+        assert not any("\x1b" in entry.text + entry.by for entry in status.timeline)
+
+
 async def test_a_stale_change_is_refused_and_a_repeated_one_applied_once(demo_models: Path) -> None:
     async with trial(demo_models) as it:
         revision = (await it.experiment()).state.revision

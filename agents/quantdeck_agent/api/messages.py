@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from quantdeck_core.errors import InputError, QuantdeckError
+from quantdeck_core.text import clean
 
 T = TypeVar("T")
 
@@ -36,9 +37,17 @@ async def read(request: Request, kind: type[T]) -> T:
         if len(body) > MAX_BODY_BYTES:
             raise BodyError(f"The body is larger than {MAX_BODY_BYTES} bytes.", "Send less.")
     try:
-        return msgspec.json.decode(body, type=kind)
+        return _cleaned(msgspec.json.decode(body, type=kind))
     except (msgspec.MsgspecError, RecursionError) as error:
         raise BodyError(f"The body does not fit: {error}.", "docs/api.md shows what this path takes.") from None
+
+
+def _cleaned(ask: T) -> T:
+    """Words of people without control characters: they go into the timeline, and from there to terminals."""
+    if not isinstance(ask, msgspec.Struct):
+        return ask
+    words = {name: getattr(ask, name) for name in ("by", "reason") if hasattr(ask, name)}
+    return msgspec.structs.replace(ask, **{name: clean(text, one_line=True) for name, text in words.items()})
 
 
 def answer(body: msgspec.Struct, status: int = 200) -> Response:

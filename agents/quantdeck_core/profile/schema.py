@@ -10,6 +10,8 @@ from msgspec import Meta
 from quantdeck_core.drift.thresholds import Thresholds
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="lower case, digits, . _ -")]
+"""Also part of paths and of log files' names: no slash, no leading dot."""
+NameOrNone = Annotated[str, Meta(pattern=r"^([a-z0-9][a-z0-9._-]{0,62})?$")]
 Positive = Annotated[int, Meta(ge=1)]
 EngineKind = Literal["xllamacpp"]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import msgspec
 
 from quantdeck_core.drift.thresholds import Thresholds
-from quantdeck_core.profile.schema import Profile
+from quantdeck_core.profile.schema import Name, NameOrNone, Profile
 from quantdeck_core.protocol.gateway import WeightBp
 
 
 class _Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     request_id: str
     by: str = ""
-    """Who asks, as shown in the timeline; the agent adds the role of the connection."""
+    """Who asks, as shown in the timeline; control characters are dropped where it arrives."""
 
 
 class Deploy(_Change, kw_only=True, frozen=True):
@@ -24,7 +24,7 @@ class Deploy(_Change, kw_only=True, frozen=True):
     """
 
     profile: Profile
-    name: str = ""
+    name: NameOrNone = ""
     replace: bool = False
 
 
@@ -35,9 +35,9 @@ class Stop(_Change, kw_only=True, frozen=True):
 class CreateExperiment(_Change, kw_only=True, frozen=True):
     """Put two engines of the gateway's host side by side, at weight 0."""
 
-    name: str
-    control: str
-    treatment: str
+    name: Name
+    control: Name
+    treatment: Name
     thresholds: Thresholds = msgspec.field(default_factory=Thresholds)
 
 
