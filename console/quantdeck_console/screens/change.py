@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from textual import on
+from textual.widgets import Input
+
 from quantdeck_console.model.text import EMPTY, Line, Span, line, span, wrapped
 from quantdeck_console.screens.dialog import WIDTH, Dialog
 from quantdeck_core.errors import ErrorInfo, QuantdeckError
@@ -23,6 +26,27 @@ class ChangeDialog(Dialog):
         self.busy = False
         self.error: ErrorInfo | None = None
         self.applied: Applied | None = None
+
+    @on(Input.Changed)
+    def _typed(self) -> None:
+        self.error = None
+        self.draw()
+
+    @on(Input.Submitted)
+    def _entered(self) -> None:
+        self.submit()
+
+    def submit(self) -> None:
+        """Send what was typed, once the dialog was seen; close it after it was applied."""
+        if not self.accepts():
+            return
+        if self.applied:
+            self.dismiss(None)
+        else:
+            self.ask()
+
+    def ask(self) -> None:
+        """Check what was typed, and send it or say what is wrong with it."""
 
     def concerns(self) -> HostView | None:
         """The host that would be changed."""

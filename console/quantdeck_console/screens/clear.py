@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from textual import on
 from textual.app import ComposeResult
-from textual.widgets import Input
 
 from quantdeck_console.model.text import EMPTY, line, span, wrapped
 from quantdeck_console.screens.base import bindings_of
@@ -65,22 +63,12 @@ class ClearDialog(ChangeDialog):
         )  # fmt: skip
         self.query_one("#answer", Lines).show(self.answer_lines("clear the latch"))
 
-    @on(Input.Changed)
-    def _typed(self) -> None:
-        self.error = None
-        self.draw()
-
-    @on(Input.Submitted)
-    def _entered(self) -> None:
-        self.action_clear_latch()
-
     def action_clear_latch(self) -> None:
-        """Send it, or close after it was applied."""
-        if not self.accepts():
-            return
-        if self.applied:
-            self.dismiss(None)
-            return
+        """Enter."""
+        self.submit()
+
+    def ask(self) -> None:
+        """Check what was typed, and send it or say what is wrong with it."""
         reason = clean(self.query_one("#reason", Prompt).value, one_line=True).strip()
         if not reason:
             self.fail(InputError("The reason is empty.", "Say why the treatment may have users again."))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from textual import on
 from textual.app import ComposeResult
-from textual.widgets import Input
 
 from quantdeck_console.actions.weight import WeightRequests, needs_name, preview
 from quantdeck_console.model.text import EMPTY, Line, line, span
@@ -82,22 +80,12 @@ class WeightDialog(ChangeDialog):
         new_bp = self._weight()
         return new_bp is not None and needs_name(self.experiment.state.weight_bp, new_bp)
 
-    @on(Input.Changed)
-    def _typed(self) -> None:
-        self.error = None
-        self.draw()
-
-    @on(Input.Submitted)
-    def _entered(self) -> None:
-        self.action_apply_weight()
-
     def action_apply_weight(self) -> None:
-        """Send it, or close after it was applied."""
-        if not self.accepts():
-            return
-        if self.applied:
-            self.dismiss(None)
-            return
+        """Enter."""
+        self.submit()
+
+    def ask(self) -> None:
+        """Check what was typed, and send it or say what is wrong with it."""
         if self._wants_name() and self.query_one("#name", Prompt).value != self.experiment.name:
             self.query_one("#name", Prompt).field.focus()
             self.fail(InputError("This sends everyone to the treatment.", f"Type {self.experiment.name} to do it."))
