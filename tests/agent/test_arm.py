@@ -17,6 +17,17 @@ def test_an_arm_counts_users_answers_and_failures() -> None:
     assert seen.window.outputs == 4
 
 
+def test_a_client_that_sends_bad_requests_says_nothing_about_the_model() -> None:
+    arm = ArmTracker(500)
+    arm.add(answer())
+    for _ in range(60):
+        assert not arm.add(answer(complete=False, status=400, words=0, user="d"))
+    assert arm.add(answer(complete=False, status=500))
+    seen = summary(arm, 1000.0)
+    assert (seen.answers, seen.failures) == (62, 1)
+    assert (seen.window.outputs, seen.window.failures) == (1, 1)
+
+
 def test_speed_and_first_token_come_from_the_window() -> None:
     arm = ArmTracker(500)
     for number in range(1, 101):

@@ -34,14 +34,14 @@ class ArmTracker:
             self.generation_answers = 0
 
     def add(self, answer: AnswerSignals, *, judged: bool = True) -> bool:
-        """Count an answer; False where the verdict must not see it: not `judged`, or from an older generation."""
+        """Count an answer; False where the verdict must not see it: not `judged`, from an older generation, or 4xx."""
         self.answers += 1
-        self._failures += not answer.complete
+        self._failures += not (answer.complete or answer.refused)
         if answer.user and len(self._users) < MAX_USERS:
             self._users.add(answer.user)
         self._count_trend(answer)
         self.start_generation(answer.generation)
-        counted = judged and self.window.add(answer)
+        counted = judged and not answer.refused and self.window.add(answer)
         self.generation_answers += counted
         return counted
 

@@ -147,6 +147,12 @@ class AnswerFacts(msgspec.Struct, frozen=True, kw_only=True):
     ttft_ms: float | None
     e2e_ms: float
 
+    @property
+    def refused(self) -> bool:
+        """The request itself was wrong (4xx): that says nothing about the model. A client that sends such requests must
+        not be able to roll everyone back."""
+        return 400 <= self.status < 500
+
 
 class Answer(AnswerFacts, frozen=True, kw_only=True):
     """One finished answer in the analyser. It holds text: it is never written to a disk or a log."""
