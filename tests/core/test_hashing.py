@@ -20,6 +20,14 @@ def test_the_split_is_the_lessons_bit_for_bit(experiment: str, user: str, weight
     assert is_treated(experiment, user, weight_bp) == lesson_is_treated(experiment, user, weight_bp)
 
 
+@given(st.text())
+def test_a_users_own_bucket_is_the_last_weight_without_the_treatment(user: str) -> None:
+    edge = bucket("e", user)
+    for weight_bp, treated in ((edge, False), (edge + 1, True)):
+        assert is_treated("e", user, weight_bp) is treated
+        assert lesson_is_treated("e", user, weight_bp) is treated
+
+
 @given(st.text(), WEIGHTS, WEIGHTS)
 def test_raising_a_weight_moves_only_new_users(user: str, one: int, other: int) -> None:
     low, high = sorted((one, other))

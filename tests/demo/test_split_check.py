@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quantdeck_core.hashing import is_treated
+from quantdeck_core.hashing import bucket, is_treated
 from quantdeck_demo.split_check import SplitCheck, lesson_variant
 
 
@@ -9,6 +9,13 @@ from quantdeck_demo.split_check import SplitCheck, lesson_variant
 def test_the_checks_own_arithmetic_agrees_with_the_gateways(user: str, weight_bp: int) -> None:
     treated = lesson_variant("e", user, weight_bp / 10_000) == "treatment"
     assert treated == is_treated("e", user, weight_bp)
+
+
+@given(st.text())
+def test_it_agrees_at_the_edge_of_a_users_bucket(user: str) -> None:
+    edge = bucket("e", user)
+    assert lesson_variant("e", user, edge / 10_000) == "control"
+    assert lesson_variant("e", user, (edge + 1) / 10_000) == "treatment"
 
 
 def user_between(low: int, high: int) -> str:
