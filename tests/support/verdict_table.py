@@ -8,6 +8,7 @@ import quantdeck_profiles.data
 from quantdeck_core.compat.judge import judge
 from quantdeck_core.compat.rules import parse_rules
 from quantdeck_core.formats.checkpoint import Checkpoint
+from quantdeck_core.hardware.device import Devices, parse_devices
 
 _GPTQ = {"format": "gptq", "bits": 4, "group_size": 128, "sym": True, "desc_act": False}
 
@@ -36,7 +37,8 @@ CASES = {
 }
 """Row of the table -> a checkpoint of that kind."""
 
-DEVICES = ("h100-80gb", "a100-80gb", "t4")
+DEVICES = Devices(parse_devices(quantdeck_profiles.data.text("devices"), "devices.toml"))
+SHOWN = ("h100-80gb", "a100-80gb", "t4")
 """Where verdicts differ between these, the cell names all three."""
 
 
@@ -50,7 +52,7 @@ def table() -> str:
     for name, checkpoint in CASES.items():
         cells = []
         for engine in rules.engine:
-            verdicts = [judge(rules, checkpoint, engine, rules.gpu_named(gpu)).verdict for gpu in DEVICES]
+            verdicts = [judge(rules, checkpoint, engine, DEVICES.named(gpu)).verdict for gpu in SHOWN]
             cells.append(verdicts[0] if len(set(verdicts)) == 1 else " / ".join(verdicts))
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from quantdeck_core.compat.rules import Answer, Engine, Gpu, Rule, Rules
+from quantdeck_core.compat.rules import Answer, Engine, Rule, Rules
 from quantdeck_core.formats.checkpoint import Checkpoint
+from quantdeck_core.hardware.device import Device
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,17 +27,17 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     hint: str = ""
 
 
-def judge(rules: Rules, checkpoint: Checkpoint, engine: Engine, gpu: Gpu | None) -> Verdict:
+def judge(rules: Rules, checkpoint: Checkpoint, engine: Engine, device: Device | None) -> Verdict:
     """The first rule that fits; before any rule, a problem of the checkpoint that blocks every engine.
 
     Args:
-        gpu: None where no device was named; rules for weak devices do not count then.
+        device: None where no device was named; rules for weak devices do not count then.
     """
     for problem in checkpoint.problems:
         if problem.blocks:
             return Verdict(engine=engine.name, verdict="refused", reason=problem.detail, hint=problem.hint)
     for rule in rules.rule:
-        if fits(rule, checkpoint, engine, gpu):
+        if fits(rule, checkpoint, engine, device):
             return Verdict(
                 engine=engine.name,
                 verdict=rule.verdict,
@@ -52,16 +53,16 @@ def judge(rules: Rules, checkpoint: Checkpoint, engine: Engine, gpu: Gpu | None)
     )
 
 
-def judge_all(rules: Rules, checkpoint: Checkpoint, gpu: Gpu | None) -> tuple[Verdict, ...]:
+def judge_all(rules: Rules, checkpoint: Checkpoint, device: Device | None) -> tuple[Verdict, ...]:
     """A verdict for every engine, in the table's order."""
-    return tuple(judge(rules, checkpoint, engine, gpu) for engine in rules.engine)
+    return tuple(judge(rules, checkpoint, engine, device) for engine in rules.engine)
 
 
-def fits(rule: Rule, checkpoint: Checkpoint, engine: Engine, gpu: Gpu | None) -> bool:
+def fits(rule: Rule, checkpoint: Checkpoint, engine: Engine, device: Device | None) -> bool:
     """Whether all conditions of a rule hold."""
     if not {engine.name, *engine.groups} & set(rule.engines):
         return False
-    sm = None if gpu is None else gpu.sm
+    sm = None if device is None else device.sm
     return (
         (not rule.formats or checkpoint.format in rule.formats)
         and (not rule.schemes or checkpoint.scheme in rule.schemes)
@@ -71,5 +72,5 @@ def fits(rule: Rule, checkpoint: Checkpoint, engine: Engine, gpu: Gpu | None) ->
         and rule.sym in (None, checkpoint.sym is not False)
         and (not rule.actorder or checkpoint.actorder in rule.actorder)
         and (rule.below_sm is None or (sm is not None and sm < rule.below_sm))
-        and rule.cpu in (None, sm == 0)
+        and rule.cpu in (None, device is not None and device.kind == "cpu")
     )

@@ -19,14 +19,6 @@ class RulesError(InputError):
     title = "Broken compatibility table"
 
 
-class Gpu(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A device. `sm` is the compute capability without its point (89 for 8.9), 0 for a machine without a GPU."""
-
-    name: str
-    title: str
-    sm: int
-
-
 class Engine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An engine. `groups` are the names under which rules speak of several at once."""
 
@@ -68,20 +60,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The table. Of the rules that fit, the first one counts."""
 
-    gpu: tuple[Gpu, ...]
     engine: tuple[Engine, ...]
     rule: tuple[Rule, ...]
-
-    def gpu_named(self, name: str) -> Gpu:
-        """A device, in any case.
-
-        Raises:
-            NotFoundError: the table has none of this name.
-        """
-        for gpu in self.gpu:
-            if gpu.name == name.lower():
-                return gpu
-        raise NotFoundError(f"No GPU {name!r} in the table.", f"There are: {', '.join(gpu.name for gpu in self.gpu)}.")
 
     def engine_named(self, name: str) -> Engine:
         """An engine, in any case.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from typing import TypeVar
 
 import msgspec
@@ -68,10 +69,15 @@ def _syntax_place(text: str, message: str) -> tuple[int, int, str]:
 def locate(text: str, keys: list[str]) -> tuple[int, int]:
     """Line and column, from 1, where a key path is written; of its nearest written table where it is not."""
     best, table = (1, 1), []
+    seen: Counter[str] = Counter()
     for number, line in enumerate(text.splitlines(), 1):
-        header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line)
+        header = re.match(r"\s*(\[+)\s*([^\]]+?)\s*\]+", line)
         if header:
-            table = [part.strip(" \"'") for part in header.group(1).split(".")]
+            table = [part.strip(" \"'") for part in header.group(2).split(".")]
+            if header.group(1) == "[[":
+                # A table of an array has its number, from 0, in the path.
+                table.append(str(seen[header.group(2)]))
+                seen[header.group(2)] += 1
             if table == keys[: len(table)]:
                 best = (number, line.index("[") + 1)
             if table == keys:

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from quantdeck_console.commands.common import emit, parser_for
+from quantdeck_console.device_source import add_devices_option, load_devices
 from quantdeck_console.local_source import LocalSource
 from quantdeck_core.compat.judge import Verdict, judge, judge_all
 from quantdeck_core.compat.rules import parse_rules
@@ -36,17 +37,18 @@ def main(argv: list[str]) -> int:
     parser.add_argument("path", type=Path, help="a GGUF file, or the folder with config.json and safetensors")
     parser.add_argument("--engine", help="only this engine decides, e.g. vllm, llama-server")
     parser.add_argument("--gpu", help="on this device, e.g. a100-80gb, t4, cpu")
+    add_devices_option(parser)
     options = parser.parse_args(argv)
 
     rules = parse_rules(data.text("compatibility"))
-    gpu = rules.gpu_named(options.gpu) if options.gpu is not None else None
+    device = load_devices(options.devices).named(options.gpu) if options.gpu is not None else None
     engine = rules.engine_named(options.engine) if options.engine is not None else None
     found = detect(LocalSource(options.path))
-    verdicts = judge_all(rules, found, gpu) if engine is None else (judge(rules, found, engine, gpu),)
+    verdicts = judge_all(rules, found, device) if engine is None else (judge(rules, found, engine, device),)
     report = Report(
         **{name: getattr(found, name) for name in found.__struct_fields__},
         path=clean(str(options.path), one_line=True),
-        gpu=gpu.name if gpu else None,
+        gpu=device.name if device else None,
         engines=verdicts,
     )
     emit(options.json, report, _lines(report))

@@ -1,0 +1,1 @@
+"""Devices that models run on: GPUs, edge boards, machines without a GPU."""
