@@ -90,6 +90,7 @@ def test_shape_of_latent_and_sliding_attention(tmp_path: Path) -> None:
         "llama__attention__key_length": 192,
         "llama__attention__value_length": 128,
         "llama__attention__kv_lora_rank": 512,
+        "llama__attention__key_length_mla": 192,
         "llama__rope__dimension_count": 64,
         "llama__attention__sliding_window": 1024,
     }

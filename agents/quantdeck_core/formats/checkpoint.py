@@ -41,13 +41,24 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelShape(msgspec.Struct, frozen=True, kw_only=True):
-    """What the KV cache depends on. None is 'the checkpoint does not say'.
+    """What weights and KV cache depend on. None is 'the checkpoint does not say', unless another meaning is given.
 
     Attributes:
+        vocab_size: tokens of the vocabulary.
+        intermediate_size: feed-forward length: of one expert where there are experts, else of the whole layer.
+        experts: routed experts of a layer; None for a dense model.
+        experts_used: of them, how many one token goes through.
         head_dim: elements of one head's key; of its value too, unless `head_dim_v` says otherwise.
+        sliding_head_dim: of a sliding-window layer's key and value, where it differs from that of the others.
         context_length: tokens.
-        sliding_window: tokens that a sliding-window layer sees; None where every layer sees all.
-        sliding_layers: how many of the layers are such; None where the checkpoint does not say which.
+        attention_layers: layers that keep keys and values, or share another layer's; None: all. The others of a hybrid
+            model (Mamba, linear attention, convolution) have a state of fixed size instead.
+        shared_kv_layers: the last so many layers keep nothing: they use the cache of an earlier layer. None: no layer.
+        kv_heads_per_layer: where layers differ, one entry a layer; 0 for a layer without keys and values.
+        sliding_window: tokens that a sliding-window layer (or one with chunks) sees; None where every layer sees all.
+        sliding_layers: of the layers with a cache of their own, how many are such; 0 where the engine ignores the
+            window; None where the checkpoint does not say which.
+        sliding_per_layer: beside `kv_heads_per_layer`, and where both kinds of layers occur: which are such.
         mla: multi-head latent attention: one compressed vector per token and layer instead of keys and values.
         kv_lora_rank: MLA: elements of that vector.
         qk_rope_head_dim: MLA: elements of the key's rotary part, stored beside it.
@@ -56,13 +67,22 @@ class ModelShape(msgspec.Struct, frozen=True, kw_only=True):
     architecture: str | None = None
     layers: int | None = None
     hidden_size: int | None = None
+    vocab_size: int | None = None
+    intermediate_size: int | None = None
+    experts: int | None = None
+    experts_used: int | None = None
     heads: int | None = None
     kv_heads: int | None = None
     head_dim: int | None = None
     head_dim_v: int | None = None
+    sliding_head_dim: int | None = None
     context_length: int | None = None
+    attention_layers: int | None = None
+    shared_kv_layers: int | None = None
+    kv_heads_per_layer: tuple[int, ...] | None = None
     sliding_window: int | None = None
     sliding_layers: int | None = None
+    sliding_per_layer: tuple[bool, ...] | None = None
     mla: bool = False
     kv_lora_rank: int | None = None
     qk_rope_head_dim: int | None = None

@@ -6,11 +6,12 @@ import re
 from collections import Counter
 from typing import Literal
 
-from quantdeck_core.formats.checkpoint import Checkpoint, ModelShape, Problem, Provenance, shape_fields
+from quantdeck_core.formats.checkpoint import Checkpoint, Problem, Provenance, shape_fields
 from quantdeck_core.formats.errors import DOWNLOAD_AGAIN
 from quantdeck_core.formats.fields import Json, integer, positive, shown, text
 from quantdeck_core.formats.gguf_header import GgufHeader, read_header
 from quantdeck_core.formats.gguf_name import contradicts, dominant_type, quantization_name
+from quantdeck_core.formats.gguf_shape import read_shape
 from quantdeck_core.formats.source import Source
 
 SPLIT = re.compile(r"^(?P<stem>.+)-(?P<part>\d{5})-of-(?P<parts>\d{5})\.gguf$")
@@ -66,7 +67,7 @@ def read_gguf(source: Source, name: str) -> Checkpoint:
         files=len(names),
         provenance=_provenance(body),
         problems=tuple(problems),
-        **shape_fields(_shape(body)),
+        **shape_fields(read_shape(body, tensors)),
     )
 
 
@@ -116,29 +117,6 @@ def _split_problems(headers: list[GgufHeader], names: list[str]) -> list[Problem
             )
         ]
     return []
-
-
-def _shape(body: Json) -> ModelShape:
-    """The keys of `ModelShape`; per-layer lists (`head_count_kv`) give their largest entry."""
-    architecture = text(body, "general.architecture")
-    own = {key.removeprefix(f"{architecture}."): value for key, value in body.items()}
-    own = {key: list(value) if isinstance(value, tuple) else value for key, value in own.items()}
-    heads, hidden = positive(own, "attention.head_count"), positive(own, "embedding_length")
-    rank = positive(own, "attention.kv_lora_rank")
-    return ModelShape(
-        architecture=architecture,
-        layers=positive(own, "block_count"),
-        hidden_size=hidden,
-        heads=heads,
-        kv_heads=positive(own, "attention.head_count_kv") or heads,
-        head_dim=positive(own, "attention.key_length") or (hidden // heads if hidden and heads else None),
-        head_dim_v=positive(own, "attention.value_length"),
-        context_length=positive(own, "context_length"),
-        sliding_window=positive(own, "attention.sliding_window"),
-        mla=rank is not None,
-        kv_lora_rank=rank,
-        qk_rope_head_dim=positive(own, "rope.dimension_count") if rank else None,
-    )
 
 
 def _provenance(body: Json) -> Provenance | Literal["unknown"]:

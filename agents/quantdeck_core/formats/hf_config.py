@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from quantdeck_core.formats.checkpoint import ModelShape
 from quantdeck_core.formats.errors import ConfigError
 from quantdeck_core.formats.fields import Json, flag, positive, section, shown, text
+from quantdeck_core.formats.hf_defaults import with_defaults
+from quantdeck_core.formats.hf_feed_forward import read_experts, read_intermediate_size
+from quantdeck_core.formats.hf_layers import read_layers
 
 _NESTED = ("text_config", "llm_config", "language_config", "thinker_config")
 """Where models that see or hear keep the language model's part."""
+
+_FULL_KEYS = ("minicpm3",)
+"""Families with latent attention for which vLLM keeps every head's key and value all the same (padded to the key)."""
 
 
 def read_shape(config: Json) -> ModelShape:
@@ -19,27 +27,39 @@ def read_shape(config: Json) -> ModelShape:
     body = language_part(config)
     heads = positive(body, "num_attention_heads", "n_head", "n_heads", "num_heads")
     hidden = positive(body, "hidden_size", "n_embd", "d_model", "dim")
-    head_dim = positive(body, "head_dim", "kv_channels", "d_kv")
+    kv_heads = _kv_heads(body, heads)
+    head_dim = positive(body, "head_dim", "kv_channels", "d_kv", "attention_head_dim")
     if head_dim is None and heads and hidden:
         head_dim = hidden // heads
+    wide = positive(body, "global_head_dim")
     rank = positive(body, "kv_lora_rank")
-    window, sliding = _sliding(body)
+    value_dim = positive(body, "v_head_dim")
+    if rank and text(body, "model_type") in _FULL_KEYS:
+        head_dim = (positive(body, "qk_nope_head_dim") or 0) + (positive(body, "qk_rope_head_dim") or 0) or head_dim
+        rank = value_dim = None
+    layers = positive(body, "num_hidden_layers", "n_layer", "n_layers", "num_layers")
+    experts, experts_used = read_experts(body)
     shape = ModelShape(
         architecture=_architecture(config),
-        layers=positive(body, "num_hidden_layers", "n_layer", "n_layers", "num_layers"),
+        layers=layers,
         hidden_size=hidden,
+        vocab_size=positive(body, "vocab_size") or positive(config, "vocab_size"),
+        intermediate_size=read_intermediate_size(body, hidden, experts),
+        experts=experts,
+        experts_used=experts_used,
         heads=heads,
-        kv_heads=_kv_heads(body, heads),
-        head_dim=head_dim,
-        head_dim_v=positive(body, "v_head_dim"),
+        kv_heads=kv_heads,
+        # Gemma 4: `head_dim` is that of the layers with a window.
+        head_dim=wide or head_dim,
+        sliding_head_dim=head_dim if wide and wide != head_dim else None,
+        head_dim_v=value_dim,
         context_length=positive(
             body, "max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len", "seq_length", "n_ctx"
         ),
-        sliding_window=window,
-        sliding_layers=sliding,
         mla=rank is not None,
         kv_lora_rank=rank,
         qk_rope_head_dim=positive(body, "qk_rope_head_dim") if rank else None,
+        **msgspec.structs.asdict(read_layers(body, layers, heads, kv_heads)),
     )
     if shape.heads and shape.kv_heads and shape.kv_heads > shape.heads:
         raise ConfigError(
@@ -54,7 +74,7 @@ def language_part(config: Json) -> Json:
     for name in _NESTED:
         nested = section(config, name)
         if nested:
-            return language_part(nested) if name == "thinker_config" else nested
+            return language_part(nested) if name == "thinker_config" else with_defaults(nested)
     return config
 
 
@@ -76,14 +96,3 @@ def _kv_heads(body: Json, heads: int | None) -> int | None:
     if said is None and flag(body, "multi_query"):
         return 1
     return said or heads
-
-
-def _sliding(body: Json) -> tuple[int | None, int | None]:
-    """Window in tokens, and layers that have it. Qwen2 writes a window that it does not use."""
-    window = positive(body, "sliding_window", "attention_window_size")
-    if window is None or flag(body, "use_sliding_window") is False:
-        return None, None
-    kinds = body.get("layer_types")
-    if not isinstance(kinds, list) or not kinds:
-        return window, None
-    return window, sum(kind == "sliding_attention" for kind in kinds)
