@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
-from quantdeck_console.commands.common import emit, parser_for
+from quantdeck_console.commands.common import emit, parser_for, wrapped
 from quantdeck_console.device_source import add_devices_option, load_devices
 from quantdeck_console.local_source import LocalSource
 from quantdeck_core.compat.judge import Verdict, judge, judge_all
@@ -19,8 +18,6 @@ from quantdeck_core.formats.checkpoint import Checkpoint
 from quantdeck_core.formats.detect import detect
 from quantdeck_core.text import clean
 from quantdeck_profiles import data
-
-_WIDTH = 100
 
 
 class Report(Checkpoint, frozen=True, kw_only=True):
@@ -64,15 +61,15 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"{'engine':<{width}}  {'verdict':<7}  on {report.gpu or 'any device'}"
     indent = " " * (width + 11)
     for one in report.engines:
-        yield from _wrapped(f"{one.engine:<{width}}  {one.verdict:<7}  {one.reason} {one.consequence}", indent)
+        yield from wrapped(f"{one.engine:<{width}}  {one.verdict:<7}  {one.reason} {one.consequence}", indent)
         if one.hint and one.verdict != "ok":
-            yield from _wrapped(f"{indent}next: {one.hint}", indent + "      ")
+            yield from wrapped(f"{indent}next: {one.hint}", indent + "      ")
     if report.problems:
         yield ""
         yield "problems"
     for problem in report.problems:
-        yield from _wrapped(f"  {problem.detail}", "    ")
-        yield from _wrapped(f"    next: {problem.hint}", "          ")
+        yield from wrapped(f"  {problem.detail}", "    ")
+        yield from wrapped(f"    next: {problem.hint}", "          ")
 
 
 def _facts(report: Report) -> Iterator[tuple[str, str]]:
@@ -102,7 +99,3 @@ def _provenance(report: Report) -> str:
 
 def _number(value: int | None) -> str:
     return NONE if value is None else count(value)
-
-
-def _wrapped(text: str, indent: str) -> list[str]:
-    return textwrap.wrap(text.rstrip(), _WIDTH, subsequent_indent=indent, drop_whitespace=True)

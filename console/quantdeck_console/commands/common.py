@@ -8,6 +8,7 @@ import getpass
 import os
 import socket
 import sys
+import textwrap
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
@@ -22,6 +23,7 @@ from quantdeck_core.errors import InputError, NotFoundError, QuantdeckError
 from quantdeck_core.protocol.host import HostStatus
 
 T = TypeVar("T")
+_WIDTH = 100
 
 
 def parser_for(command: str, description: str, *, fleet: bool = True) -> argparse.ArgumentParser:
@@ -47,6 +49,11 @@ def emit(as_json: bool, body: object, lines: Iterable[str]) -> None:
         return
     for line in lines:
         sys.stdout.write(line + "\n")
+
+
+def wrapped(text: str, indent: str) -> list[str]:
+    """Lines of at most `_WIDTH` columns; those after the first are indented."""
+    return textwrap.wrap(text.rstrip(), _WIDTH, subsequent_indent=indent, drop_whitespace=True)
 
 
 def who() -> str:

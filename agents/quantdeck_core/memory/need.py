@@ -1,0 +1,31 @@
+"""What an engine needs, whichever it is."""
+
+from __future__ import annotations
+
+from quantdeck_core.errors import InputError
+from quantdeck_core.formats.checkpoint import Checkpoint
+from quantdeck_core.memory.estimates import Estimates
+from quantdeck_core.memory.llamacpp_need import llamacpp_need
+from quantdeck_core.memory.serving import LLAMACPP, VLLM, Need, Serving
+from quantdeck_core.memory.vllm import vllm_need
+
+
+def need_of(
+    checkpoint: Checkpoint, serving: Serving, sequences: int, tokens: int, given: Estimates, *, on_gpu: bool
+) -> Need:
+    """Bytes on one device for `sequences` of `tokens` each.
+
+    Args:
+        on_gpu: llama.cpp: whether the device has memory of its own, for the layers that are put there.
+
+    Raises:
+        ShapeUnknownError: the KV cache cannot be planned.
+        InputError: quantdeck does not plan this engine.
+    """
+    if serving.engine in VLLM:
+        return vllm_need(checkpoint, serving, sequences, tokens, given)
+    if serving.engine in LLAMACPP:
+        return llamacpp_need(checkpoint, serving, sequences, tokens, given, on_gpu=on_gpu)
+    raise InputError(
+        f"quantdeck does not plan the memory of {serving.engine}.", f"It does for {', '.join(VLLM + LLAMACPP)}."
+    )

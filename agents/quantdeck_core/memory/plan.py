@@ -1,0 +1,140 @@
+"""The memory plan: does it fit, how often, and what would make it fit."""
+
+from __future__ import annotations
+
+import msgspec
+
+from quantdeck_core.formats.checkpoint import Checkpoint, Problem
+from quantdeck_core.memory.capacity import largest
+from quantdeck_core.memory.correction import Correction, corrected
+from quantdeck_core.memory.divisibility import division_problems
+from quantdeck_core.memory.estimates import Estimates
+from quantdeck_core.memory.kv import bytes_per_token
+from quantdeck_core.memory.need import need_of
+from quantdeck_core.memory.replicas import fits, replicas
+from quantdeck_core.memory.room import Site, room_bytes
+from quantdeck_core.memory.serving import VLLM, Need, Serving
+
+_CONTEXT_LIMIT = 1 << 24
+_SEQUENCES_LIMIT = 1 << 16
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes unless it says otherwise. None stands where no device was named.
+
+    Attributes:
+        sequences: of `max_model_len` tokens each, that `kv_bytes` has room for.
+        kv_bytes_per_token: the whole model; `..._per_gpu`: what one GPU keeps of it under tensor parallelism.
+        total_bytes: of one instance, all its GPUs together; `host_bytes` (RAM besides a GPU) is not part of it.
+        booked_bytes_per_gpu: what vLLM takes whatever it needs; elsewhere what is needed.
+        room_bytes_per_gpu: what the engine may have of one device.
+        headroom_bytes_per_gpu: room without need; below zero where it does not fit.
+        fits: everything that was asked.
+        replicas_by_weights: instances a GPU (a group of GPUs under parallelism) if weights were all, by the nominal
+            memory: how people count, and why they run out of memory.
+        replicas_per_gpu: instances a GPU, or group of GPUs, with booking, KV cache and overhead; where `max_num_seqs`
+            is only a bound, each with room for one sequence of `max_model_len`.
+        replicas: instances on all devices.
+        max_concurrency: sequences of `max_model_len` at once in one instance.
+        max_context: tokens of each of `sequences`.
+        corrected: whether a measurement took the place of an estimate.
+    """
+
+    engine: str
+    device: str | None
+    devices: int
+    tensor_parallel: int
+    pipeline_parallel: int
+    max_model_len: int
+    max_num_seqs: int
+    kv_type: str
+    sequences: int
+    weights_bytes: int
+    weights_bytes_per_gpu: int
+    kv_bytes_per_token: int
+    kv_bytes_per_token_per_gpu: int
+    kv_bytes: int
+    overhead_bytes: int
+    total_bytes: int
+    total_bytes_per_gpu: int
+    host_bytes: int
+    booked_bytes_per_gpu: int | None
+    room_bytes_per_gpu: int | None
+    headroom_bytes_per_gpu: int | None
+    fits: bool | None
+    replicas_by_weights: int | None
+    replicas_per_gpu: int | None
+    replicas: int | None
+    max_concurrency: int | None
+    max_context: int | None
+    corrected: bool
+    problems: tuple[Problem, ...] = ()
+
+
+def plan(
+    checkpoint: Checkpoint, serving: Serving, site: Site | None, given: Estimates, correction: Correction | None = None
+) -> Plan:
+    """The plan for one instance, and how many of it there is room for.
+
+    Args:
+        correction: of an earlier load of the same kind.
+
+    Raises:
+        ShapeUnknownError: the checkpoint does not say what its KV cache depends on.
+        InputError: the engine cannot be planned, or the machine's memory is not known.
+    """
+    on_gpu = site is not None and site.device.kind == "gpu"
+
+    def need(sequences: int, tokens: int) -> Need:
+        return corrected(need_of(checkpoint, serving, sequences, tokens, given, on_gpu=on_gpu), correction)
+
+    room = None if site is None else room_bytes(site, serving, given)
+    concurrency = context = None
+    sequences = serving.max_num_seqs
+    if room is not None:
+        concurrency = largest(lambda n: need(n, serving.max_model_len).total <= room, _SEQUENCES_LIMIT)
+    if serving.engine in VLLM and not serving.all_full:
+        sequences = max(1, min(serving.max_num_seqs, concurrency or 1))
+    if room is not None:
+        context = largest(lambda n: need(sequences, n).total <= room, checkpoint.context_length or _CONTEXT_LIMIT)
+    problems = division_problems(checkpoint, serving)
+    here = need(sequences, serving.max_model_len)
+    one = here if serving.all_full or serving.engine not in VLLM else need(1, serving.max_model_len)
+    copies = None if site is None or room is None else replicas(site, serving, one, room)
+    return Plan(
+        engine=serving.engine,
+        device=site.device.name if site else None,
+        devices=site.amount if site else serving.gpus,
+        tensor_parallel=serving.tensor_parallel,
+        pipeline_parallel=serving.pipeline_parallel,
+        max_model_len=serving.max_model_len,
+        max_num_seqs=serving.max_num_seqs,
+        kv_type=serving.kv_type,
+        sequences=sequences,
+        weights_bytes=checkpoint.weights_bytes,
+        weights_bytes_per_gpu=here.weights,
+        kv_bytes_per_token=bytes_per_token(checkpoint, serving.kv),
+        kv_bytes_per_token_per_gpu=bytes_per_token(checkpoint, serving.kv, serving.tensor_parallel),
+        kv_bytes=here.kv * serving.gpus,
+        overhead_bytes=here.overhead * serving.gpus,
+        total_bytes=here.total * serving.gpus,
+        total_bytes_per_gpu=here.total,
+        host_bytes=here.host,
+        booked_bytes_per_gpu=_booked(site, serving, here, room),
+        room_bytes_per_gpu=room,
+        headroom_bytes_per_gpu=None if room is None else room - here.total,
+        fits=None if site is None or room is None else not problems and fits(site, serving, here, room),
+        replicas_by_weights=copies.by_weights if copies else None,
+        replicas_per_gpu=copies.per_group if copies else None,
+        replicas=copies.in_all if copies else None,
+        max_concurrency=concurrency,
+        max_context=context,
+        corrected=correction is not None,
+        problems=problems,
+    )
+
+
+def _booked(site: Site | None, serving: Serving, need: Need, room: int | None) -> int | None:
+    if room is None or site is None:
+        return None
+    return room if serving.engine == "vllm" and site.device.memory_bytes else need.total
