@@ -102,6 +102,9 @@ class Checkpoint(ModelShape, frozen=True, kw_only=True):
         parameters: of the model, packed weights counted one by one; scales and zero points are none.
         weights_bytes: tensors of all files.
         tensor_bytes: type of tensor -> bytes.
+        layers_bytes: GGUF: of `weights_bytes`, what belongs to repeated layers, which can be put on a GPU one by one.
+        embedding_bytes: GGUF: of `weights_bytes`, the token embedding, which llama.cpp keeps in RAM.
+        tied: GGUF: there is no output matrix of its own: the embedding is used, and copied to a GPU for it.
         files: files with weights.
         remote_code: the configuration names Python code in the checkpoint that an engine would have to run.
     """
@@ -117,6 +120,9 @@ class Checkpoint(ModelShape, frozen=True, kw_only=True):
     parameters: int | None = None
     weights_bytes: int = 0
     tensor_bytes: dict[str, int] = msgspec.field(default_factory=dict)
+    layers_bytes: int | None = None
+    embedding_bytes: int | None = None
+    tied: bool | None = None
     files: int = 1
     remote_code: bool = False
     provenance: Provenance | Literal["unknown"] = "unknown"

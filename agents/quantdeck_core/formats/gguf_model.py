@@ -16,6 +16,7 @@ from quantdeck_core.formats.source import Source
 
 SPLIT = re.compile(r"^(?P<stem>.+)-(?P<part>\d{5})-of-(?P<parts>\d{5})\.gguf$")
 """The name of one part, as llama-gguf-split writes it; parts count from 1."""
+_EMBEDDING, _OUTPUT = "token_embd.weight", "output.weight"
 PARTS_LIMIT = 1024
 """Parts that are opened."""
 
@@ -64,6 +65,9 @@ def read_gguf(source: Source, name: str) -> Checkpoint:
         parameters=sum(tensor.elements for tensor in tensors),
         weights_bytes=sum(tensor.size for tensor in tensors),
         tensor_bytes=dict(by_type.most_common()),
+        layers_bytes=sum(tensor.size for tensor in tensors if tensor.name.startswith("blk.")),
+        embedding_bytes=sum(tensor.size for tensor in tensors if tensor.name == _EMBEDDING),
+        tied=not any(tensor.name == _OUTPUT for tensor in tensors),
         files=len(names),
         provenance=_provenance(body),
         problems=tuple(problems),

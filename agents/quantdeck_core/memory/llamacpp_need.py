@@ -5,6 +5,7 @@ from __future__ import annotations
 from quantdeck_core.formats.checkpoint import Checkpoint
 from quantdeck_core.memory.estimates import MIB, Estimates
 from quantdeck_core.memory.kv import sequence_bytes
+from quantdeck_core.memory.offload import offload
 from quantdeck_core.memory.serving import Need, Serving
 
 
@@ -22,22 +23,15 @@ def llamacpp_need(
     kv = sequence_bytes(checkpoint, serving.kv, tokens, in_flight=serving.max_num_batched_tokens) * sequences
     process = given.llamacpp.process_mib * MIB
     compute = compute_bytes(checkpoint, serving)
-    share = _share_on_gpu(checkpoint, serving) if on_gpu else 1.0
-    here, weights = share / serving.gpus, checkpoint.weights_bytes
     if not on_gpu:
-        return Need(weights, kv, compute + process)
-    rest = round((weights + kv) * (1 - share))
-    return Need(round(weights * here), round(kv * here), compute, rest + process + (compute if share < 1 else 0))
+        return Need(checkpoint.weights_bytes, kv, compute + process)
+    split = offload(checkpoint, serving.n_gpu_layers)
+    cache = round(kv * split.cache_share)
+    host = split.host_weights + kv - cache + process + (compute if split.cache_share < 1 else 0)
+    return Need(-(-split.gpu_weights // serving.gpus), -(-cache // serving.gpus), compute, host)
 
 
 def compute_bytes(checkpoint: Checkpoint, serving: Serving) -> int:
     """Activations of one physical batch, and its logits."""
     widest = max(checkpoint.vocab_size or 0, 3 * (checkpoint.intermediate_size or 0))
     return serving.max_num_batched_tokens * (widest + 4 * (checkpoint.hidden_size or 0)) * 4
-
-
-def _share_on_gpu(checkpoint: Checkpoint, serving: Serving) -> float:
-    """Of layers; llama.cpp counts the output as one more."""
-    if serving.n_gpu_layers < 0 or not checkpoint.layers:
-        return 1.0
-    return min(1.0, serving.n_gpu_layers / (checkpoint.layers + 1))
