@@ -154,6 +154,8 @@ def test_advice_of_the_lesson() -> None:
     assert "awq-batch-1" in codes(Checkpoint(format="awq", label="", bits=4, **shape), max_num_seqs=1)  # type: ignore[arg-type]
     assert "tp-over-pcie" in codes(int4, at("l4", 2), tensor_parallel=2)
     assert "tp-over-pcie" not in codes(int4, at("a100-80gb", 2), tensor_parallel=2)
+    assert "share-utilization" in codes(int4, at("a100-80gb"))
+    assert "recurrent-state" in codes(Checkpoint(format="gptq", label="", attention_layers=1, **shape))  # type: ignore[arg-type]
     assert "gpus-idle" in codes(int4, at("a100-80gb", 2))
 
 

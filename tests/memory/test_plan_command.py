@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from quantdeck_console.commands.plan import main
+from quantdeck_console.plan_report import Report
 from quantdeck_console.plan_request import parse_size
 from quantdeck_core.errors import InputError, NotFoundError
 from support.llamas import LLAMA_2_7B, LLAMA_2_13B, llama_folder
@@ -66,3 +67,18 @@ def test_what_cannot_be_asked(tmp_path: Path) -> None:
 )
 def test_sizes(text: str, amount: int) -> None:
     assert parse_size(text) == amount
+
+
+def test_what_the_engine_refuses_is_said_before_memory_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = llama_folder(tmp_path / "7b", LLAMA_2_7B, "gptq")
+    assert main([str(folder), "--gpu", "a100-80gb", "--engine", "llama-server", "--json"]) == 3
+    said = json.loads(capsys.readouterr().out)
+    assert [problem["code"] for problem in said["problems"]] == ["refused"]
+    assert "GGUF only" in said["problems"][0]["detail"]
+
+
+def test_the_docs_name_every_key() -> None:
+    documented = (Path(__file__).parents[2] / "docs" / "memory.md").read_text("utf-8")
+    assert [
+        name for name in Report.__struct_fields__ if f"`{name}`" not in documented and f"`{name}[]`" not in documented
+    ] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import msgspec
@@ -27,7 +28,12 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
 
 def advise(plan: Plan, checkpoint: Checkpoint, serving: Serving, site: Site | None) -> tuple[Advice, ...]:
     """All that holds for this plan."""
-    said = (*_engine(checkpoint, serving), *_cache(plan, checkpoint, serving), *_machine(serving, site))
+    said = (
+        *_engine(checkpoint, serving),
+        *_cache(plan, checkpoint, serving),
+        *_recurrent(checkpoint),
+        *_machine(plan, serving, site),
+    )
     return tuple(Advice(code=code, detail=detail) for code, detail in said)
 
 
@@ -88,7 +94,20 @@ def _cache(plan: Plan, checkpoint: Checkpoint, serving: Serving) -> Iterator[tup
         )
 
 
-def _machine(serving: Serving, site: Site | None) -> Iterator[tuple[str, str]]:
+def _recurrent(checkpoint: Checkpoint) -> Iterator[tuple[str, str]]:
+    if (
+        checkpoint.layers
+        and checkpoint.attention_layers is not None
+        and checkpoint.attention_layers < checkpoint.layers
+    ):
+        yield (
+            "recurrent-state",
+            f"{checkpoint.layers - checkpoint.attention_layers} of {checkpoint.layers} layers keep a state of fixed "
+            f"size for each sequence, which is not counted here.",
+        )
+
+
+def _machine(plan: Plan, serving: Serving, site: Site | None) -> Iterator[tuple[str, str]]:
     if site is None or site.device.kind != "gpu":
         return
     if serving.tensor_parallel > 1 and site.device.link not in ("nvlink", "xgmi"):
@@ -97,6 +116,13 @@ def _machine(serving: Serving, site: Site | None) -> Iterator[tuple[str, str]]:
             f"Tensor parallelism over PCIe: {site.device.title} has about {site.device.link_gb_s / 2:g} GB/s each way, "
             f"where A100s on NVLink have 600 GB/s: every layer waits for it twice. "
             f"Replicas of a smaller checkpoint, or --pp, need little of it.",
+        )
+    if serving.engine == "vllm" and (plan.replicas_per_gpu or 0) > 1:
+        share = math.floor(serving.gpu_memory_utilization / (plan.replicas_per_gpu or 1) * 100) / 100
+        yield (
+            "share-utilization",
+            f"vLLM books its share whatever it needs: {plan.replicas_per_gpu} engines on one GPU need "
+            f"gpu_memory_utilization {share:.2f} each, and to be started one after the other.",
         )
     if serving.gpus < site.amount:
         yield (

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 import functools
+from collections.abc import Iterator
 from pathlib import Path
 
 from quantdeck_console.commands.common import emit, parser_for
 from quantdeck_console.device_source import add_devices_option, load_devices
 from quantdeck_console.plan_report import Report, report_lines
 from quantdeck_console.plan_request import Subject, parse_size, serving_of, site_of, subject_of
+from quantdeck_core.compat.judge import judge
+from quantdeck_core.compat.rules import parse_rules
 from quantdeck_core.errors import ExitCode
+from quantdeck_core.formats.checkpoint import Checkpoint, Problem
 from quantdeck_core.hardware.device import Devices
 from quantdeck_core.memory.advice import advise
 from quantdeck_core.memory.change import changes
@@ -52,14 +56,24 @@ def _parser() -> argparse.ArgumentParser:
 def _report(subject: Subject, serving: Serving, site: Site | None, devices: Devices) -> Report:
     given = parse_estimates(data.text("memory"))
     one = plan(subject.checkpoint, serving, site, given)
+    refused = tuple(_refusals(subject.checkpoint, serving.engine, site))
     planner = functools.partial(plan, given=given)
     return Report(
-        **{name: getattr(one, name) for name in Plan.__struct_fields__},
+        **{name: getattr(one, name) for name in Plan.__struct_fields__ if name != "problems"},
         subject=clean(subject.title, one_line=True),
         label=subject.checkpoint.label,
+        problems=(*refused, *one.problems),
         advice=advise(one, subject.checkpoint, serving, site),
         changes=changes(planner, subject.checkpoint, serving, site, tuple(devices)) if site and not one.fits else (),
     )
+
+
+def _refusals(checkpoint: Checkpoint, engine: str, site: Site | None) -> Iterator[Problem]:
+    """Why the engine would not load it, however much memory there is."""
+    rules = parse_rules(data.text("compatibility"))
+    verdict = judge(rules, checkpoint, rules.engine_named(engine), site.device if site else None)
+    if verdict.verdict == "refused":
+        yield Problem(code="refused", detail=f"{engine}: {verdict.reason}", hint=verdict.hint, blocks=True)
 
 
 def _positive(text: str) -> int:
