@@ -140,6 +140,19 @@ def test_a_model_too_large_for_one_gpu_is_told_to_divide_or_to_quantize(tmp_path
     assert [change.code for change in found] == ["weights-8-bit", "weights-4-bit", "more-gpus"]
 
 
+def test_what_idle_gpus_do_not_solve_alone_is_tried_on_all_of_them(tmp_path: Path) -> None:
+    checkpoint = read(tmp_path, LLAMA_2_70B)
+    found = changes(
+        functools.partial(plan, given=GIVEN), checkpoint, Serving(engine="vllm"), at("l4", 4), tuple(DEVICES)
+    )
+    assert [change.code for change in found] == [
+        "idle-gpus+weights-8-bit",
+        "idle-gpus+weights-4-bit",
+        "more-gpus",
+    ]
+    assert found[0].options == ("--tp", "4")
+
+
 def test_advice_of_the_lesson() -> None:
     def codes(checkpoint: Checkpoint, site: Site | None = None, **given: object) -> set[str]:
         serving = Serving(**{"engine": "vllm", **given})  # type: ignore[arg-type]

@@ -86,7 +86,7 @@ def _cache(plan: Plan, checkpoint: Checkpoint, serving: Serving) -> Iterator[tup
             f"The KV cache of {count(plan.sequences)} sequences of {count(plan.max_model_len)} tokens "
             f"({size(plan.kv_bytes)}) is larger than the weights ({size(plan.weights_bytes)}).{shared}",
         )
-    if plan.max_concurrency is not None and serving.engine in VLLM and plan.max_concurrency < serving.max_num_seqs:
+    if plan.max_concurrency and serving.engine in VLLM and plan.max_concurrency < serving.max_num_seqs:
         yield (
             "waits-when-full",
             f"{count(plan.max_concurrency)} sequences of {count(plan.max_model_len)} tokens have room at once; of "

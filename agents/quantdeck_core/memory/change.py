@@ -17,6 +17,8 @@ from quantdeck_core.memory.weights import stored_weights_bytes
 _SHORTEST = 1024
 """Tokens: below, a chat model is of little use."""
 _BITS = (8, 4)
+_MOST_GPUS = 8
+"""In one usual machine."""
 
 Planner = Callable[[Checkpoint, Serving, Site], Plan]
 """Plans with everything else as it was."""
@@ -44,14 +46,18 @@ def changes(
     What costs nothing comes first (GPUs that stand idle), then what costs a little quality (an 8-bit cache), then
     what serves less (fewer sequences, shorter ones), then work (another checkpoint), then money (other hardware).
     """
-    found = []
+    found: dict[str, Change] = {}
     for code, detail, options, candidate in _candidates(plan, checkpoint, serving, site, devices):
-        outcome = plan(*candidate)
-        if outcome.fits:
-            found.append(
-                Change(code=code, detail=detail, options=options, total_bytes_per_gpu=outcome.total_bytes_per_gpu)
-            )
-    return tuple({change.code: change for change in reversed(found)}.values())[::-1]
+        # The first of a kind is the smallest: two GPUs before four.
+        if code not in found and not _covered(code, found) and (outcome := plan(*candidate)).fits:
+            total = outcome.total_bytes_per_gpu
+            found[code] = Change(code=code, detail=detail, options=options, total_bytes_per_gpu=total)
+    return tuple(found.values())
+
+
+def _covered(code: str, found: dict[str, Change]) -> bool:
+    """Whether half of this change was enough."""
+    return "+" in code and any(half in found for half in code.split("+"))
 
 
 _Candidate = tuple[str, str, tuple[str, ...], tuple[Checkpoint, Serving, Site]]
@@ -60,13 +66,23 @@ _Candidate = tuple[str, str, tuple[str, ...], tuple[Checkpoint, Serving, Site]]
 def _candidates(
     plan: Planner, checkpoint: Checkpoint, serving: Serving, site: Site, devices: tuple[Device, ...]
 ) -> Iterator[_Candidate]:
-    yield from _more_gpus("idle-gpus", checkpoint, serving, site, site.amount)
+    idle = tuple(_more_gpus("idle-gpus", checkpoint, serving, site, site.amount))
+    yield from idle
+    yield from _one_device(plan, checkpoint, serving, site)
+    if idle:
+        # Idle GPUs cost nothing, so what they do not solve alone is tried on all of them.
+        _, divided, options, (_, wider, _) = idle[-1]
+        for code, detail, more, candidate in _one_device(plan, checkpoint, wider, site):
+            yield f"idle-gpus+{code}", f"{divided} {detail}", (*options, *more), candidate
+    if site.device.kind == "gpu":
+        yield from _more_gpus("more-gpus", checkpoint, serving, site, _MOST_GPUS)
+        yield from _larger_device(checkpoint, serving, site, devices)
+
+
+def _one_device(plan: Planner, checkpoint: Checkpoint, serving: Serving, site: Site) -> Iterator[_Candidate]:
     yield from _smaller_cache(checkpoint, serving, site)
     yield from _less_asked(plan, checkpoint, serving, site)
     yield from _fewer_bits(checkpoint, serving, site)
-    if site.device.kind == "gpu":
-        yield from _more_gpus("more-gpus", checkpoint, serving, site, 8)
-        yield from _larger_device(checkpoint, serving, site, devices)
 
 
 def _more_gpus(code: str, checkpoint: Checkpoint, serving: Serving, site: Site, most: int) -> Iterator[_Candidate]:
