@@ -65,6 +65,8 @@ def layers(shape: ModelShape) -> tuple[int | None, int | None, int | None, int |
         ({"layers_block_type": ["mamba", "hybrid"] * 4}, (4, None, None, None)),
         ({"layers_block_type": ["hybrid"] * 8}, (None, None, None, None)),
         ({"hybrid_override_pattern": "M-M*-M-*"}, (2, None, None, None)),
+        ({"hybrid_override_pattern": "ME*-", "num_hidden_layers": None}, (1, None, None, None)),
+        ({"model_type": "qwen3_5_text"}, (2, None, None, None)),
         ({"attn_layer_period": 8, "attn_layer_offset": 4}, (1, None, None, None)),
         ({"attn_layer_indices": [1, 6]}, (2, None, None, None)),
         ({"attn_type_list": [0, 0, 0, 1] * 2}, (2, None, None, None)),
@@ -131,6 +133,11 @@ def test_what_multimodal_models_leave_out() -> None:
     shape = read_shape({"architectures": ["Gemma3ForConditionalGeneration"], "text_config": gemma})
     assert (shape.heads, shape.kv_heads, shape.head_dim, shape.sliding_layers) == (8, 4, 256, 29)
     assert read_shape({"model_type": "llama"}).layers is None
+
+
+def test_layers_counted_otherwise() -> None:
+    assert hf_shape(hybrid_override_pattern="ME*-", num_hidden_layers=None).layers == 4
+    assert read_shape({"model_type": "longcat_flash", "num_layers": 28}).layers == 56
 
 
 def test_latent_attention() -> None:

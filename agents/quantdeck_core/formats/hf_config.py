@@ -9,7 +9,7 @@ from quantdeck_core.formats.errors import ConfigError
 from quantdeck_core.formats.fields import Json, flag, positive, section, shown, text
 from quantdeck_core.formats.hf_defaults import with_defaults
 from quantdeck_core.formats.hf_feed_forward import read_experts, read_intermediate_size
-from quantdeck_core.formats.hf_layers import read_layers
+from quantdeck_core.formats.hf_layers import number_of_layers, read_layers
 
 _NESTED = ("text_config", "llm_config", "language_config", "thinker_config")
 """Where models that see or hear keep the language model's part."""
@@ -37,7 +37,7 @@ def read_shape(config: Json) -> ModelShape:
     if rank and text(body, "model_type") in _FULL_KEYS:
         head_dim = (positive(body, "qk_nope_head_dim") or 0) + (positive(body, "qk_rope_head_dim") or 0) or head_dim
         rank = value_dim = None
-    layers = positive(body, "num_hidden_layers", "n_layer", "n_layers", "num_layers")
+    layers = number_of_layers(body)
     experts, experts_used = read_experts(body)
     shape = ModelShape(
         architecture=_architecture(config),

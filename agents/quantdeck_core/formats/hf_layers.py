@@ -18,9 +18,25 @@ _WITHOUT_CACHE = frozenset({
 
 _PERIOD = {
     "gemma2": 2, "gemma3": 6, "gemma3_text": 6, "gemma3n": 5, "gemma3n_text": 5, "cohere2": 4, "exaone4": 4,
-    "exaone_moe": 4, "gpt_oss": 2,
+    "exaone_moe": 4, "gpt_oss": 2, "gemma4_text": 6, "olmo3": 4, "vaultgemma": 2,
 }  # fmt: skip
 """model_type -> every how many layers one sees all tokens, where the configuration does not say."""
+
+_INTERVAL = {"qwen3_next": 4, "qwen3_5_text": 4, "qwen3_5_moe_text": 4}
+"""model_type -> every how many layers one has attention, where the configuration does not say."""
+
+
+def number_of_layers(body: Json) -> int | None:
+    """Layers: as the configuration counts them, or as many as it describes (Nemotron-H).
+
+    Raises:
+        ConfigError: the number is none.
+    """
+    found = positive(body, "num_hidden_layers", "n_layer", "n_layers", "num_layers")
+    if found and text(body, "model_type") == "longcat_flash" and "num_hidden_layers" not in body:
+        return 2 * found  # each of its `num_layers` has two attentions
+    described = None if found else _described(body, None)
+    return len(described) if described else found
 
 
 def read_layers(body: Json, layers: int | None, heads: int | None, kv_heads: int | None) -> Layers:
@@ -28,18 +44,15 @@ def read_layers(body: Json, layers: int | None, heads: int | None, kv_heads: int
 
     Args:
         body: the language model's part of config.json.
-        layers: `num_hidden_layers`; None: as many as are described one by one.
+        layers: `number_of_layers`.
 
     Raises:
         ConfigError: a number is none.
     """
     window = _window(body)
-    kinds = _described(body, layers)
-    if kinds is None and layers is not None and layers <= LAYERS_LIMIT:
-        kinds = _by_rule(body, layers, window)
-    if kinds is None:
+    if layers is None or layers > LAYERS_LIMIT:
         return Layers(sliding_window=window)
-    kinds = kinds[: layers or None]
+    kinds = (_described(body, layers) or _by_rule(body, layers, window))[:layers]
     per_layer = _kv_heads(body, kinds, heads, kv_heads)
     return count_layers(kinds, window=window, shared=positive(body, "num_kv_shared_layers"), kv_heads=per_layer)
 
@@ -87,7 +100,7 @@ def _by_rule(body: Json, layers: int, window: int | None) -> list[Kind]:
     if period := positive(body, "attn_layer_period"):
         offset = integer(body, "attn_layer_offset") or 0
         return ["full" if i % period == offset else "none" for i in range(layers)]
-    if interval := positive(body, "full_attention_interval") or (4 if model == "qwen3_next" else None):
+    if interval := positive(body, "full_attention_interval") or _INTERVAL.get(model or ""):
         return ["full" if (i + 1) % interval == 0 else "none" for i in range(layers)]
     return ["full"] * layers if window is None else _windowed(body, layers, model)
 
