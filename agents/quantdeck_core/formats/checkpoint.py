@@ -30,10 +30,14 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     """How it was quantized, as far as the checkpoint says; 'unknown' where it does not.
 
     Attributes:
+        tool: what wrote it, with its version where it says.
+        method: how, in the tool's words.
         sequence_length: tokens of one calibration sample.
+        true_sequential: layers were quantized one after the other, each with the errors of those before it.
     """
 
     tool: str = "unknown"
+    method: str = "unknown"
     calibration_set: str = "unknown"
     samples: int | Literal["unknown"] = "unknown"
     sequence_length: int | Literal["unknown"] = "unknown"
@@ -99,6 +103,15 @@ class Checkpoint(ModelShape, frozen=True, kw_only=True):
         group_size: weights that share a scale; -1 for a whole column or tensor.
         desc_act: GPTQ: columns are in order of activation (act-order).
         actorder: compressed-tensors' kind of the same: ``group``, ``dynamic``, ``weight``, ``static``.
+        packing: how weights are laid out, in the format's own word: compressed-tensors' `format`, GPTQ's
+            `checkpoint_format`, AutoRound's `packing_format`, ModelOpt's `quant_algo`.
+        strategy: compressed-tensors: what shares a scale, e.g. ``group``, ``channel``, ``block``, ``tensor``.
+        config_groups: compressed-tensors: kinds of layers that are quantized differently.
+        overrides: GPTQ, AutoRound: some layers have bits or groups of their own.
+        kv_cache_dtype: ``fp8`` or ``nvfp4`` where the checkpoint brings scales for such a KV cache: vLLM then takes it
+            unless another type is asked for.
+        declared_in: the file that declares the quantization, with the section where it is not the usual one.
+        side_tensors: suffixes of what is stored beside weights, e.g. ``.scales``.
         parameters: of the model, packed weights counted one by one; scales and zero points are none.
         weights_bytes: tensors of all files.
         tensor_bytes: type of tensor -> bytes.
@@ -117,6 +130,13 @@ class Checkpoint(ModelShape, frozen=True, kw_only=True):
     desc_act: bool | None = None
     sym: bool | None = None
     actorder: str | None = None
+    packing: str | None = None
+    strategy: str | None = None
+    config_groups: int | None = None
+    overrides: bool = False
+    kv_cache_dtype: str | None = None
+    declared_in: str | None = None
+    side_tensors: tuple[str, ...] = ()
     parameters: int | None = None
     weights_bytes: int = 0
     tensor_bytes: dict[str, int] = msgspec.field(default_factory=dict)

@@ -6,6 +6,7 @@ Source: vllm-project/compressed-tensors, `quantization/quant_args.py` and `quant
 from __future__ import annotations
 
 from quantdeck_core.formats.fields import Json, flag, integer, positive, section, text
+from quantdeck_core.formats.modelopt import kv_cache_dtype
 from quantdeck_core.formats.quantization import Quantization
 
 
@@ -41,6 +42,10 @@ def read_compressed_tensors(config: Json) -> Quantization:
         group_size=group_size,
         sym=flag(weights, "symmetric"),
         actorder=text({"actorder": actorder}, "actorder"),
+        packing=text(config, "format"),
+        strategy=text(weights, "strategy"),
+        config_groups=len(groups),
+        kv_cache_dtype=kv_cache_dtype(config.get("kv_cache_scheme")),
     )
 
 

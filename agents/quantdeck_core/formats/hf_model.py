@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+import msgspec
+
 from quantdeck_core.formats.census import Census
 from quantdeck_core.formats.checkpoint import Checkpoint, Format, Problem, shape_fields
 from quantdeck_core.formats.errors import DOWNLOAD_AGAIN, CheckpointError, ConfigError
@@ -45,14 +47,9 @@ def read_hf(source: Source, shards: Collection[str]) -> Checkpoint:
     quantization, more = _settled(found, census)
     problems += more
     return Checkpoint(
-        format=quantization.format,
-        label=quantization.label,
-        scheme=quantization.scheme,
-        bits=quantization.bits,
-        group_size=quantization.group_size,
-        desc_act=quantization.desc_act,
-        sym=quantization.sym,
-        actorder=quantization.actorder,
+        **msgspec.structs.asdict(quantization),
+        declared_in=found.where if found else None,
+        side_tensors=tuple(sorted(census.side_tensors)),
         parameters=census.parameters,
         weights_bytes=census.weights_bytes,
         tensor_bytes=dict(census.by_type.most_common()),
@@ -159,7 +156,7 @@ def _settled(found: Declared | None, census: Census) -> tuple[Quantization, list
             )
         ]
     for suffix, quantization in _BY_SUFFIX.items():
-        if suffix in census.suffixes:
+        if suffix in census.suffixes | census.side_tensors:
             problem = Problem(
                 code="undeclared",
                 detail=f"Tensors end in {suffix!r}, but nothing declares a quantization: engines would load garbage.",

@@ -10,8 +10,19 @@ import msgspec
 from quantdeck_core.formats.checkpoint import Problem, Provenance
 from quantdeck_core.formats.compressed_tensors import read_compressed_tensors
 from quantdeck_core.formats.errors import UnknownFormatError
-from quantdeck_core.formats.fields import Json, flag, positive, section, shown, text
-from quantdeck_core.formats.quantization import METHODS, Quantization, read_awq, read_gptq, read_modelopt
+from quantdeck_core.formats.fields import Json, flag, section, text
+from quantdeck_core.formats.modelopt import read_modelopt
+from quantdeck_core.formats.provenance import read_provenance
+from quantdeck_core.formats.quantization import (
+    Quantization,
+    read_autoround,
+    read_awq,
+    read_bitsandbytes,
+    read_fp8,
+    read_gptq,
+    read_mxfp4,
+    read_nvfp4,
+)
 from quantdeck_core.formats.source import Source, read_json
 
 MODELOPT = "hf_quant_config.json"
@@ -20,14 +31,43 @@ SIDECARS: dict[str, tuple[Callable[[Json], Quantization], str]] = {
     "quant_config.json": (read_awq, "awq"),
 }
 """Files of AutoGPTQ and AutoAWQ from before `quantization_config`: (reader, vLLM's name of the method)."""
+METHODS: dict[str, Callable[[Json], Quantization]] = {
+    "gptq": read_gptq,
+    "auto_gptq": read_gptq,
+    "gptq_marlin": read_gptq,
+    "marlin": read_gptq,
+    "awq": read_awq,
+    "auto_awq": read_awq,
+    "awq_marlin": read_awq,
+    "auto-round": read_autoround,
+    "auto_round": read_autoround,
+    "intel/auto-round": read_autoround,
+    "autoround": read_autoround,
+    "fp8": read_fp8,
+    "compressed-tensors": read_compressed_tensors,
+    "compressed_tensors": read_compressed_tensors,
+    "deepseek_v4_fp8": read_fp8,
+    "fbgemm_fp8": read_fp8,
+    "bitsandbytes": read_bitsandbytes,
+    "modelopt": read_modelopt,
+    "modelopt_fp4": read_modelopt,
+    "modelopt_mixed": read_modelopt,
+    "modelopt_mxfp8": read_modelopt,
+    "mxfp8": read_modelopt,
+    "mxfp4": read_mxfp4,
+    "gpt_oss_mxfp4": read_mxfp4,
+    "nvfp4": read_nvfp4,
+}
+"""`quant_method`, lower case -> reader."""
 WHERE = ("quantization_config", "compression_config", "text_config.quantization_config")
 """Sections of config.json, in the order in which vLLM looks."""
 
 
 class Declared(msgspec.Struct, frozen=True, kw_only=True):
-    """A declared quantization, how it was made, and what to know about the declaration."""
+    """A declared quantization, where, how it was made, and what to know about the declaration."""
 
     quantization: Quantization
+    where: str
     provenance: Provenance | Literal["unknown"] = "unknown"
     problems: tuple[Problem, ...] = ()
 
@@ -41,14 +81,18 @@ def declared(source: Source, config: Json) -> Declared | None:
     """
     sections = [section(config, WHERE[0]), section(config, WHERE[1]), section(section(config, "text_config"), WHERE[0])]
     sidecars = {name: read_json(source, name) for name in SIDECARS if name in source.files()}
-    for body in filter(None, sections):
+    for where, body in zip(WHERE, sections, strict=True):
+        if not body:
+            continue
         # What made a GPTQ checkpoint is often noted in the sidecar only.
         notes = {**next(iter(sidecars.values()), {}), **body}
-        return Declared(quantization=_by_method(body), provenance=_provenance(notes))
+        place = "config.json" if where == WHERE[0] else f"config.json, {where}"
+        return Declared(quantization=_by_method(body), where=place, provenance=read_provenance(source, notes))
     if MODELOPT in source.files():
-        body = section(read_json(source, MODELOPT), "quantization")
+        whole = read_json(source, MODELOPT)
+        body = section(whole, "quantization")
         if body.get("quant_algo") is not None:
-            return Declared(quantization=read_modelopt(body), provenance=Provenance(tool="NVIDIA ModelOpt"))
+            return Declared(quantization=read_modelopt(body), where=MODELOPT, provenance=read_provenance(source, whole))
     for name, body in sidecars.items():
         reader, method = SIDECARS[name]
         method = (text(body, "quant_method") or method).lower()
@@ -58,7 +102,9 @@ def declared(source: Source, config: Json) -> Declared | None:
             detail=f"The quantization is declared in {name} only, where vLLM and transformers do not look.",
             hint=f"Start vLLM with `--quantization {method}`, or copy the declaration into config.json.",
         )
-        return Declared(quantization=reader(body), provenance=_provenance(body), problems=(problem,))
+        return Declared(
+            quantization=reader(body), where=name, provenance=read_provenance(source, body), problems=(problem,)
+        )
     return None
 
 
@@ -68,30 +114,11 @@ def _by_method(body: Json) -> Quantization:
         method = "compressed-tensors"
     if not method and (flag(body, "load_in_4bit") or flag(body, "load_in_8bit")):
         method = "bitsandbytes"
-    if method in ("compressed-tensors", "compressed_tensors"):
-        return read_compressed_tensors(body)
     reader = METHODS.get(method)
     if reader is None:
         raise UnknownFormatError(
             f"The configuration names the quantization method {method or '(none)'!r}. Known are: "
-            f"{', '.join(sorted({*METHODS, 'compressed-tensors'}))}.",
+            f"{', '.join(sorted(METHODS))}.",
             "Ask the engine's documentation whether it serves this method; quantdeck cannot judge it.",
         )
     return reader(body)
-
-
-def _provenance(body: Json) -> Provenance | Literal["unknown"]:
-    """What GPTQ tools, AutoRound and llm-compressor leave about how they worked."""
-    meta = section(body, "meta")
-    quantizer = meta.get("quantizer")
-    tool = quantizer[0] if isinstance(quantizer, list) and quantizer else quantizer
-    version = text(body, "autoround_version", "auto_round_version")
-    sequential = flag(body if "true_sequential" in body else meta, "true_sequential")
-    found = Provenance(
-        tool=shown(tool) if isinstance(tool, str) else f"auto-round {version}" if version else "unknown",
-        calibration_set=text(body, "dataset", "calib_data") or text(meta, "dataset") or "unknown",
-        samples=positive(body, "nsamples", "max_calib_samples") or positive(meta, "nsamples") or "unknown",
-        sequence_length=positive(body, "model_seqlen", "seqlen", "max_calib_seq_len") or "unknown",
-        true_sequential="unknown" if sequential is None else sequential,
-    )
-    return "unknown" if found == Provenance() else found

@@ -6,12 +6,10 @@ Source of the field names: transformers `utils/quantization_config.py`, and vLLM
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
 
 from quantdeck_core.formats.checkpoint import Format
-from quantdeck_core.formats.fields import Json, flag, integer, positive, text
+from quantdeck_core.formats.fields import Json, flag, integer, positive, section, text
 
 
 class Quantization(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,13 +23,24 @@ class Quantization(msgspec.Struct, frozen=True, kw_only=True):
     desc_act: bool | None = None
     sym: bool | None = None
     actorder: str | None = None
+    packing: str | None = None
+    strategy: str | None = None
+    config_groups: int | None = None
+    overrides: bool = False
+    kv_cache_dtype: str | None = None
 
 
 def read_gptq(config: Json) -> Quantization:
-    """GPTQ, by AutoGPTQ, GPTQModel or transformers."""
+    """GPTQ, by AutoGPTQ, GPTQModel, AutoRound or transformers."""
     bits, group = positive(config, "bits", "w_bit"), integer(config, "group_size", "q_group_size")
-    desc_act, sym = flag(config, "desc_act"), flag(config, "sym")
-    words = [_bits("GPTQ", bits), _group(group), "desc_act" if desc_act else "", "asymmetric" if sym is False else ""]
+    desc_act, sym, overrides = flag(config, "desc_act"), flag(config, "sym"), bool(section(config, "dynamic"))
+    words = [
+        _bits("GPTQ", bits),
+        _group(group),
+        "desc_act" if desc_act else "",
+        "asymmetric" if sym is False else "",
+        "some layers otherwise" if overrides else "",
+    ]
     return Quantization(
         format="gptq",
         label=", ".join(filter(None, words)),
@@ -40,6 +49,8 @@ def read_gptq(config: Json) -> Quantization:
         group_size=group,
         desc_act=desc_act,
         sym=sym,
+        packing=text(config, "checkpoint_format", "format"),
+        overrides=overrides,
     )
 
 
@@ -54,28 +65,53 @@ def read_awq(config: Json) -> Quantization:
         bits=bits,
         group_size=group,
         sym=None if zero_point is None else not zero_point,
+        packing=text(config, "version"),
     )
 
 
 def read_autoround(config: Json) -> Quantization:
-    """Intel AutoRound."""
+    """Intel AutoRound: integers packed as GPTQ or AWQ do, or FP8, MXFP4, MXFP8 or NVFP4 (`data_type`)."""
     bits, group = positive(config, "bits"), integer(config, "group_size")
+    kind, packing, overrides = (
+        text(config, "data_type") or "int",
+        text(config, "packing_format"),
+        bool(section(config, "extra_config")),
+    )
+    scheme, name = f"w{bits}a16", _bits("AutoRound", bits)
+    for prefix, family in (("mx_fp", "mxfp"), ("nv_fp", "nvfp"), ("fp", "fp")):
+        if kind.startswith(prefix) and bits:
+            scheme, name = f"{family}{bits}", f"AutoRound {family.upper()}{bits}"
+            break
+    else:
+        packed = (packing or "").removeprefix("auto_round:").removeprefix("auto_").upper()
+        name += f" packed as {packed}" if packed in ("GPTQ", "AWQ") else ""
+    words = [name, _group(group), "asymmetric" if flag(config, "sym") is False else ""]
     return Quantization(
         format="autoround",
-        label=", ".join(filter(None, [_bits("AutoRound", bits), _group(group)])),
-        scheme=f"w{bits}a16" if bits else None,
+        label=", ".join(filter(None, [*words, "some layers otherwise" if overrides else ""])),
+        scheme=scheme if bits else None,
         bits=bits,
         group_size=group,
         sym=flag(config, "sym"),
+        packing=packing,
+        overrides=overrides,
     )
 
 
 def read_fp8(config: Json) -> Quantization:
     """FP8: per tensor, or per block as DeepSeek-V3 and Qwen3 publish it (`weight_block_size`)."""
     block = config.get("weight_block_size")
-    shape = f", blocks of {integer(config, 'weight_block_size')}" if isinstance(block, list) and block else ""
+    blocks = isinstance(block, list) and bool(block)
+    shape = f", blocks of {integer(config, 'weight_block_size')}" if blocks else ""
     activations = text(config, "activation_scheme") or "dynamic"
-    return Quantization(format="fp8", label=f"FP8 W8A8{shape}, {activations} activations", scheme="fp8", bits=8)
+    return Quantization(
+        format="fp8",
+        label=f"FP8 W8A8{shape}, {activations} activations",
+        scheme="fp8",
+        bits=8,
+        packing=text(config, "quant_method"),
+        strategy="block" if blocks else None,
+    )
 
 
 def read_bitsandbytes(config: Json) -> Quantization:
@@ -87,50 +123,14 @@ def read_bitsandbytes(config: Json) -> Quantization:
     return Quantization(format="bitsandbytes", label=f"bitsandbytes {kind.upper()}{double}", scheme=kind, bits=4)
 
 
-def read_modelopt(config: Json) -> Quantization:
-    """NVIDIA ModelOpt: `quant_algo` is FP8, NVFP4, W4A16_AWQ, ..."""
-    method = (text(config, "quant_method") or "").lower()
-    algorithm = text(config, "quant_algo") or {"modelopt_fp4": "NVFP4", "modelopt_mxfp8": "MXFP8"}.get(method, "FP8")
-    name = algorithm.upper()
-    scheme = "nvfp4" if "NVFP4" in name else "fp8" if name.startswith("FP8") else name.lower()
-    return Quantization(
-        format="modelopt",
-        label=f"ModelOpt {name}",
-        scheme=scheme,
-        bits=4 if scheme == "nvfp4" or name.startswith("W4") else 8,
-        group_size=integer(config, "group_size"),
-    )
-
-
-def _mxfp4(_: Json) -> Quantization:
+def read_mxfp4(_: Json) -> Quantization:
+    """MXFP4, as gpt-oss is published."""
     return Quantization(format="mxfp4", label="MXFP4", scheme="mxfp4", bits=4, group_size=32)
 
 
-def _nvfp4(_: Json) -> Quantization:
+def read_nvfp4(_: Json) -> Quantization:
+    """NVFP4 that names itself so."""
     return Quantization(format="nvfp4", label="NVFP4", scheme="nvfp4", bits=4, group_size=16)
-
-
-METHODS: dict[str, Callable[[Json], Quantization]] = {
-    "gptq": read_gptq,
-    "gptq_marlin": read_gptq,
-    "marlin": read_gptq,
-    "awq": read_awq,
-    "awq_marlin": read_awq,
-    "auto-round": read_autoround,
-    "auto_round": read_autoround,
-    "intel/auto-round": read_autoround,
-    "autoround": read_autoround,
-    "fp8": read_fp8,
-    "fbgemm_fp8": read_fp8,
-    "bitsandbytes": read_bitsandbytes,
-    "modelopt": read_modelopt,
-    "modelopt_fp4": read_modelopt,
-    "modelopt_mxfp8": read_modelopt,
-    "mxfp4": _mxfp4,
-    "gpt_oss_mxfp4": _mxfp4,
-    "nvfp4": _nvfp4,
-}
-"""`quant_method`, lower case -> reader. compressed-tensors, which is larger, has a module of its own."""
 
 
 def _bits(name: str, bits: int | None) -> str:
