@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
+from functools import cache
 from pathlib import Path
 
 import quantdeck_profiles
+from quantdeck_core.engines.table import FlagTable, parse_flags
 from quantdeck_core.errors import InputError, NotFoundError
+from quantdeck_core.profile.check import parse_profile
 from quantdeck_core.profile.schema import Profile
-from quantdeck_core.profile.toml_text import decode_toml
+from quantdeck_profiles import data
 
 
 class ProfileUnknownError(NotFoundError):
@@ -46,12 +49,22 @@ def profile_text(name: str) -> tuple[str, str]:
     return quantdeck_profiles.text(name), f"{name}.toml"
 
 
-def load_profile(name: str) -> Profile:
-    """A profile by name or path.
+@cache
+def flag_table() -> FlagTable:
+    """What engines take on their command lines."""
+    return parse_flags(data.text("engine-flags"))
+
+
+def load_profile(name: str, version: str | None = None) -> Profile:
+    """A profile by name or path, one that can be used.
+
+    Args:
+        version: of its engine; None for the newest that is known here.
 
     Raises:
         ProfileUnknownError, InputError: as `profile_text`.
         TomlError: with line and column.
+        VersionUnknownError: the engine is too old.
     """
     text, source = profile_text(name)
-    return decode_toml(text, Profile, source)
+    return parse_profile(text, source, flag_table(), version)

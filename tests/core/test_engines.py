@@ -2,22 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from quantdeck_core.engines.argv import engine_argv
 from quantdeck_core.engines.metrics import Rate, parse_llamacpp
-from quantdeck_core.profile.schema import Profile, Serve
-
-
-def test_the_command_line_gives_every_slot_its_context() -> None:
-    profile = Profile(name="p", model="m.gguf", serve=Serve(max_model_len=1000, max_num_seqs=3, threads=2))
-    argv = engine_argv(profile, "/models/m.gguf", 9001, "/py")
-    assert argv[:3] == ["/py", "-m", "quantdeck_agent.engines.xllamacpp_main"]
-    flags = dict(zip(argv[3::2], argv[4::2], strict=True))
-    assert flags["--ctx-size"] == "3000"
-    assert flags["--host"] == "127.0.0.1"
-    assert (flags["--model"], flags["--port"], flags["--threads"]) == ("/models/m.gguf", "9001", "2")
-    assert flags["--n-predict"] == "2048"  # never without a bound, though llama.cpp has none by default
-    assert int(flags["--cache-ram"]) <= 512  # MiB; llama.cpp would take 8 GiB
-    assert int(flags["--threads-http"]) >= 64
 
 
 def test_metrics_are_read_and_what_is_missing_is_none() -> None:

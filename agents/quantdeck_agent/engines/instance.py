@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,12 +11,12 @@ from pathlib import Path
 import msgspec
 
 from quantdeck_agent.engines.checkpoint import sha256_of
+from quantdeck_agent.engines.command import command_line
 from quantdeck_agent.engines.probe import EngineProbe
 from quantdeck_agent.engines.record import EngineRecord
 from quantdeck_agent.ports import listens
 from quantdeck_agent.process.identity import ResidentMemory
 from quantdeck_agent.process.spawn import last_words, spawn
-from quantdeck_core.engines.argv import engine_argv
 from quantdeck_core.engines.metrics import EngineMetrics, Rate
 from quantdeck_core.errors import ErrorInfo, QuantdeckError
 from quantdeck_core.protocol.engine import EngineState, EngineStatus
@@ -57,8 +56,8 @@ class Instance:
             StartError: the program is not there.
         """
         record = self.record
-        argv = engine_argv(record.profile, record.model_path, record.port, sys.executable)
-        identity = spawn(argv, f"{owner}/{record.key}", self._log)
+        argv, env = command_line(record)
+        identity = spawn(argv, f"{owner}/{record.key}", self._log, env)
         self.record = msgspec.structs.replace(record, identity=identity)
         return self.record
 

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from quantdeck_agent.engines.checkpoint import resolve_model
+from quantdeck_agent.engines.command import require_startable
 from quantdeck_agent.engines.instance import Instance
 from quantdeck_agent.engines.record import EngineRecord, LastGeneration, Place
 from quantdeck_agent.hub import Hub
@@ -74,8 +75,10 @@ class Supervisor:
         """Begin to start an engine; returns its generation. It is persisted before it is started.
 
         Raises:
-            NameInUseError, ModelPathError, ModelMissingError, PortInUseError, StartError: nothing was started.
+            EngineUnsupportedError, InputError, NameInUseError, ModelPathError, ModelMissingError, PortInUseError,
+            StartError: nothing was started.
         """
+        require_startable(profile)
         old = self._active.get(name)
         if name in self._coming:
             raise NameInUseError(f"{name} is being deployed already.", "Wait until it is ready.")
@@ -92,7 +95,7 @@ class Supervisor:
             generation=self._next_generation(name),
             profile=profile,
             model_path=str(model),
-            port=free_port(profile.serve.port),
+            port=free_port(profile.serve.port or 0),
             place="coming",
             started_at=time.time(),
         )

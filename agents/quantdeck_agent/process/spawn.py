@@ -23,17 +23,25 @@ class StartError(QuantdeckError):
     title = "Could not start"
 
 
-def spawn(argv: Sequence[str], marker: str, log: Path, extra_env: Mapping[str, str] | None = None) -> ProcessIdentity:
+def spawn(argv: Sequence[str], marker: str, log: Path, env: Mapping[str, str] = os.environ) -> ProcessIdentity:
     """Start a program detached.
+
+    Args:
+        env: its environment; the marker is added.
 
     Raises:
         StartError: the program does not exist, or ended at once.
     """
-    env = {**os.environ, **(extra_env or {}), MARKER: marker}
     with log.open("ab") as out:
         try:
             child = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env, start_new_session=True, close_fds=True
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                env={**env, MARKER: marker},
+                start_new_session=True,
+                close_fds=True,
             )
         except OSError as error:
             raise StartError(

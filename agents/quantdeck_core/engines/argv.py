@@ -1,42 +1,69 @@
-"""The exact command line of an engine: pure, so that it can be shown before anything starts."""
+"""The exact command of an engine: pure, so that it can be shown before anything starts."""
 
 from __future__ import annotations
 
+import msgspec
+
+from quantdeck_core.engines.command import Command
+from quantdeck_core.engines.flags import flags_of
+from quantdeck_core.engines.gpus import visible
+from quantdeck_core.engines.launch import Launch
+from quantdeck_core.engines.llamacpp_argv import llama_cpp_python_env, llama_cpp_python_values, llamacpp_values
+from quantdeck_core.engines.table import FlagTable
+from quantdeck_core.engines.vllm_argv import vllm_env, vllm_values
+from quantdeck_core.errors import ExitCode, QuantdeckError
+from quantdeck_core.profile.defaults import resolved
+from quantdeck_core.profile.names import VLLM
 from quantdeck_core.profile.schema import Profile
 
-HTTP_THREADS = 128
-"""llama.cpp gives each connection a thread, and an idle kept-alive one holds its thread for 5 s. With the default
-number a burst of connections waits behind idle ones: 60 at once took 4.9 s, not 0.6 s. A thread costs 16 KiB."""
+_KEY_VARIABLE = {"llama-server": "LLAMA_API_KEY", "llama-cpp-python": "API_KEY"}
+"""The variable from which an engine takes its API key; vLLM's is `VLLM_API_KEY`."""
 
 
-def engine_argv(profile: Profile, model_path: str, port: int, python: str) -> list[str]:
-    """argv of the process that serves a profile.
+class NothingToStartError(QuantdeckError):
+    """An engine that somebody else starts."""
+
+    code = "external-engine"
+    title = "Nothing to start"
+    exit_code = ExitCode.NO
+    http_status = 409
+
+
+def engine_command(table: FlagTable, profile: Profile, launch: Launch) -> Command:
+    """The process that serves a profile.
 
     Args:
-        model_path: absolute path of the checkpoint.
-        port: loopback port to listen on.
-        python: interpreter that has the engine's package.
+        profile: without problems (`profile.check`).
+
+    Raises:
+        NothingToStartError: the engine is external.
+        VersionUnknownError, InputError: as `FlagTable.version`.
     """
-    match profile.engine:
-        case "xllamacpp":
-            return _xllamacpp(profile, model_path, port, python)
-
-
-def _xllamacpp(profile: Profile, model_path: str, port: int, python: str) -> list[str]:
-    serve = profile.serve
-    flags = {
-        "--model": model_path,
-        "--alias": profile.served_name,
-        "--host": "127.0.0.1",
-        "--port": port,
-        # llama.cpp divides its context among the slots.
-        "--ctx-size": serve.max_model_len * serve.max_num_seqs,
-        "--parallel": serve.max_num_seqs,
-        "--threads": serve.threads,
-        "--batch-size": serve.batch_size,
-        "--cache-ram": serve.cache_ram_mib,
-        "--n-gpu-layers": serve.n_gpu_layers,
-        "--n-predict": serve.max_tokens,
-        "--threads-http": HTTP_THREADS,
-    }
-    return [python, "-m", "quantdeck_agent.engines.xllamacpp_main", *(str(p) for pair in flags.items() for p in pair)]
+    if profile.engine == "external":
+        raise NothingToStartError(
+            f"{profile.name} is external: quantdeck does not start it.",
+            f"Start it yourself; it is expected at {profile.url}.",
+        )
+    engine, version = table.of(profile.engine), table.version(profile.engine, launch.version)
+    serve = resolved(profile, launch.parameters)
+    values: dict[str, object] = msgspec.structs.asdict(serve)
+    values |= {"served_name": profile.served_name, "model_path": launch.model_path, "port": launch.port}
+    env = {**engine.sets, **visible(profile.engine, serve, launch.replica)}
+    positional: tuple[str, ...] = ()
+    if profile.engine in VLLM:
+        positional = (launch.model_path,)
+        values |= vllm_values(serve)
+        env |= vllm_env(profile, serve)
+    elif profile.engine == "llama-cpp-python":
+        values |= llama_cpp_python_values(serve)
+        env |= llama_cpp_python_env(serve.host, launch.port)
+    else:
+        values |= llamacpp_values(serve)
+    program = tuple(launch.python if word == "{python}" else word for word in engine.program)
+    key = _KEY_VARIABLE.get(profile.engine, "VLLM_API_KEY")
+    return Command(
+        argv=(*program, *positional, *flags_of(table, profile.engine, version, values), *serve.extra_args),
+        env={**env, **serve.env},
+        env_from={key: serve.api_key_env} if serve.api_key_env else {},
+        drops=engine.drops,
+    )

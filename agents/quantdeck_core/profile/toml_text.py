@@ -44,7 +44,8 @@ def decode_toml(text: str, kind: type[T], source: str) -> T:
     try:
         return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$")
+        # TOML has no null: what may be null is what may be left out.
+        message, _, path = str(error).replace(" | null", "").partition(" - at `$")
         keys = [part for part in re.split(r"[.\[\]`]+", path) if part and part != "..."]
         missing = "missing required" in message
         unknown = _FIELD.search(message) if "unknown field" in message else None

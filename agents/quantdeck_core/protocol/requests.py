@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from quantdeck_core.drift.thresholds import Thresholds
-from quantdeck_core.profile.schema import Name, NameOrNone, Profile
+from quantdeck_core.profile.names import Name, NameOrNone
+from quantdeck_core.profile.schema import Profile
 from quantdeck_core.protocol.gateway import WeightBp
 
 

@@ -21,7 +21,7 @@ from quantdeck_console.link.agent_client import AgentClient
 from quantdeck_console.link.fleet_file import Fleet
 from quantdeck_console.plain.experiment import experiment_lines
 from quantdeck_core.errors import InputError, QuantdeckError
-from quantdeck_core.profile.schema import ExperimentFile
+from quantdeck_core.profile.experiment import ExperimentFile
 from quantdeck_core.profile.toml_text import decode_toml
 from quantdeck_core.protocol.experiment import ExperimentStatus
 from quantdeck_core.protocol.requests import Applied, ClearLatch, CreateExperiment
