@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import psutil
 
 import quantdeck_profiles
@@ -18,7 +19,8 @@ from quantdeck_core.formats.checkpoint import Checkpoint
 from quantdeck_core.formats.detect import detect
 from quantdeck_core.hardware.device import Device, Devices
 from quantdeck_core.memory.room import Site
-from quantdeck_core.memory.serving import Serving, kv_type_named
+from quantdeck_core.memory.serving import Serving, kv_type_named, serving_from
+from quantdeck_core.profile.names import STARTED, EngineKind
 from quantdeck_core.profile.schema import Profile
 
 _SITE = re.compile(r"^(?P<name>[^:]+)(?::(?P<amount>[1-9]\d{0,3}))?$")
@@ -93,22 +95,35 @@ def serving_of(options: argparse.Namespace, subject: Subject, device: Device | N
     """How it is to be served: what the options say, else the profile, else the defaults of the engine.
 
     Raises:
-        InputError: the engine has no such KV cache.
+        InputError: the engine is not one that quantdeck starts, or has no such KV cache.
     """
-    engine = options.engine or (subject.profile.engine if subject.profile else _usual_engine(subject, device))
-    return Serving(
-        engine=engine,
-        max_model_len=options.max_model_len or 4096,
-        max_num_seqs=options.max_num_seqs or 4,
-        all_full=options.max_num_seqs is not None,
-        max_num_batched_tokens=512,
-        kv_type=kv_type_named(options.kv_dtype or "auto", engine),
-        tensor_parallel=options.tp or 1,
-        pipeline_parallel=options.pp or 1,
-    )
+    profile = subject.profile or Profile(name="planned", model="planned", engine=_usual_engine(subject, device))
+    if options.engine is not None:
+        profile = msgspec.structs.replace(profile, engine=_started(options.engine))
+    serving = serving_from(profile, subject.checkpoint)
+    asked = {
+        "max_model_len": options.max_model_len,
+        "max_num_seqs": options.max_num_seqs,
+        "all_full": True if options.max_num_seqs else None,
+        "tensor_parallel": options.tp,
+        "pipeline_parallel": options.pp,
+        "replicas": options.replicas,
+        "gpu_memory_utilization": options.gpu_memory_utilization,
+        "kv_type": options.kv_dtype and kv_type_named(options.kv_dtype, serving.engine),
+        # Who names a GPU for a checkpoint wants it there; a profile says itself how many layers.
+        "n_gpu_layers": -1 if subject.profile is None else None,
+    }
+    return msgspec.structs.replace(serving, **{name: value for name, value in asked.items() if value is not None})
 
 
-def _usual_engine(subject: Subject, device: Device | None) -> str:
+def _started(name: str) -> EngineKind:
+    for engine in STARTED:
+        if engine == name.lower():
+            return engine
+    raise InputError(f"quantdeck does not plan the memory of {name!r}.", f"It does for {', '.join(STARTED)}.")
+
+
+def _usual_engine(subject: Subject, device: Device | None) -> EngineKind:
     if subject.checkpoint.format == "gguf":
         return "llama-server"
     return "vllm-cpu" if device is not None and device.kind == "cpu" else "vllm"

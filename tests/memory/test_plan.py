@@ -98,6 +98,23 @@ def test_vllm_books_its_share_whatever_it_needs(tmp_path: Path) -> None:
     assert found.booked_bytes_per_gpu == found.room_bytes_per_gpu == 81920 * 2**20 // 2
 
 
+def test_replicas_share_a_gpu(tmp_path: Path) -> None:
+    """Eleven by weights alone: five have a KV cache too, and where five were asked each has a fifth of the GPU."""
+    checkpoint = read(tmp_path, LLAMA_2_13B, "awq")
+    alone = planned(checkpoint, at("h100-80gb"))
+    assert (alone.replicas_by_weights, alone.replicas_per_gpu) == (11, 5)
+    eleven = planned(checkpoint, at("h100-80gb"), replicas=11)
+    five = planned(checkpoint, at("h100-80gb"), replicas=5)
+    assert (eleven.fits, five.fits) == (False, True)
+    assert five.room_bytes_per_gpu == (alone.room_bytes_per_gpu or 0) // 5
+    assert (five.max_concurrency or 0) < (alone.max_concurrency or 0) // 5
+    fixed = planned(checkpoint, at("h100-80gb"), gpu_memory_utilization=0.30)
+    assert fixed.replicas_per_gpu == 3
+    serving = Serving(engine="vllm", replicas=11)
+    found = changes(functools.partial(plan, given=GIVEN), checkpoint, serving, at("h100-80gb"), tuple(DEVICES))
+    assert ("replicas", ("--replicas", "5")) in [(change.code, change.options) for change in found]
+
+
 def test_the_whole_machine_is_asked_for_gpus(tmp_path: Path) -> None:
     checkpoint = read(tmp_path, LLAMA_2_70B, "gptq")
     assert planned(checkpoint, at("a100-80gb"), tensor_parallel=2).fits is False
@@ -167,7 +184,8 @@ def test_advice_of_the_lesson() -> None:
     assert "awq-batch-1" in codes(Checkpoint(format="awq", label="", bits=4, **shape), max_num_seqs=1)  # type: ignore[arg-type]
     assert "tp-over-pcie" in codes(int4, at("l4", 2), tensor_parallel=2)
     assert "tp-over-pcie" not in codes(int4, at("a100-80gb", 2), tensor_parallel=2)
-    assert "share-utilization" in codes(int4, at("a100-80gb"))
+    assert "share-utilization" in codes(int4, at("a100-80gb"), replicas=2)
+    assert "share-utilization" not in codes(int4, at("a100-80gb", 2), replicas=2)
     assert "recurrent-state" in codes(Checkpoint(format="gptq", label="", attention_layers=1, **shape))  # type: ignore[arg-type]
     assert "gpus-idle" in codes(int4, at("a100-80gb", 2))
 

@@ -82,3 +82,13 @@ def test_the_docs_name_every_key() -> None:
     assert [
         name for name in Report.__struct_fields__ if f"`{name}`" not in documented and f"`{name}[]`" not in documented
     ] == []
+
+
+def test_the_docs_count_replicas_as_the_plan_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    documented = (Path(__file__).parents[2] / "docs" / "memory.md").read_text("utf-8")
+    for title, quantized in (("BF16", ""), ("AWQ 4-bit", "awq")):
+        folder = llama_folder(tmp_path / title, LLAMA_2_13B, quantized)
+        main([str(folder), "--gpu", "h100-80gb", "--json"])
+        said = json.loads(capsys.readouterr().out)
+        figures = (f"{said['weights_bytes'] / 1e9:.1f} GB", said["replicas_by_weights"], said["replicas_per_gpu"])
+        assert f"| Llama-2-13B, {title} | {' | '.join(map(str, figures))} |" in documented

@@ -11,10 +11,9 @@ from quantdeck_core.fleet.cells import count, size
 from quantdeck_core.formats.checkpoint import Checkpoint
 from quantdeck_core.memory.plan import Plan
 from quantdeck_core.memory.room import Site
-from quantdeck_core.memory.serving import VLLM, Serving
+from quantdeck_core.memory.serving import UTILIZATION_LIMIT, Serving
+from quantdeck_core.profile.names import VLLM
 
-UTILIZATION_LIMIT = 0.90
-"""Above, CUDA's working memory and the driver have too little room under load."""
 _GQA_HEADS = 8
 _FLOAT_BITS = 16
 
@@ -32,7 +31,7 @@ def advise(plan: Plan, checkpoint: Checkpoint, serving: Serving, site: Site | No
         *_engine(checkpoint, serving),
         *_cache(plan, checkpoint, serving),
         *_recurrent(checkpoint),
-        *_machine(plan, serving, site),
+        *_machine(serving, site),
     )
     return tuple(Advice(code=code, detail=detail) for code, detail in said)
 
@@ -72,7 +71,7 @@ def _engine(checkpoint: Checkpoint, serving: Serving) -> Iterator[tuple[str, str
 
 
 def _cache(plan: Plan, checkpoint: Checkpoint, serving: Serving) -> Iterator[tuple[str, str]]:
-    if plan.kv_bytes > plan.weights_bytes:
+    if serving.all_full and plan.kv_bytes > plan.weights_bytes:
         shared = ""
         if checkpoint.heads and checkpoint.kv_heads == checkpoint.heads > _GQA_HEADS and not checkpoint.mla:
             grouped = plan.kv_bytes * _GQA_HEADS // checkpoint.heads
@@ -107,7 +106,7 @@ def _recurrent(checkpoint: Checkpoint) -> Iterator[tuple[str, str]]:
         )
 
 
-def _machine(plan: Plan, serving: Serving, site: Site | None) -> Iterator[tuple[str, str]]:
+def _machine(serving: Serving, site: Site | None) -> Iterator[tuple[str, str]]:
     if site is None or site.device.kind != "gpu":
         return
     if serving.tensor_parallel > 1 and site.device.link not in ("nvlink", "xgmi"):
@@ -117,15 +116,16 @@ def _machine(plan: Plan, serving: Serving, site: Site | None) -> Iterator[tuple[
             f"where A100s on NVLink have 600 GB/s: every layer waits for it twice. "
             f"Replicas of a smaller checkpoint, or --pp, need little of it.",
         )
-    if serving.engine == "vllm" and (plan.replicas_per_gpu or 0) > 1:
-        share = math.floor(serving.gpu_memory_utilization / (plan.replicas_per_gpu or 1) * 100) / 100
+    beside = -(-serving.replicas * serving.gpus // site.amount)
+    if serving.engine == "vllm" and beside > 1:
+        share = math.floor(min(serving.gpu_memory_utilization, UTILIZATION_LIMIT / beside) * 100) / 100
         yield (
             "share-utilization",
-            f"vLLM books its share whatever it needs: {plan.replicas_per_gpu} engines on one GPU need "
-            f"gpu_memory_utilization {share:.2f} each, and to be started one after the other.",
+            f"vLLM books its share whatever it needs: {beside} engines on one GPU need gpu_memory_utilization "
+            f"{share:.2f} each, and to be started one after the other.",
         )
-    if serving.gpus < site.amount:
+    if serving.gpus * serving.replicas < site.amount:
         yield (
             "gpus-idle",
-            f"One instance uses {serving.gpus} of {site.amount} GPUs: the others have room for further replicas.",
+            f"{serving.gpus * serving.replicas} of {site.amount} GPUs are used: the others have room for replicas.",
         )

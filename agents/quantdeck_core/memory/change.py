@@ -11,8 +11,9 @@ from quantdeck_core.hardware.device import Device
 from quantdeck_core.memory.divisibility import possible_tp
 from quantdeck_core.memory.plan import Plan
 from quantdeck_core.memory.room import Site
-from quantdeck_core.memory.serving import LLAMACPP, VLLM, Serving
+from quantdeck_core.memory.serving import Serving
 from quantdeck_core.memory.weights import stored_weights_bytes
+from quantdeck_core.profile.names import LLAMACPP, VLLM
 
 _SHORTEST = 1024
 """Tokens: below, a chat model is of little use."""
@@ -110,6 +111,10 @@ def _smaller_cache(checkpoint: Checkpoint, serving: Serving, site: Site) -> Iter
 
 def _less_asked(plan: Planner, checkpoint: Checkpoint, serving: Serving, site: Site) -> Iterator[_Candidate]:
     now = plan(checkpoint, serving, site)
+    if now.replicas and now.replicas < serving.replicas:
+        less = msgspec.structs.replace(serving, replicas=now.replicas)
+        detail = f"Run {now.replicas} instances, not {serving.replicas}."
+        yield "replicas", detail, ("--replicas", str(now.replicas)), (checkpoint, less, site)
     if now.max_concurrency and now.max_concurrency < serving.max_num_seqs:
         fewer = msgspec.structs.replace(serving, max_num_seqs=now.max_concurrency)
         detail = f"Serve {now.max_concurrency} full sequences at once, not {serving.max_num_seqs}."

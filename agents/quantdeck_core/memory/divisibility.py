@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from quantdeck_core.formats.checkpoint import Checkpoint, Problem
-from quantdeck_core.memory.serving import LLAMACPP, Serving
+from quantdeck_core.memory.serving import Serving
+from quantdeck_core.profile.names import LLAMACPP
 
 SIZES = (1, 2, 4, 8, 16)
 """Tensor parallelism that machines come with."""

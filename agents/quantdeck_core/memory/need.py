@@ -6,8 +6,9 @@ from quantdeck_core.errors import InputError
 from quantdeck_core.formats.checkpoint import Checkpoint
 from quantdeck_core.memory.estimates import Estimates
 from quantdeck_core.memory.llamacpp_need import llamacpp_need
-from quantdeck_core.memory.serving import LLAMACPP, VLLM, Need, Serving
+from quantdeck_core.memory.serving import Need, Serving
 from quantdeck_core.memory.vllm import vllm_need
+from quantdeck_core.profile.names import LLAMACPP, VLLM
 
 
 def need_of(

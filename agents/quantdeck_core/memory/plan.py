@@ -11,9 +11,9 @@ from quantdeck_core.memory.divisibility import division_problems
 from quantdeck_core.memory.estimates import Estimates
 from quantdeck_core.memory.kv import bytes_per_token
 from quantdeck_core.memory.need import need_of
-from quantdeck_core.memory.replicas import fits, replicas
+from quantdeck_core.memory.replicas import instance_room, replicas
 from quantdeck_core.memory.room import Site, room_bytes
-from quantdeck_core.memory.serving import VLLM, Need, Serving
+from quantdeck_core.memory.serving import Need, Serving
 
 _CONTEXT_LIMIT = 1 << 24
 _SEQUENCES_LIMIT = 1 << 16
@@ -88,19 +88,22 @@ def plan(
     def need(sequences: int, tokens: int) -> Need:
         return corrected(need_of(checkpoint, serving, sequences, tokens, given, on_gpu=on_gpu), correction)
 
-    room = None if site is None else room_bytes(site, serving, given)
-    concurrency = context = None
+    alone = None if site is None else room_bytes(site, serving, given)
+    room = None if site is None or alone is None else instance_room(site, serving, alone)
+    concurrency = context = fits = copies = None
     sequences = serving.max_num_seqs
     if room is not None:
         concurrency = largest(lambda n: need(n, serving.max_model_len).total <= room, _SEQUENCES_LIMIT)
-    if serving.engine in VLLM and not serving.all_full:
+    if not serving.all_full:
         sequences = max(1, min(serving.max_num_seqs, concurrency or 1))
-    if room is not None:
-        context = largest(lambda n: need(sequences, n).total <= room, checkpoint.context_length or _CONTEXT_LIMIT)
     problems = division_problems(checkpoint, serving)
     here = need(sequences, serving.max_model_len)
-    one = here if serving.all_full or serving.engine not in VLLM else need(1, serving.max_model_len)
-    copies = None if site is None or room is None else replicas(site, serving, one, room)
+    if site is not None and alone is not None and room is not None:
+        context = largest(lambda n: need(sequences, n).total <= room, checkpoint.context_length or _CONTEXT_LIMIT)
+        one = here if serving.all_full else need(1, serving.max_model_len)
+        copies = replicas(site, serving, one, alone)
+        in_ram = site.ram_bytes is None or here.host <= site.ram_bytes
+        fits = not problems and site.amount >= serving.gpus and here.total <= room and in_ram
     return Plan(
         engine=serving.engine,
         device=site.device.name if site else None,
@@ -123,7 +126,7 @@ def plan(
         booked_bytes_per_gpu=_booked(site, serving, here, room),
         room_bytes_per_gpu=room,
         headroom_bytes_per_gpu=None if room is None else room - here.total,
-        fits=None if site is None or room is None else not problems and fits(site, serving, here, room),
+        fits=fits,
         replicas_by_weights=copies.by_weights if copies else None,
         replicas_per_gpu=copies.per_group if copies else None,
         replicas=copies.in_all if copies else None,

@@ -7,7 +7,8 @@ from typing import NamedTuple
 from quantdeck_core.errors import InputError
 from quantdeck_core.hardware.device import Device
 from quantdeck_core.memory.estimates import MIB, Estimates
-from quantdeck_core.memory.serving import VLLM, Serving
+from quantdeck_core.memory.serving import Serving
+from quantdeck_core.profile.names import VLLM
 
 
 class Site(NamedTuple):

