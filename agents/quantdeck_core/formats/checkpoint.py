@@ -66,12 +66,6 @@ class ModelShape(msgspec.Struct, frozen=True, kw_only=True):
         mla: multi-head latent attention: one compressed vector per token and layer instead of keys and values.
         kv_lora_rank: MLA: elements of that vector.
         qk_rope_head_dim: MLA: elements of the key's rotary part, stored beside it.
-        vocab_size: tokens.
-        intermediate_size: elements of the feed-forward layer, of one expert where there are experts.
-        experts: of one layer.
-        experts_used: for one token.
-        attention_layers: how many of the layers have a KV cache; None for all.
-        kv_heads_per_layer: where layers differ.
     """
 
     architecture: str | None = None
@@ -96,12 +90,6 @@ class ModelShape(msgspec.Struct, frozen=True, kw_only=True):
     mla: bool = False
     kv_lora_rank: int | None = None
     qk_rope_head_dim: int | None = None
-    vocab_size: int | None = None
-    intermediate_size: int | None = None
-    experts: int | None = None
-    experts_used: int | None = None
-    attention_layers: int | None = None
-    kv_heads_per_layer: tuple[int, ...] | None = None
 
 
 class Checkpoint(ModelShape, frozen=True, kw_only=True):

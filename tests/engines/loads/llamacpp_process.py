@@ -15,26 +15,11 @@ from pathlib import Path
 
 import httpx
 
+from engines.loads.settings import Settings
+
 GGML_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q8_0": 8}
 _READY_S = 120.0
 _ANSWER_S = 300.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """Of one load, by llama.cpp's names. `kv_unified` and `flash_attention` None leave them to the engine."""
-
-    n_ctx: int
-    n_parallel: int = 1
-    n_batch: int = 512
-    n_ubatch: int = 512
-    type_k: str = "f16"
-    type_v: str = "f16"
-    kv_unified: bool = False
-    swa_full: bool = False
-    flash_attention: bool = True
-    cache_ram_mib: int = 0
-    threads: int = 2
 
 
 @dataclass(frozen=True, kw_only=True)
