@@ -12,8 +12,8 @@ from engines.loads.cases import GEMMA3, LOADS, Load
 from engines.loads.planned import cache_of, error, llamacpp_table, plan, recorded, shape_of, vllm_table
 from engines.loads.settings import Settings
 from engines.loads.vllm_cases import SERVE, VLLM_LOADS, VllmLoad
-from quantdeck_core.formats.detect import detect
 from quantdeck_console.local_source import LocalSource
+from quantdeck_core.formats.detect import detect
 from quantdeck_core.memory.llamacpp_kv import CHECKPOINTS, context_of
 from quantdeck_core.memory.vllm_kv import kv_cache_tokens, max_concurrency
 
@@ -86,9 +86,7 @@ def test_check_finds_the_shape_that_the_plan_needs(load: Load, tmp_path: Path) -
         (1000, 8, True, 1024, 1024),
     ],
 )
-def test_contexts_are_rounded_as_llamacpp_does(
-    n_ctx: int, slots: int, unified: bool, cells: int, tokens: int
-) -> None:
+def test_contexts_are_rounded_as_llamacpp_does(n_ctx: int, slots: int, unified: bool, cells: int, tokens: int) -> None:
     context = context_of(n_ctx, slots, unified=unified)
     assert (context.cells, context.tokens) == (cells, tokens)
 

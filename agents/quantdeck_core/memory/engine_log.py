@@ -9,16 +9,19 @@ import msgspec
 
 MIB, GIB = 1 << 20, 1 << 30
 
+_NUMBER = r"(\d[\d,]{0,15}(?:\.\d{1,6})?)"
 _LLAMACPP_START = "llama_model_loader: loaded meta data"
-_LLAMACPP_BUFFER = re.compile(r"(\S+) +(model|KV|RS|compute|output) buffer size = +([\d.]+) MiB")
-_LLAMACPP_CONTEXT = re.compile(r"llama_context: n_ctx +=  *(\d+)")
-_LLAMACPP_SLOT = re.compile(r"llama_context: n_ctx_seq +=  *(\d+)")
+_LLAMACPP_BUFFER = re.compile(rf"(\S{{1,64}}) +(model|KV|RS|compute|output) buffer size = +{_NUMBER} MiB")
+_LLAMACPP_CONTEXT = re.compile(rf"llama_context: n_ctx += {_NUMBER}")
+_LLAMACPP_SLOT = re.compile(rf"llama_context: n_ctx_seq += {_NUMBER}")
 
 _VLLM_START = "Initializing a V1 LLM engine"
-_VLLM_WEIGHTS = re.compile(r"Model loading took ([\d.,]+) GiB")
-_VLLM_AVAILABLE = re.compile(r"Available KV cache memory: ([\d.,]+) GiB")
-_VLLM_TOKENS = re.compile(r"(?:GPU|CPU) KV cache size: ([\d,]+) tokens")
-_VLLM_CONCURRENCY = re.compile(r"Maximum concurrency for [\d,]+ tokens per request: ([\d.,]+)x")
+_VLLM_WEIGHTS = re.compile(rf"Model loading took {_NUMBER} GiB")
+_VLLM_AVAILABLE = re.compile(
+    rf"Available KV cache memory: {_NUMBER} GiB|(?:Explicitly|Auto) set \({_NUMBER}/{_NUMBER}\)? GiB"
+)
+_VLLM_TOKENS = re.compile(rf"[A-Z]{{3,8}}(?: \+ host)? KV cache size: {_NUMBER} tokens")
+_VLLM_CONCURRENCY = re.compile(rf"Maximum concurrency for [\d,]{{1,16}} tokens per request: {_NUMBER}x")
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +54,9 @@ def read_engine_log(text: str) -> Measured:
 
 
 def _llamacpp(text: str) -> Measured:
-    buffers = [(owner, kind, round(float(mib) * MIB)) for owner, kind, mib in _LLAMACPP_BUFFER.findall(text)]
+    buffers = [
+        (owner, kind, round(float(mib.replace(",", "")) * MIB)) for owner, kind, mib in _LLAMACPP_BUFFER.findall(text)
+    ]
     weights = [(owner, size) for owner, kind, size in buffers if kind == "model"]
     tokens, slot = _number(_LLAMACPP_CONTEXT, text), _number(_LLAMACPP_SLOT, text)
     return Measured(
@@ -82,4 +87,4 @@ def _sum(sizes: Iterable[int]) -> int | None:
 
 def _number(pattern: re.Pattern[str], text: str) -> float | None:
     found = pattern.search(text)
-    return None if found is None else float(found[1].replace(",", ""))
+    return None if found is None else float(next(filter(None, found.groups())).replace(",", ""))

@@ -29,9 +29,8 @@ def compute_buffer_bytes(
     """
     tokens = _batch(context)
     mask = tokens * _cells_of_masks(shape, context, swa_full) * (_HALF if flash_attention else _FLOAT)
-    attention = _attention_width(shape) * tokens * _FLOAT
-    if not flash_attention:
-        attention += (shape.heads or 0) * context.cells * tokens * _FLOAT + _kv_extra(shape) * tokens * _FLOAT
+    scores = 0 if flash_attention else (shape.heads or 0) * context.cells
+    attention = (_attention_width(shape, flash_attention) + scores) * tokens * _FLOAT
     logits = context.sequences * (shape.vocab_size or 0) * _FLOAT
     hidden = _HIDDEN_COPIES * (shape.hidden_size or 0) * tokens * _FLOAT
     return mask + max(attention, hidden + max(_feed_forward_width(shape) * tokens * _FLOAT, logits))
@@ -63,23 +62,17 @@ def _cells_of_masks(shape: ModelShape, context: LlamacppContext, swa_full: bool)
     return context.cells + (context.cells if swa_full else context.window_cells(shape.sliding_window))
 
 
-def _attention_width(shape: ModelShape) -> int:
+def _attention_width(shape: ModelShape, flash_attention: bool) -> int:
     """Elements a token while attention works: hidden states, queries, keys and values."""
     hidden, heads = shape.hidden_size or 0, shape.heads or 0
     if shape.mla:
         # Queries are multiplied into the space of the compressed vector, and answers come back from it.
         rank, rope = shape.kv_lora_rank or 0, shape.qk_rope_head_dim or 0
         return _HIDDEN_COPIES * hidden + heads * (2 * rank + 4 * rope)
-    queries, keys = heads * (shape.head_dim or 0), _key_width(shape)
-    return max(4 * hidden + 2 * queries, hidden + 4 * queries, hidden + 3 * queries + 3 * keys)
-
-
-def _kv_extra(shape: ModelShape) -> int:
-    return 0 if shape.mla else 2 * _key_width(shape)
-
-
-def _key_width(shape: ModelShape) -> int:
-    return (shape.kv_heads or shape.heads or 0) * (shape.head_dim or 0)
+    queries = heads * (shape.head_dim or 0)
+    keys = (shape.kv_heads or heads) * (shape.head_dim or 0)
+    most = max(4 * hidden + 2 * queries, hidden + 4 * queries)
+    return max(most, hidden + 3 * queries + 3 * keys) if flash_attention else most + 2 * keys
 
 
 def _wide(shape: ModelShape) -> int:

@@ -65,9 +65,9 @@ class LlamacppKv(NamedTuple):
         return self.full + self.sliding
 
 
-def context_of(n_ctx: int, sequences: int, *, batch: int = UBATCH, ubatch: int = UBATCH, unified: bool = False) -> (
-    LlamacppContext
-):
+def context_of(
+    n_ctx: int, sequences: int, *, batch: int = UBATCH, ubatch: int = UBATCH, unified: bool = False
+) -> LlamacppContext:
     """The context for `--ctx-size`, `--parallel`, `--batch-size`, `--ubatch-size` and `--kv-unified`.
 
     Args:
