@@ -63,6 +63,8 @@ def _bytes(report: Report) -> Iterator[tuple[str, int | None, int | None]]:
     yield f"KV cache ({report.kv_type})", report.kv_bytes, report.kv_bytes // gpus
     yield "overhead", report.overhead_bytes, report.overhead_bytes // gpus
     yield "needed", report.total_bytes, report.total_bytes_per_gpu
+    if report.growth_bytes:
+        yield "may grow by", report.growth_bytes, report.growth_bytes
     if report.room_bytes_per_gpu is not None:
         yield "the engine may have", None, report.room_bytes_per_gpu
     if report.host_bytes:

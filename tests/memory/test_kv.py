@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quantdeck_core.formats.checkpoint import ModelShape
-from quantdeck_core.memory.kv import KV_TYPES, ShapeUnknownError, bytes_per_token, kv_layers, sequence_bytes
+from quantdeck_core.memory.kv import KV_TYPES, KvLayers, ShapeUnknownError, bytes_per_token, kv_layers
 
 F16, Q8 = KV_TYPES["f16"], KV_TYPES["q8_0"]
 MHA = ModelShape(layers=32, heads=32, kv_heads=32, head_dim=128)
@@ -36,18 +36,16 @@ def test_a_token(shape: ModelShape, tp: int, expected: int) -> None:
 
 def test_the_lessons_formula_is_that_of_multi_head_attention() -> None:
     """7B, 4096 tokens, 32 sequences: 64 GiB, where the lesson says 8 to 12 GB; with 8 KV heads 16 GiB."""
-    assert 32 * sequence_bytes(MHA, F16, 4096) == 64 * 2**30
-    assert 32 * sequence_bytes(GQA, F16, 4096) == 16 * 2**30
+    assert 32 * 4096 * bytes_per_token(MHA, F16) == 64 * 2**30
+    assert 32 * 4096 * bytes_per_token(GQA, F16) == 16 * 2**30
 
 
 def test_quantized_caches_have_scales() -> None:
     assert bytes_per_token(GQA, Q8) == bytes_per_token(GQA, F16) * 34 // 64
 
 
-def test_sliding_layers_keep_their_window_and_what_is_in_flight() -> None:
-    a_layer = 4 * 512 * 2
-    assert sequence_bytes(GEMMA, F16, 4096, in_flight=128) == a_layer * (4096 + 5 * (511 + 128))
-    assert sequence_bytes(GEMMA, F16, 100, in_flight=128) == a_layer * 6 * 100
+def test_sliding_layers_are_a_group_of_their_own() -> None:
+    assert kv_layers(GEMMA) == (KvLayers(1, 4, 512), KvLayers(5, 4, 512, 512))
 
 
 def test_layers_that_have_no_cache_or_share_one() -> None:
@@ -79,14 +77,12 @@ def test_what_the_checkpoint_does_not_say_is_not_guessed(shape: ModelShape) -> N
 
 
 @given(
-    tokens=st.integers(1, 100_000),
     kv_heads=st.integers(1, 64),
     tp=st.sampled_from([1, 2, 4, 8]),
     window=st.none() | st.integers(1, 10_000),
 )
-def test_all_gpus_together_keep_at_least_the_whole(tokens: int, kv_heads: int, tp: int, window: int | None) -> None:
+def test_all_gpus_together_keep_at_least_the_whole(kv_heads: int, tp: int, window: int | None) -> None:
     shape = ModelShape(layers=3, heads=64, kv_heads=kv_heads, head_dim=64, sliding_window=window)
-    whole, part = sequence_bytes(shape, F16, tokens), sequence_bytes(shape, F16, tokens, tp)
+    whole, part = bytes_per_token(shape, F16), bytes_per_token(shape, F16, tp)
     assert whole <= part * tp
     assert part <= whole
-    assert sequence_bytes(shape, F16, tokens + 1) >= whole

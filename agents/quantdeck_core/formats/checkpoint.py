@@ -117,6 +117,8 @@ class Checkpoint(ModelShape, frozen=True, kw_only=True):
         tensor_bytes: type of tensor -> bytes.
         layers_bytes: GGUF: of `weights_bytes`, what belongs to repeated layers, which can be put on a GPU one by one.
         embedding_bytes: GGUF: of `weights_bytes`, the token embedding, which llama.cpp keeps in RAM.
+        resident_bytes: GGUF: kind of CPU -> bytes of weights in RAM where it is served without a GPU: the mapped file,
+            and copies in the order of that CPU's kernels.
         tied: GGUF: there is no output matrix of its own: the embedding is used, and copied to a GPU for it.
         files: files with weights.
         remote_code: the configuration names Python code in the checkpoint that an engine would have to run.
@@ -143,6 +145,7 @@ class Checkpoint(ModelShape, frozen=True, kw_only=True):
     layers_bytes: int | None = None
     embedding_bytes: int | None = None
     tied: bool | None = None
+    resident_bytes: dict[str, int] | None = None
     files: int = 1
     remote_code: bool = False
     provenance: Provenance | Literal["unknown"] = "unknown"

@@ -11,6 +11,7 @@ from quantdeck_core.formats.errors import DOWNLOAD_AGAIN
 from quantdeck_core.formats.fields import Json, integer, positive, shown, text
 from quantdeck_core.formats.gguf_header import GgufHeader, read_header
 from quantdeck_core.formats.gguf_name import contradicts, dominant_type, quantization_name
+from quantdeck_core.formats.gguf_repack import CPUS, weights_on_cpu
 from quantdeck_core.formats.gguf_shape import read_shape
 from quantdeck_core.formats.source import Source
 
@@ -67,6 +68,7 @@ def read_gguf(source: Source, name: str) -> Checkpoint:
         tensor_bytes=dict(by_type.most_common()),
         layers_bytes=sum(tensor.size for tensor in tensors if tensor.name.startswith("blk.")),
         embedding_bytes=sum(tensor.size for tensor in tensors if tensor.name == _EMBEDDING),
+        resident_bytes={cpu.name: sum(weights_on_cpu(one.tensors, cpu).total for one in headers) for cpu in CPUS},
         tied=not any(tensor.name == _OUTPUT for tensor in tensors),
         files=len(names),
         provenance=_provenance(body),

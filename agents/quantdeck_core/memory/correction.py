@@ -34,6 +34,7 @@ def corrected(need: Need, correction: Correction | None) -> Need:
         round(need.kv * correction.kv),
         max(0, need.overhead + correction.overhead_bytes),
         need.host,
+        need.growth,
     )
 
 

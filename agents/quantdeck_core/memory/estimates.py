@@ -36,9 +36,8 @@ class VllmCpuEstimates(_Table, frozen=True, kw_only=True):
 
 
 class LlamacppEstimates(_Table, frozen=True, kw_only=True):
-    """llama.cpp: MiB of the process besides its buffers, and what stays free on a GPU."""
+    """llama.cpp: MiB that stay free on a GPU."""
 
-    process_mib: Mib
     gpu_margin_mib: Mib
 
 

@@ -106,19 +106,6 @@ def bytes_per_token(shape: ModelShape, kind: KvType, tp: int = 1) -> int:
     return sum(group.layers * kind.bytes_of(group.elements_per_gpu(tp)) for group in kv_layers(shape))
 
 
-def sequence_bytes(shape: ModelShape, kind: KvType, tokens: int, tp: int = 1, in_flight: int = 1) -> int:
-    """The cache of one sequence of `tokens`, on one of `tp` GPUs.
-
-    Args:
-        in_flight: tokens processed at once: a sliding-window layer keeps those besides its window.
-    """
-    total = 0
-    for group in kv_layers(shape):
-        kept = tokens if group.window is None else min(tokens, group.window - 1 + in_flight)
-        total += group.layers * kept * kind.bytes_of(group.elements_per_gpu(tp))
-    return total
-
-
 def _unknown(what: str) -> ShapeUnknownError:
     return ShapeUnknownError(
         f"The checkpoint does not say {what}, so its KV cache cannot be planned.",

@@ -8,7 +8,6 @@ from quantdeck_core.formats.checkpoint import ModelShape
 from quantdeck_core.memory.kv import KvType
 from quantdeck_core.memory.llamacpp_compute import compute_buffer_bytes, output_buffer_bytes, work_buffer_bytes
 from quantdeck_core.memory.llamacpp_kv import CHECKPOINTS, LlamacppContext, kv_cache
-from quantdeck_core.memory.llamacpp_weights import LlamacppWeights
 
 PROCESS_BYTES = 30 << 20
 """Python, the library and threads, as measured with xllamacpp 2026.10 (docs/memory-loads.md); 20 MiB of it are code."""
@@ -40,7 +39,7 @@ class LlamacppMemory(NamedTuple):
 
 def memory_on_cpu(
     shape: ModelShape,
-    weights: LlamacppWeights,
+    weights: int,
     context: LlamacppContext,
     keys: KvType,
     values: KvType,
@@ -50,13 +49,16 @@ def memory_on_cpu(
 ) -> LlamacppMemory:
     """All of it. The server's prompt cache (`--cache-ram`) comes on top, up to what was set.
 
+    Args:
+        weights: bytes in RAM, as `formats.gguf_repack` counts them.
+
     Raises:
         ShapeUnknownError: the checkpoint does not give layers, heads or their size.
     """
     kv = kv_cache(shape, context, keys, values, swa_full=swa_full)
     vocabulary = (shape.vocab_size or 0) * TOKEN_BYTES
     return LlamacppMemory(
-        weights=weights.total,
+        weights=weights,
         kv=kv.total,
         compute=compute_buffer_bytes(shape, context, flash_attention=flash_attention, swa_full=swa_full),
         output=output_buffer_bytes(shape, context),

@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from quantdeck_core.formats.checkpoint import Checkpoint
-from quantdeck_core.memory.estimates import MIB, Estimates
-from quantdeck_core.memory.kv import sequence_bytes
+from quantdeck_core.formats.gguf_repack import AVX2, NEON_DOTPROD
+from quantdeck_core.hardware.device import Device
+from quantdeck_core.memory.llamacpp import memory_on_cpu
+from quantdeck_core.memory.llamacpp_kv import context_of
 from quantdeck_core.memory.offload import offload
 from quantdeck_core.memory.serving import Need, Serving
 
 
-def llamacpp_need(
-    checkpoint: Checkpoint, serving: Serving, sequences: int, tokens: int, given: Estimates, *, on_gpu: bool
-) -> Need:
+class Placement(NamedTuple):
+    """What computes.
+
+    Attributes:
+        cpu: without a GPU: the kind of CPU, as in `Checkpoint.resident_bytes`; None where there is a GPU.
+        unified: CPU and GPU share the memory.
+    """
+
+    cpu: str | None = AVX2.name
+    unified: bool = False
+
+
+def placement(device: Device | None) -> Placement:
+    """Of a device; an x86 CPU where none was named."""
+    if device is None or device.kind == "cpu":
+        return Placement()
+    if device.kind == "edge" and not device.sm:
+        return Placement(NEON_DOTPROD.name)
+    return Placement(None, device.kind != "gpu")
+
+
+def llamacpp_need(checkpoint: Checkpoint, serving: Serving, sequences: int, tokens: int, at: Placement) -> Need:
     """Weights and cache of the layers that are put there; the rest is in RAM.
 
     Args:
@@ -20,18 +43,18 @@ def llamacpp_need(
     Raises:
         ShapeUnknownError: the KV cache cannot be planned.
     """
-    kv = sequence_bytes(checkpoint, serving.kv, tokens, in_flight=serving.max_num_batched_tokens) * sequences
-    process = given.llamacpp.process_mib * MIB
-    compute = compute_bytes(checkpoint, serving)
-    if not on_gpu:
-        return Need(checkpoint.weights_bytes, kv, compute + process)
+    batch = serving.max_num_batched_tokens
+    context = context_of(tokens * sequences, sequences, batch=batch, ubatch=batch)
+    in_ram = (checkpoint.resident_bytes or {}).get(at.cpu or "", checkpoint.weights_bytes)
+    all_of_it = memory_on_cpu(
+        checkpoint, in_ram, context, serving.kv, serving.kv, flash_attention=serving.flash_attention
+    )
+    process = all_of_it.process + all_of_it.output
+    growth = serving.prompt_cache_bytes + all_of_it.checkpoints
+    if at.cpu is not None or at.unified:
+        return Need(in_ram, all_of_it.kv, all_of_it.compute + process, growth=growth)
     split = offload(checkpoint, serving.n_gpu_layers)
-    cache = round(kv * split.cache_share)
-    host = split.host_weights + kv - cache + process + (compute if split.cache_share < 1 else 0)
-    return Need(-(-split.gpu_weights // serving.gpus), -(-cache // serving.gpus), compute, host)
-
-
-def compute_bytes(checkpoint: Checkpoint, serving: Serving) -> int:
-    """Activations of one physical batch, and its logits."""
-    widest = max(checkpoint.vocab_size or 0, 3 * (checkpoint.intermediate_size or 0))
-    return serving.max_num_batched_tokens * (widest + 4 * (checkpoint.hidden_size or 0)) * 4
+    cache = round(all_of_it.kv * split.cache_share)
+    host = split.host_weights + all_of_it.kv - cache + process + growth
+    host += all_of_it.compute if split.cache_share < 1 else 0
+    return Need(-(-split.gpu_weights // serving.gpus), -(-cache // serving.gpus), all_of_it.compute, host)

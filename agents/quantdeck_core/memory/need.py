@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from quantdeck_core.errors import InputError
 from quantdeck_core.formats.checkpoint import Checkpoint
+from quantdeck_core.hardware.device import Device
 from quantdeck_core.memory.estimates import Estimates
-from quantdeck_core.memory.llamacpp_need import llamacpp_need
+from quantdeck_core.memory.llamacpp_need import llamacpp_need, placement
 from quantdeck_core.memory.serving import Need, Serving
 from quantdeck_core.memory.vllm import vllm_need
 from quantdeck_core.profile.names import LLAMACPP, VLLM
 
 
 def need_of(
-    checkpoint: Checkpoint, serving: Serving, sequences: int, tokens: int, given: Estimates, *, on_gpu: bool
+    checkpoint: Checkpoint, serving: Serving, sequences: int, tokens: int, given: Estimates, device: Device | None
 ) -> Need:
     """Bytes on one device for `sequences` of `tokens` each.
 
     Args:
-        on_gpu: llama.cpp: whether the device has memory of its own, for the layers that are put there.
+        device: None where none was named; llama.cpp is then taken to run on a CPU.
 
     Raises:
         ShapeUnknownError: the KV cache cannot be planned.
@@ -26,7 +27,7 @@ def need_of(
     if serving.engine in VLLM:
         return vllm_need(checkpoint, serving, sequences, tokens, given)
     if serving.engine in LLAMACPP:
-        return llamacpp_need(checkpoint, serving, sequences, tokens, given, on_gpu=on_gpu)
+        return llamacpp_need(checkpoint, serving, sequences, tokens, placement(device))
     raise InputError(
         f"quantdeck does not plan the memory of {serving.engine}.", f"It does for {', '.join(VLLM + LLAMACPP)}."
     )

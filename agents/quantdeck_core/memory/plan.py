@@ -26,6 +26,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         sequences: of `max_model_len` tokens each, that `kv_bytes` has room for.
         kv_bytes_per_token: the whole model; `..._per_gpu`: what one GPU keeps of it under tensor parallelism.
         total_bytes: of one instance, all its GPUs together; `host_bytes` (RAM besides a GPU) is not part of it.
+        growth_bytes: what may come on top while it serves (llama.cpp's prompt cache and copies of sliding windows); it
+            is not part of the total, but has room where `fits` is true.
         booked_bytes_per_gpu: what vLLM takes whatever it needs; elsewhere what is needed.
         room_bytes_per_gpu: what the engine may have of one device.
         headroom_bytes_per_gpu: room without need; below zero where it does not fit.
@@ -58,6 +60,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     total_bytes: int
     total_bytes_per_gpu: int
     host_bytes: int
+    growth_bytes: int
     booked_bytes_per_gpu: int | None
     room_bytes_per_gpu: int | None
     headroom_bytes_per_gpu: int | None
@@ -83,27 +86,27 @@ def plan(
         ShapeUnknownError: the checkpoint does not say what its KV cache depends on.
         InputError: the engine cannot be planned, or the machine's memory is not known.
     """
-    on_gpu = site is not None and site.device.kind == "gpu"
+    device = site.device if site else None
 
     def need(sequences: int, tokens: int) -> Need:
-        return corrected(need_of(checkpoint, serving, sequences, tokens, given, on_gpu=on_gpu), correction)
+        return corrected(need_of(checkpoint, serving, sequences, tokens, given, device), correction)
 
     alone = None if site is None else room_bytes(site, serving, given)
     room = None if site is None or alone is None else instance_room(site, serving, alone)
     concurrency = context = fits = copies = None
     sequences = serving.max_num_seqs
     if room is not None:
-        concurrency = largest(lambda n: need(n, serving.max_model_len).total <= room, _SEQUENCES_LIMIT)
+        concurrency = largest(lambda n: need(n, serving.max_model_len).most <= room, _SEQUENCES_LIMIT)
     if not serving.all_full:
         sequences = max(1, min(serving.max_num_seqs, concurrency or 1))
     problems = division_problems(checkpoint, serving)
     here = need(sequences, serving.max_model_len)
     if site is not None and alone is not None and room is not None:
-        context = largest(lambda n: need(sequences, n).total <= room, checkpoint.context_length or _CONTEXT_LIMIT)
+        context = largest(lambda n: need(sequences, n).most <= room, checkpoint.context_length or _CONTEXT_LIMIT)
         one = here if serving.all_full else need(1, serving.max_model_len)
         copies = replicas(site, serving, one, alone)
         in_ram = site.ram_bytes is None or here.host <= site.ram_bytes
-        fits = not problems and site.amount >= serving.gpus and here.total <= room and in_ram
+        fits = not problems and site.amount >= serving.gpus and here.most <= room and in_ram
     return Plan(
         engine=serving.engine,
         device=site.device.name if site else None,
@@ -123,9 +126,10 @@ def plan(
         total_bytes=here.total * serving.gpus,
         total_bytes_per_gpu=here.total,
         host_bytes=here.host,
+        growth_bytes=here.growth,
         booked_bytes_per_gpu=_booked(site, serving, here, room),
         room_bytes_per_gpu=room,
-        headroom_bytes_per_gpu=None if room is None else room - here.total,
+        headroom_bytes_per_gpu=None if room is None else room - here.most,
         fits=fits,
         replicas_by_weights=copies.by_weights if copies else None,
         replicas_per_gpu=copies.per_group if copies else None,

@@ -37,9 +37,9 @@ def replicas(site: Site, serving: Serving, need: Need, room: int) -> Replicas:
         room: as for `instance_room`.
     """
     books_less = serving.engine == "vllm" and serving.gpu_memory_utilization < UTILIZATION_LIMIT
-    each = max(room, need.total) if books_less else need.total
+    each = max(room, need.most) if books_less else need.most
     groups = site.amount // serving.gpus
-    a_group = _whole(serving, room) // each if groups and each and need.total <= room else 0
+    a_group = _whole(serving, room) // each if groups and each and need.most <= room else 0
     if need.host and site.ram_bytes is not None:
         a_group = min(a_group, site.ram_bytes // need.host)
     nominal = site.device.nominal_bytes

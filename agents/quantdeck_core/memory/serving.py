@@ -9,6 +9,7 @@ import msgspec
 from quantdeck_core.engines.gpus import group_size
 from quantdeck_core.errors import InputError
 from quantdeck_core.formats.checkpoint import Checkpoint
+from quantdeck_core.memory.estimates import MIB
 from quantdeck_core.memory.kv import KV_TYPES, KvType
 from quantdeck_core.profile.defaults import resolved
 from quantdeck_core.profile.names import LLAMACPP, VLLM
@@ -35,6 +36,8 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
         kv_type: a key of `KV_TYPES`.
         gpu_memory_utilization: share of a GPU's memory that vLLM books, 0 to 1.
         n_gpu_layers: llama.cpp: layers on the GPU, -1 for all.
+        flash_attention: llama.cpp: as `auto` decides it on nearly all devices.
+        prompt_cache_bytes: llama.cpp: RAM for prompts of earlier requests; empty at first.
         replicas: instances that are to run at the same time.
     """
 
@@ -49,6 +52,8 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     gpu_memory_utilization: float = 0.90
     enforce_eager: bool = False
     n_gpu_layers: int = -1
+    flash_attention: bool = True
+    prompt_cache_bytes: int = 0
     replicas: int = 1
 
     @property
@@ -63,17 +68,28 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Need(NamedTuple):
-    """Bytes on one device; `host` is RAM besides, where the device is a GPU."""
+    """Bytes on one device.
+
+    Attributes:
+        host: RAM besides, where the device is a GPU.
+        growth: what may come on top while it serves, and is reserved for it.
+    """
 
     weights: int
     kv: int
     overhead: int
     host: int = 0
+    growth: int = 0
 
     @property
     def total(self) -> int:
-        """All of it on the device."""
+        """All of it on the device, once it serves."""
         return self.weights + self.kv + self.overhead
+
+    @property
+    def most(self) -> int:
+        """All that it may become."""
+        return self.total + self.growth
 
 
 def serving_from(profile: Profile, checkpoint: Checkpoint) -> Serving:
@@ -98,6 +114,8 @@ def serving_from(profile: Profile, checkpoint: Checkpoint) -> Serving:
         gpu_memory_utilization=serve.gpu_memory_utilization or UTILIZATION_LIMIT,
         enforce_eager=bool(serve.enforce_eager),
         n_gpu_layers=0 if serve.n_gpu_layers is None else serve.n_gpu_layers,
+        flash_attention=serve.flash_attn != "off",
+        prompt_cache_bytes=(serve.cache_ram_mib or 0) * MIB,
         replicas=serve.replicas,
     )
 

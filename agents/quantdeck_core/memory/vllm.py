@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from quantdeck_core.formats.checkpoint import Checkpoint
 from quantdeck_core.memory.estimates import MIB, Estimates
-from quantdeck_core.memory.kv import sequence_bytes
 from quantdeck_core.memory.serving import Need, Serving
+from quantdeck_core.memory.vllm_kv import VllmCache, cache_bytes
 
+_GPU_BLOCK, _CPU_BLOCK = 16, 128
+"""Tokens of a block, unless `--block-size` says otherwise."""
 _ACTIVATION_BYTES = 2
 _LOGIT_BYTES = 4
 _FFN_BY_HIDDEN = 3.5
@@ -23,9 +25,15 @@ def vllm_need(checkpoint: Checkpoint, serving: Serving, sequences: int, tokens: 
         ShapeUnknownError: the KV cache cannot be planned.
     """
     weights = -(-checkpoint.weights_bytes // serving.gpus)
-    in_flight = serving.max_num_batched_tokens
-    each = sequence_bytes(checkpoint, serving.kv, tokens, serving.tensor_parallel, in_flight)
-    kv = -(-each * sequences // serving.pipeline_parallel)
+    cache = VllmCache(
+        block_size=_CPU_BLOCK if serving.engine == "vllm-cpu" else _GPU_BLOCK,
+        kind=serving.kv,
+        max_model_len=tokens,
+        # Asynchronous scheduling has two batches under way.
+        in_flight=2 * serving.max_num_batched_tokens,
+        tp=serving.tensor_parallel,
+    )
+    kv = -(-cache_bytes(checkpoint, sequences, cache) // serving.pipeline_parallel)
     scheduled = max(sequences, serving.max_num_seqs)
     if serving.engine == "vllm-cpu":
         return Need(

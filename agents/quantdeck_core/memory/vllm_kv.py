@@ -1,9 +1,9 @@
 """vLLM's KV cache: how many tokens fit into the bytes that it has for it.
 
 Source: vLLM 0.32.0 `v1/core/kv_cache_utils.py` (groups, blocks, `get_kv_cache_capacity`) and `v1/kv_cache_interface.py`
-(pages). Held against the log of real loads in docs/memory-loads.md: the same token for token. Not covered: hybrid models
-with a recurrent state (Mamba), speculative decoding, decode context parallelism, and windows beside layers of several
-page sizes, for which vLLM may pack blocks more tightly.
+(pages). Held against the log of real loads in docs/memory-loads.md: the same token for token. Not covered: hybrid
+models with a recurrent state (Mamba), speculative decoding, decode context parallelism, and windows beside layers of
+several page sizes, for which vLLM may pack blocks more tightly.
 """
 
 from __future__ import annotations
@@ -62,6 +62,16 @@ def kv_cache_tokens(shape: ModelShape, available: int, cache: VllmCache) -> int:
         ShapeUnknownError: the checkpoint does not give layers, heads or their size.
     """
     return int(max_concurrency(shape, available, cache) * cache.max_model_len)
+
+
+def cache_bytes(shape: ModelShape, sequences: int, cache: VllmCache) -> int:
+    """What `sequences` of `max_model_len` take of one GPU: the smallest `available` for which they have room.
+
+    Raises:
+        ShapeUnknownError: as above.
+    """
+    groups = _groups(kv_layers(shape), cache)
+    return sequences * sum(group.blocks for group in groups) * max(group.block_bytes for group in groups)
 
 
 def _groups(layers: tuple[KvLayers, ...], cache: VllmCache) -> list[_Group]:

@@ -13,11 +13,11 @@ from engines.loads.vllm_cases import COMMON, SERVE, VllmLoad
 from quantdeck_core.fleet.cells import count, size
 from quantdeck_core.formats.checkpoint import ModelShape
 from quantdeck_core.formats.gguf_header import GgufTensor
+from quantdeck_core.formats.gguf_repack import weights_on_cpu
 from quantdeck_core.formats.gguf_types import TENSOR_TYPES
 from quantdeck_core.memory.kv import KV_TYPES
 from quantdeck_core.memory.llamacpp import LlamacppMemory, memory_on_cpu
 from quantdeck_core.memory.llamacpp_kv import context_of
-from quantdeck_core.memory.llamacpp_weights import weights_on_cpu
 from quantdeck_core.memory.vllm_kv import VllmCache
 
 _FOLDER = Path(__file__).parent
@@ -49,7 +49,7 @@ def plan(load: Load) -> LlamacppMemory:
     )
     return memory_on_cpu(
         load.model.shape,
-        weights_on_cpu(tensors_in_file(load.model)),
+        weights_on_cpu(tensors_in_file(load.model)).total,
         context,
         KV_TYPES[asked.type_k],
         KV_TYPES[asked.type_v],

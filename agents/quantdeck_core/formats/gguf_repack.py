@@ -31,6 +31,9 @@ AVX2 = Cpu("avx2", {"Q4_0": 8, "Q4_K": 8, "IQ4_NL": 8, "MXFP4": 8})
 NEON_DOTPROD = Cpu("neon-dotprod", {"Q4_0": 4, "Q4_K": 8, "Q5_K": 8, "Q6_K": 8, "IQ4_NL": 4, "MXFP4": 4, "Q8_0": 4})
 
 
+CPUS = (AVX2, NEON_DOTPROD)
+
+
 class LlamacppWeights(NamedTuple):
     """Bytes in RAM.
 
