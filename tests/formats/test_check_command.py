@@ -48,6 +48,7 @@ def test_json_of_a_gguf(demo_models: Path) -> None:
 
 def test_exit_codes(demo_models: Path, act_order: Path) -> None:
     assert body(act_order, status=0)["desc_act"] is True  # transformers has a plugin for it
+    assert body(act_order)["to_gguf"]["verdict"] == "dequantize-first"  # it has no .qzeros
     refused = body(act_order, "--engine", "vllm", status=3)
     assert [one["verdict"] for one in refused["engines"]] == ["refused"]
     assert check(demo_models / "demo-f16.gguf", "--engine", "llama-server", "--gpu", "CPU").returncode == 0
@@ -64,6 +65,7 @@ def test_the_readable_table(act_order: Path) -> None:
     assert "GPTQ 4-bit, group 128, desc_act" in done.stdout
     assert "LlamaForCausalLM, 2 layers, heads 8 (2 KV) of 32" in done.stdout
     assert "on a100-80gb" in done.stdout
+    assert "to GGUF  dequantize-first: The converter wants `.qzeros`, `.scales`" in done.stdout
     assert "desc_act=false" in done.stdout
     assert all(len(line) <= 100 for line in done.stdout.splitlines()[1:])
 

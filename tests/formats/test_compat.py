@@ -43,6 +43,10 @@ def ask(checkpoint: Checkpoint | str, engine: str, gpu: str | None = None) -> Ve
         ("FP8 W8A8", "vllm", "h100-80gb", "ok", ""),
         ("FP8 W8A8", "vllm", "l4", "ok", ""),
         ("FP8 W8A8", "vllm", "a100-80gb", "slow", "A100 runs FP8 weight-only"),
+        ("ModelOpt FP8", "vllm", "t4", "refused", "8.0"),
+        ("ModelOpt MXFP8", "vllm", "a100-80gb", "ok", ""),
+        ("ModelOpt W4A16 AWQ", "vllm", "h100-80gb", "refused", "TensorRT-LLM"),
+        ("AutoRound NVFP4", "vllm", "h100-80gb", "refused", "llm_compressor"),
         ("ModelOpt FP8", "vllm", "a100-80gb", "slow", "weight-only"),
         ("compressed-tensors FP8", "vllm", "t4", "slow", "weight-only"),
         ("FP8 W8A8", "vllm-cpu", "cpu", "refused", ""),
@@ -105,6 +109,7 @@ def test_every_rule_can_be_the_first_that_fits() -> None:
         Checkpoint(format="gguf", label=""),
         Checkpoint(format="fp8", label="", scheme="fp8"),
         Checkpoint(format="compressed-tensors", label="", scheme="w2a2"),
+        Checkpoint(format="modelopt", label="", scheme="mixed_precision"),
     ]
     gpus = (None, *DEVICES, msgspec.structs.replace(DEVICES.named("t4"), name="p100", sm=60))
     applied = set()

@@ -202,6 +202,10 @@ def test_layers_of_gguf_models(architecture: str, own: dict[str, Any], expected:
 
 
 def test_gguf_of_layers_that_differ() -> None:
+    shared = gguf_shape("gemma4", attention__head_count_kv=(8, 2) * 6, attention__shared_kv_layers=4)
+    assert shared.kv_heads_per_layer == (8, 2) * 4 + (0,) * 4
+    ignored = gguf_shape("llama", attention__head_count_kv=(8, 2) * 6, **WINDOW)
+    assert ignored.sliding_per_layer == (False,) * 12
     nemotron = gguf_shape("nemotron_h", attention__head_count_kv=(0, 8, 0) * 4)
     assert nemotron.kv_heads_per_layer == (0, 8, 0) * 4
     gemma = gguf_shape(

@@ -30,8 +30,11 @@ CASES = {
     "MXFP4": Checkpoint(format="mxfp4", label="", scheme="mxfp4", bits=4),
     "ModelOpt FP8": Checkpoint(format="modelopt", label="", scheme="fp8", bits=8),
     "ModelOpt NVFP4": Checkpoint(format="modelopt", label="", scheme="nvfp4", bits=4),
+    "ModelOpt MXFP8": Checkpoint(format="modelopt", label="", scheme="mxfp8", bits=8),
+    "ModelOpt W4A16 AWQ": Checkpoint(format="modelopt", label="", scheme="w4a16_awq", bits=4),
     "bitsandbytes NF4": Checkpoint(format="bitsandbytes", label="", scheme="nf4", bits=4),
     "AutoRound 4-bit": Checkpoint(format="autoround", label="", bits=4, group_size=128, sym=True),
+    "AutoRound NVFP4": Checkpoint(format="autoround", label="", scheme="nvfp4", bits=4, group_size=16, sym=True),
     "GGUF": Checkpoint(format="gguf", label="", scheme="Q4_K_M", bits=4),
     "BF16 safetensors": Checkpoint(format="safetensors", label="", scheme="bf16", bits=16),
 }

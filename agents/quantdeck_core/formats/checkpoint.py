@@ -48,6 +48,8 @@ class ModelShape(msgspec.Struct, frozen=True, kw_only=True):
     """What weights and KV cache depend on. None is 'the checkpoint does not say', unless another meaning is given.
 
     Attributes:
+        architecture: the first of `architectures`, or `general.architecture`.
+        text_architecture: of the language part of a multimodal model, where it names its own.
         vocab_size: tokens of the vocabulary.
         intermediate_size: feed-forward length: of one expert where there are experts, else of the whole layer.
         experts: routed experts of a layer; None for a dense model.
@@ -58,17 +60,18 @@ class ModelShape(msgspec.Struct, frozen=True, kw_only=True):
         attention_layers: layers that keep keys and values, or share another layer's; None: all. The others of a hybrid
             model (Mamba, linear attention, convolution) have a state of fixed size instead.
         shared_kv_layers: the last so many layers keep nothing: they use the cache of an earlier layer. None: no layer.
-        kv_heads_per_layer: where layers differ, one entry a layer; 0 for a layer without keys and values.
+        kv_heads_per_layer: where layers differ, one entry a layer; 0 for a layer without keys and values of its own.
         sliding_window: tokens that a sliding-window layer (or one with chunks) sees; None where every layer sees all.
         sliding_layers: of the layers with a cache of their own, how many are such; 0 where the engine ignores the
             window; None where the checkpoint does not say which.
-        sliding_per_layer: beside `kv_heads_per_layer`, and where both kinds of layers occur: which are such.
+        sliding_per_layer: beside `kv_heads_per_layer`, where there is a window: which are such.
         mla: multi-head latent attention: one compressed vector per token and layer instead of keys and values.
         kv_lora_rank: MLA: elements of that vector.
         qk_rope_head_dim: MLA: elements of the key's rotary part, stored beside it.
     """
 
     architecture: str | None = None
+    text_architecture: str | None = None
     layers: int | None = None
     hidden_size: int | None = None
     vocab_size: int | None = None

@@ -19,11 +19,10 @@ def read_compressed_tensors(config: Json) -> Quantization:
     groups = [group for group in section(config, "config_groups").values() if isinstance(group, dict)]
     weights = section(groups[0], "weights") if groups else {}
     activations = section(groups[0], "input_activations") if groups else {}
-    bits, floats = positive(weights, "num_bits"), text(weights, "type") == "float"
-    group_size = integer(weights, "group_size")
-    scheme, label = _scheme(bits, floats, positive(activations, "num_bits"), group_size)
+    bits, group_size = positive(weights, "num_bits"), integer(weights, "group_size")
+    scheme, label = _scheme(weights, activations)
     words = [label]
-    if group_size and group_size > 0 and scheme not in ("nvfp4", "mxfp4"):
+    if group_size and group_size > 0 and scheme not in ("nvfp4", "mxfp4", "mxfp8"):
         words.append(f"group {group_size}")
     actorder = weights.get("actorder")
     if actorder is True:
@@ -49,15 +48,18 @@ def read_compressed_tensors(config: Json) -> Quantization:
     )
 
 
-def _scheme(bits: int | None, floats: bool, activation_bits: int | None, group_size: int | None) -> tuple[str, str]:
+def _scheme(weights: Json, activations: Json) -> tuple[str, str]:
     """Name for the rules, and for people."""
+    bits, activation_bits = positive(weights, "num_bits"), positive(activations, "num_bits")
+    micro = integer(weights, "group_size") == 32  # the OCP microscaling formats share a scale among 32
     if bits is None:
         return "mixed", "of a kind that its configuration does not say"
-    if floats and bits == 4:
-        kind = "mxfp4" if group_size == 32 else "nvfp4"
-        return kind, kind.upper() + ("" if activation_bits else " weight-only")
-    if floats:
+    if text(weights, "type") == "float":
+        if bits == 4 or micro:
+            kind = f"{'mx' if micro else 'nv'}fp{bits}"
+            return kind, kind.upper() + ("" if activation_bits else " weight-only")
         return ("fp8", "FP8 W8A8") if activation_bits else ("fp8-weight-only", "FP8 weight-only")
     if activation_bits:
-        return f"w{bits}a{activation_bits}-int8", f"W{bits}A{activation_bits} INT8"
+        kind = "fp8" if text(activations, "type") == "float" else f"int{activation_bits}"
+        return f"w{bits}a{activation_bits}-{kind}", f"W{bits}A{activation_bits} {kind.upper()}"
     return f"w{bits}a16", f"W{bits}A16"

@@ -40,7 +40,8 @@ def read_shape(config: Json) -> ModelShape:
     layers = number_of_layers(body)
     experts, experts_used = read_experts(body)
     shape = ModelShape(
-        architecture=_architecture(config),
+        architecture=_first_architecture(config) or text(config, "model_type"),
+        text_architecture=None if body is config else _first_architecture(body),
         layers=layers,
         hidden_size=hidden,
         vocab_size=positive(body, "vocab_size") or positive(config, "vocab_size"),
@@ -83,11 +84,9 @@ def remote_code(config: Json) -> tuple[str, ...]:
     return tuple(shown(str(value)) for value in list(section(config, "auto_map").values())[:20])
 
 
-def _architecture(config: Json) -> str | None:
+def _first_architecture(config: Json) -> str | None:
     names = config.get("architectures")
-    if isinstance(names, list) and names and isinstance(names[0], str):
-        return shown(names[0])
-    return text(config, "model_type")
+    return shown(names[0]) if isinstance(names, list) and names and isinstance(names[0], str) else None
 
 
 def _kv_heads(body: Json, heads: int | None) -> int | None:

@@ -46,11 +46,13 @@ def count_layers(
     if kv_heads is not None and len(kv_heads) == len(kinds):
         heads = tuple(0 if kind == "none" else count for kind, count in zip(kinds, kv_heads, strict=True))
     differ = heads is not None and len(set(heads)) > 1
+    if heads is not None and shared:
+        heads = heads[:-shared] + (0,) * shared
     return Layers(
         attention_layers=cached if cached < len(kinds) else None,
         shared_kv_layers=shared,
         kv_heads_per_layer=heads if differ else None,
         sliding_window=window,
         sliding_layers=sliding if window else None,
-        sliding_per_layer=tuple(kind == "sliding" for kind in kinds) if differ and 0 < sliding < cached else None,
+        sliding_per_layer=tuple(kind == "sliding" for kind in kinds) if differ and window else None,
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from quantdeck_core.formats.fields import Json, integer, positive, text
+from quantdeck_core.formats.fields import Json, integer, positive, section, text
 from quantdeck_core.formats.quantization import Quantization
 
 
@@ -25,7 +25,7 @@ def read_modelopt(config: Json) -> Quantization:
         label=f"ModelOpt {name.replace('_', ' ').lower() if scheme == 'mixed_precision' else name}",
         scheme=scheme,
         bits=int(weight[1]) if weight else None,
-        group_size=integer(config, "group_size"),
+        group_size=integer(config, "group_size") or integer(_first_weights(config), "group_size"),
         packing=name,
         kv_cache_dtype=kv_cache_dtype(config.get("kv_cache_scheme") or config.get("kv_cache_quant_algo")),
     )
@@ -36,6 +36,12 @@ _MODELOPT_SCHEMES = {
     "NVFP4": "nvfp4", "W4A16_NVFP4": "nvfp4",
 }  # fmt: skip
 """`quant_algo` -> scheme, where another format has the same; the others keep their name in lower case."""
+
+
+def _first_weights(config: Json) -> Json:
+    """Of the first of `config_groups`, which ModelOpt writes into config.json."""
+    group = next(iter(section(config, "config_groups").values()), None)
+    return section(group, "weights") if isinstance(group, dict) else {}
 
 
 def kv_cache_dtype(scheme: object) -> str | None:

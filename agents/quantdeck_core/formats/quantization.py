@@ -33,7 +33,7 @@ class Quantization(msgspec.Struct, frozen=True, kw_only=True):
 def read_gptq(config: Json) -> Quantization:
     """GPTQ, by AutoGPTQ, GPTQModel, AutoRound or transformers."""
     bits, group = positive(config, "bits", "w_bit"), integer(config, "group_size", "q_group_size")
-    desc_act, sym, overrides = flag(config, "desc_act"), flag(config, "sym"), bool(section(config, "dynamic"))
+    desc_act, sym, overrides = flag(config, "desc_act"), flag(config, "sym"), _overrides(config)
     words = [
         _bits("GPTQ", bits),
         _group(group),
@@ -135,6 +135,11 @@ def read_nvfp4(_: Json) -> Quantization:
 
 def _bits(name: str, bits: int | None) -> str:
     return f"{name} {bits}-bit" if bits else name
+
+
+def _overrides(config: Json) -> bool:
+    """GPTQModel's `dynamic`: patterns of layers with other bits; `-:` before one leaves its layers unquantized."""
+    return any(not str(pattern).startswith("-:") for pattern in section(config, "dynamic"))
 
 
 def _group(size: int | None) -> str:

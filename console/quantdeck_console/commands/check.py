@@ -10,8 +10,10 @@ import msgspec
 from quantdeck_console.commands.common import emit, parser_for, wrapped
 from quantdeck_console.device_source import add_devices_option, load_devices
 from quantdeck_console.local_source import LocalSource
+from quantdeck_core.compat.architecture import parse_architectures, with_architecture
 from quantdeck_core.compat.judge import Verdict, judge, judge_all
 from quantdeck_core.compat.rules import parse_rules
+from quantdeck_core.compat.to_gguf import Conversion, to_gguf
 from quantdeck_core.errors import ExitCode
 from quantdeck_core.fleet.cells import NONE, count, plural, size
 from quantdeck_core.formats.checkpoint import Checkpoint
@@ -26,6 +28,7 @@ class Report(Checkpoint, frozen=True, kw_only=True):
     path: str
     gpu: str | None = None
     engines: tuple[Verdict, ...] = ()
+    to_gguf: Conversion
 
 
 def main(argv: list[str]) -> int:
@@ -40,13 +43,16 @@ def main(argv: list[str]) -> int:
     rules = parse_rules(data.text("compatibility"))
     device = load_devices(options.devices).named(options.gpu) if options.gpu is not None else None
     engine = rules.engine_named(options.engine) if options.engine is not None else None
+    known = parse_architectures(data.text("architectures"))
     found = detect(LocalSource(options.path))
     verdicts = judge_all(rules, found, device) if engine is None else (judge(rules, found, engine, device),)
+    verdicts = tuple(with_architecture(one, known, found, rules.engine_named(one.engine)) for one in verdicts)
     report = Report(
         **{name: getattr(found, name) for name in found.__struct_fields__},
         path=clean(str(options.path), one_line=True),
         gpu=device.name if device else None,
         engines=verdicts,
+        to_gguf=to_gguf(found, known),
     )
     emit(options.json, report, _lines(report))
     return ExitCode.NO if all(verdict.verdict == "refused" for verdict in verdicts) else ExitCode.DONE
@@ -64,6 +70,11 @@ def _lines(report: Report) -> Iterator[str]:
         yield from wrapped(f"{one.engine:<{width}}  {one.verdict:<7}  {one.reason} {one.consequence}", indent)
         if one.hint and one.verdict != "ok":
             yield from wrapped(f"{indent}next: {one.hint}", indent + "      ")
+    if report.format != "gguf":
+        yield ""
+        yield from wrapped(f"to GGUF  {report.to_gguf.verdict}: {report.to_gguf.reason}", indent)
+        for number, step in enumerate(report.to_gguf.steps, 1):
+            yield from wrapped(f"         {number}. {step}", "            ")
     if report.problems:
         yield ""
         yield "problems"

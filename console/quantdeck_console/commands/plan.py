@@ -11,6 +11,7 @@ from quantdeck_console.commands.common import emit, parser_for
 from quantdeck_console.device_source import add_devices_option, load_devices
 from quantdeck_console.plan_report import Report, report_lines
 from quantdeck_console.plan_request import Subject, parse_size, serving_of, site_of, subject_of
+from quantdeck_core.compat.architecture import parse_architectures, with_architecture
 from quantdeck_core.compat.judge import judge
 from quantdeck_core.compat.rules import parse_rules
 from quantdeck_core.errors import ExitCode
@@ -73,7 +74,9 @@ def _report(subject: Subject, serving: Serving, site: Site | None, devices: Devi
 def _refusals(checkpoint: Checkpoint, engine: str, site: Site | None) -> Iterator[Problem]:
     """Why the engine would not load it, however much memory there is."""
     rules = parse_rules(data.text("compatibility"))
-    verdict = judge(rules, checkpoint, rules.engine_named(engine), site.device if site else None)
+    one = rules.engine_named(engine)
+    verdict = judge(rules, checkpoint, one, site.device if site else None)
+    verdict = with_architecture(verdict, parse_architectures(data.text("architectures")), checkpoint, one)
     if verdict.verdict == "refused":
         yield Problem(code="refused", detail=f"{engine}: {verdict.reason}", hint=verdict.hint, blocks=True)
 

@@ -1,0 +1,112 @@
+"""Whether an engine knows the architecture: a model may be in the right format and still be unknown to a build."""
+
+from __future__ import annotations
+
+import msgspec
+
+from quantdeck_core.compat.judge import Verdict
+from quantdeck_core.compat.rules import Engine
+from quantdeck_core.formats.checkpoint import Checkpoint
+from quantdeck_core.profile.toml_text import decode_toml
+
+
+class VllmModels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """vLLM's registry.
+
+    Attributes:
+        transformers: its version.
+        native: implemented in vLLM.
+        through_transformers: run through transformers' implementation.
+        removed: architecture -> last version with it.
+        plugins: architecture -> address of a plugin that has it.
+    """
+
+    version: str
+    transformers: str
+    native: frozenset[str]
+    through_transformers: frozenset[str]
+    removed: dict[str, str]
+    plugins: dict[str, str]
+
+
+class LlamaCppModels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What llama.cpp loads, and what its converter reads.
+
+    Attributes:
+        gguf: names in `general.architecture`.
+        converted: names in `architectures` of config.json.
+    """
+
+    version: str
+    gguf: frozenset[str]
+    converted: frozenset[str]
+
+
+class Architectures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Names that engines know, at the versions that the table was made from."""
+
+    vllm: VllmModels
+    llamacpp: LlamaCppModels
+
+
+def parse_architectures(toml: str) -> Architectures:
+    """The table from TOML.
+
+    Raises:
+        TomlError: it is not TOML, or a field is unknown or missing.
+    """
+    return decode_toml(toml, Architectures, "architectures.toml")
+
+
+def with_architecture(verdict: Verdict, known: Architectures, checkpoint: Checkpoint, engine: Engine) -> Verdict:
+    """The verdict on the format, unless the engine does not know the architecture.
+
+    Engines that the table says nothing about keep their verdict, and so do checkpoints that name no architecture.
+    """
+    name = checkpoint.architecture
+    if verdict.verdict == "refused" or name is None:
+        return verdict
+    if "llama.cpp" in engine.groups and checkpoint.format == "gguf" and name not in known.llamacpp.gguf:
+        return Verdict(
+            engine=engine.name,
+            verdict="refused",
+            reason=f"llama.cpp {known.llamacpp.version} knows no architecture {name!r}.",
+            consequence="It ends while loading: `unknown model architecture`.",
+            hint=f"The file may be newer than the build: update {engine.title}, or compare the file with its source.",
+        )
+    if engine.name in ("vllm", "vllm-cpu") and checkpoint.format != "gguf":
+        return _on_vllm(verdict, known.vllm, checkpoint, name)
+    return verdict
+
+
+def _on_vllm(verdict: Verdict, models: VllmModels, checkpoint: Checkpoint, name: str) -> Verdict:
+    """As vLLM resolves a name: its own model, transformers', a plugin's; code of the checkpoint only if allowed."""
+    if name in models.native:
+        return verdict
+    if name in models.through_transformers:
+        said = f"vLLM {models.version} has no {name} of its own and runs that of transformers."
+        return msgspec.structs.replace(verdict, consequence=" ".join(filter(None, (verdict.consequence, said))))
+    reason = f"vLLM {models.version} knows no architecture {name!r}"
+    if plugin := models.plugins.get(name):
+        return Verdict(
+            engine=verdict.engine,
+            verdict="plugin",
+            reason=f"{reason} without a plugin.",
+            hint=f"Install the plugin: {plugin}",
+        )
+    if version := models.removed.get(name):
+        return Verdict(
+            engine=verdict.engine,
+            verdict="refused",
+            reason=f"{reason} any more; {version} was the last with it.",
+            hint=f"Serve it with vLLM {version}, or convert it to GGUF for llama.cpp.",
+        )
+    own = "Its code is in the checkpoint: read it, and allow it with `--trust-remote-code` if you trust it."
+    return Verdict(
+        engine=verdict.engine,
+        verdict="refused",
+        reason=f"{reason}, and transformers {models.transformers} has none that vLLM can run.",
+        hint=own
+        if checkpoint.remote_code
+        else "Look whether a newer vLLM has it; or convert it to GGUF for llama.cpp.",
+    )
