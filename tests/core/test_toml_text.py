@@ -2,7 +2,6 @@ import pytest
 
 from quantdeck_core.errors import ExitCode
 from quantdeck_core.profile.schema import Profile
-from quantdeck_core.profile.serve import Serve
 from quantdeck_core.profile.toml_text import TomlError, decode_toml, locate
 
 GOOD = 'name = "a"\nmodel = "m.gguf"\n'
@@ -33,7 +32,7 @@ def test_complaints_name_the_place(text: str, place: str, words: str) -> None:
 
 def test_a_good_profile_has_the_defaults() -> None:
     profile = decode_toml(GOOD, Profile, "p.toml")
-    assert (profile.engine, profile.serve, profile.warmup.prompts) == ("xllamacpp", Serve(), 3)
+    assert (profile.engine, profile.served_name, profile.warmup.prompts) == ("xllamacpp", "assistant", 3)
 
 
 def test_a_key_that_is_not_written_is_located_at_its_table() -> None:
