@@ -72,7 +72,7 @@ def test_llama_cpp_python_is_not_led_astray_by_variables() -> None:
     }
     kept = made.environment(around)
     assert kept == {
-        "PATH": "/bin", "HOSTNAME": "h", "HF_HUB_OFFLINE": "1", "HOST": "127.0.0.1", "PORT": "9001", "CONFIG_FILE": "",
+        "PATH": "/bin", "HOSTNAME": "h", "HF_HUB_OFFLINE": "1", "HOST": "127.0.0.1", "PORT": "9001",
     }  # fmt: skip
 
 

