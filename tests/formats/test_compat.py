@@ -107,17 +107,20 @@ def test_every_rule_can_be_the_first_that_fits() -> None:
         Checkpoint(format="awq", label="", bits=8),
         Checkpoint(format="compressed-tensors", label="", scheme="fp8-weight-only"),
         Checkpoint(format="gguf", label=""),
+        Checkpoint(format="gguf", label="", scheme="Q8_0"),
+        *(Checkpoint(format="gguf", label="", tensor_bytes={kind: 1}) for kind in ("MXFP4", "NVFP4", "Q1_0", "Q2_0")),
         Checkpoint(format="fp8", label="", scheme="fp8"),
         Checkpoint(format="compressed-tensors", label="", scheme="w2a2"),
         Checkpoint(format="modelopt", label="", scheme="mixed_precision"),
     ]
-    gpus = (None, *DEVICES, msgspec.structs.replace(DEVICES.named("t4"), name="p100", sm=60))
-    applied = set()
-    for checkpoint in (*CASES.values(), *more):
-        for gpu in gpus:
-            for engine in RULES.engine:
-                applied.add(next((i for i, r in enumerate(RULES.rule) if fits(r, checkpoint, engine, gpu)), None))
-    assert set(range(len(RULES.rule))) - applied == set()
+    engines = [msgspec.structs.replace(one, version=one.version and "0.0.1") for one in RULES.engine] + [*RULES.engine]
+    for rules in (RULES.platform, RULES.rule):
+        applied = set()
+        for checkpoint in (*CASES.values(), *more):
+            for gpu in (None, *DEVICES):
+                for engine in engines:
+                    applied.add(next((i for i, r in enumerate(rules) if fits(r, checkpoint, engine, gpu)), None))
+        assert set(range(len(rules))) - applied == set()
 
 
 def test_engines_in_any_case() -> None:

@@ -154,7 +154,7 @@ def test_a_model_too_large_for_one_gpu_is_told_to_divide_or_to_quantize(tmp_path
     found = changes(
         functools.partial(plan, given=GIVEN), checkpoint, Serving(engine="vllm"), at("a100-80gb"), tuple(DEVICES)
     )
-    assert [change.code for change in found] == ["weights-8-bit", "weights-4-bit", "more-gpus"]
+    assert [change.code for change in found] == ["weights-8-bit", "weights-4-bit", "more-gpus", "device"]
 
 
 def test_what_idle_gpus_do_not_solve_alone_is_tried_on_all_of_them(tmp_path: Path) -> None:
@@ -166,6 +166,7 @@ def test_what_idle_gpus_do_not_solve_alone_is_tried_on_all_of_them(tmp_path: Pat
         "idle-gpus+weights-8-bit",
         "idle-gpus+weights-4-bit",
         "more-gpus",
+        "device",
     ]
     assert found[0].options == ("--tp", "4")
 

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import pynvml
 
 from quantdeck_core.protocol.host import GpuSample
+
+
+class Memory(NamedTuple):
+    """Bytes."""
+
+    used: int
+    total: int
 
 
 class Gpus:
@@ -27,28 +34,46 @@ class Gpus:
         if not self._handles and not self.note:
             self.note = "no GPU: the driver lists none"
 
-    def sample(self) -> tuple[GpuSample, ...]:
-        """One reading of each GPU; one that fell off the bus is left out."""
-        samples = (_sample(index, handle) for index, handle in enumerate(self._handles))
+    def sample(self, ram: Memory) -> tuple[GpuSample, ...]:
+        """One reading of each GPU; one that fell off the bus is left out.
+
+        Args:
+            ram: of the machine, which GPUs without memory of their own use.
+        """
+        samples = (_sample(index, handle, ram) for index, handle in enumerate(self._handles))
         return tuple(sample for sample in samples if sample)
 
 
-def _sample(index: int, handle: Any) -> GpuSample | None:
-    memory = _ask(pynvml.nvmlDeviceGetMemoryInfo, handle)
+def _sample(index: int, handle: Any, ram: Memory) -> GpuSample | None:
+    memory = _memory(handle, ram)
     if memory is None:
         return None
+    capability = _ask(pynvml.nvmlDeviceGetCudaComputeCapability, handle)
     utilization = _ask(pynvml.nvmlDeviceGetUtilizationRates, handle)
     temperature = _ask(pynvml.nvmlDeviceGetTemperature, handle, pynvml.NVML_TEMPERATURE_GPU)
     power_mw = _ask(pynvml.nvmlDeviceGetPowerUsage, handle)
     return GpuSample(
         index=index,
         name=str(_ask(pynvml.nvmlDeviceGetName, handle) or "unknown"),
-        memory_used_bytes=int(memory.used),
-        memory_total_bytes=int(memory.total),
+        memory_used_bytes=memory.used,
+        memory_total_bytes=memory.total,
         utilization_percent=None if utilization is None else int(utilization.gpu),
         temperature_c=None if temperature is None else int(temperature),
         power_w=None if power_mw is None else power_mw / 1000,
+        sm=None if capability is None else capability[0] * 10 + capability[1],
+        unified=memory is ram,
     )
+
+
+def _memory(handle: Any, ram: Memory) -> Memory | None:
+    """None where the GPU does not answer. NVML reads no memory of GB10 and Jetson: they use the machine's."""
+    try:
+        reading = pynvml.nvmlDeviceGetMemoryInfo(handle)
+    except pynvml.NVMLError_NotSupported:
+        return ram
+    except pynvml.NVMLError:
+        return None
+    return Memory(used=int(reading.used), total=int(reading.total))
 
 
 def _ask(read: Callable[..., Any], *arguments: Any) -> Any:

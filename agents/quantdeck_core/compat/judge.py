@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from quantdeck_core.compat.rules import Answer, Engine, Rule, Rules
+from quantdeck_core.engines.version import version_key
 from quantdeck_core.formats.checkpoint import Checkpoint
 from quantdeck_core.hardware.device import Device
 
@@ -18,6 +21,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         reason: why.
         consequence: what it means in use.
         hint: the next step.
+        version: of the engine; empty where no rule depends on it.
+        gpu: the device that the verdict is for; None for any.
     """
 
     engine: str
@@ -25,32 +30,53 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     consequence: str = ""
     hint: str = ""
+    version: str = ""
+    gpu: str | None = None
+
+
+SEVERITY: dict[Answer, int] = {"ok": 0, "slow": 1, "plugin": 2, "refused": 3}
+"""From the best verdict to the worst."""
 
 
 def judge(rules: Rules, checkpoint: Checkpoint, engine: Engine, device: Device | None) -> Verdict:
-    """The first rule that fits; before any rule, a problem of the checkpoint that blocks every engine.
+    """A problem of the checkpoint that blocks every engine; else the stricter of what platform and format allow.
 
     Args:
-        device: None where no device was named; rules for weak devices do not count then.
+        engine: with the version that is asked about.
+        device: None where no device was named; conditions on devices do not hold then.
     """
     for problem in checkpoint.problems:
         if problem.blocks:
-            return Verdict(engine=engine.name, verdict="refused", reason=problem.detail, hint=problem.hint)
-    for rule in rules.rule:
-        if fits(rule, checkpoint, engine, device):
-            return Verdict(
-                engine=engine.name,
-                verdict=rule.verdict,
-                reason=rule.reason,
-                consequence=rule.consequence,
-                hint=rule.hint,
-            )
-    return Verdict(
-        engine=engine.name,
-        verdict="refused",
-        reason=f"No rule says that {engine.title} serves {checkpoint.label}.",
-        hint="Where you know better, add a rule to the compatibility table.",
+            return _verdict(engine, device, "refused", problem.detail, hint=problem.hint)
+    platform = next((rule for rule in rules.platform if fits(rule, checkpoint, engine, device)), None)
+    rule = next((rule for rule in rules.rule if fits(rule, checkpoint, engine, device)), None)
+    if platform and (platform.verdict == "refused" or rule is None):
+        return _of(platform, engine, device)
+    if rule is None:
+        return _verdict(
+            engine,
+            device,
+            "refused",
+            f"No rule says that {engine.title} serves {checkpoint.label}.",
+            hint="Where you know better, add a rule to the compatibility table.",
+        )
+    if platform is None or rule.verdict == "refused":
+        return _of(rule, engine, device)
+    strict = max(platform, rule, key=lambda one: SEVERITY[one.verdict])
+    return _verdict(
+        engine,
+        device,
+        strict.verdict,
+        f"{platform.reason} {rule.reason}",
+        " ".join(filter(None, (platform.consequence, rule.consequence))),
+        " ".join(filter(None, (platform.hint, rule.hint))),
     )
+
+
+def judge_any(rules: Rules, checkpoint: Checkpoint, engine: Engine, devices: Sequence[Device | None]) -> Verdict:
+    """The verdict on the device that suits best, of at least one."""
+    verdicts = [judge(rules, checkpoint, engine, device) for device in devices]
+    return min(verdicts, key=lambda verdict: SEVERITY[verdict.verdict])
 
 
 def judge_all(rules: Rules, checkpoint: Checkpoint, device: Device | None) -> tuple[Verdict, ...]:
@@ -60,9 +86,21 @@ def judge_all(rules: Rules, checkpoint: Checkpoint, device: Device | None) -> tu
 
 def fits(rule: Rule, checkpoint: Checkpoint, engine: Engine, device: Device | None) -> bool:
     """Whether all conditions of a rule hold."""
-    if not {engine.name, *engine.groups} & set(rule.engines):
-        return False
-    sm = None if device is None else device.sm
+    return (
+        bool({engine.name, *engine.groups} & set(rule.engines))
+        and _fits_version(rule, engine.version)
+        and _fits_checkpoint(rule, checkpoint)
+        and _fits_device(rule, device)
+    )
+
+
+def _fits_version(rule: Rule, version: str) -> bool:
+    return (not rule.since or version_key(version) >= version_key(rule.since)) and (
+        not rule.before or version_key(version) < version_key(rule.before)
+    )
+
+
+def _fits_checkpoint(rule: Rule, checkpoint: Checkpoint) -> bool:
     return (
         (not rule.formats or checkpoint.format in rule.formats)
         and (not rule.schemes or checkpoint.scheme in rule.schemes)
@@ -71,6 +109,37 @@ def fits(rule: Rule, checkpoint: Checkpoint, engine: Engine, device: Device | No
         and rule.grouped in (None, checkpoint.group_size not in (None, -1))
         and rule.sym in (None, checkpoint.sym is not False)
         and (not rule.actorder or checkpoint.actorder in rule.actorder)
-        and (rule.below_sm is None or (sm is not None and sm < rule.below_sm))
-        and rule.cpu in (None, device is not None and device.kind == "cpu")
+        and (not rule.tensor_types or not checkpoint.tensor_bytes.keys().isdisjoint(rule.tensor_types))
+    )
+
+
+def _fits_device(rule: Rule, device: Device | None) -> bool:
+    if device is None:
+        named = rule.sm or rule.below_sm is not None or rule.cpu or rule.kinds or rule.vendors or rule.devices
+        return not named
+    return (
+        (not rule.sm or device.sm in rule.sm)
+        and (rule.below_sm is None or (device.vendor in ("nvidia", "any") and device.sm < rule.below_sm))
+        and rule.cpu in (None, device.kind == "cpu")
+        and (not rule.kinds or device.kind in rule.kinds)
+        and (not rule.vendors or device.vendor in rule.vendors)
+        and (not rule.devices or device.name in rule.devices)
+    )
+
+
+def _of(rule: Rule, engine: Engine, device: Device | None) -> Verdict:
+    return _verdict(engine, device, rule.verdict, rule.reason, rule.consequence, rule.hint)
+
+
+def _verdict(
+    engine: Engine, device: Device | None, verdict: Answer, reason: str, consequence: str = "", hint: str = ""
+) -> Verdict:
+    return Verdict(
+        engine=engine.name,
+        verdict=verdict,
+        reason=reason,
+        consequence=consequence,
+        hint=hint,
+        version=engine.version,
+        gpu=device.name if device else None,
     )

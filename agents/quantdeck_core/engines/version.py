@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 from quantdeck_core.errors import InputError
@@ -9,6 +10,7 @@ from quantdeck_core.errors import InputError
 _VERSION = re.compile(r"^[vb]?(\d{1,9}(?:\.\d{1,9}){0,4})(?:[+.a-z-][0-9A-Za-z.+-]*)?$")
 
 
+@functools.lru_cache(1024)
 def version_key(text: str) -> tuple[int, ...]:
     """What two versions are compared by; what follows the numbers (`+cpu`, `rc1`, `.post1`) does not count.
 

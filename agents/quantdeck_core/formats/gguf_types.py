@@ -1,7 +1,7 @@
 """Tensor types and file types of GGUF.
 
 Source: llama.cpp `ggml/include/ggml.h`, `ggml/src/ggml-common.h` (block layouts) and `include/llama.h` (file types). A
-test holds both tables against the PyPI package `gguf`.
+test holds both tables against the PyPI package `gguf`, which does not know Q2_0 yet.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ TENSOR_TYPES = {
     39: TensorType("MXFP4", 32, 17, 4),
     40: TensorType("NVFP4", 64, 36, 4),
     41: TensorType("Q1_0", 128, 18, 1),
+    42: TensorType("Q2_0", 64, 18, 2),
 }
 """ggml's number -> type. 4, 5, 31 to 33 and 36 to 38 were removed from ggml."""
 
@@ -61,6 +62,6 @@ FILE_TYPES = {
     13: "Q3_K_L", 14: "Q4_K_S", 15: "Q4_K_M", 16: "Q5_K_S", 17: "Q5_K_M", 18: "Q6_K", 19: "IQ2_XXS", 20: "IQ2_XS",
     21: "Q2_K_S", 22: "IQ3_XS", 23: "IQ3_XXS", 24: "IQ1_S", 25: "IQ4_NL", 26: "IQ3_S", 27: "IQ3_M", 28: "IQ2_S",
     29: "IQ2_M", 30: "IQ4_XS", 31: "IQ1_M", 32: "BF16", 36: "TQ1_0", 37: "TQ2_0", 38: "MXFP4_MOE", 39: "NVFP4",
-    40: "Q1_0",
+    40: "Q1_0", 41: "Q2_0",
 }  # fmt: skip
 """`general.file_type` -> llama-quantize's name of the mix. A summary by whoever wrote the file, not a fact about it."""

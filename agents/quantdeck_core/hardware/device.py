@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
@@ -15,6 +16,7 @@ from quantdeck_core.profile.toml_text import decode_toml
 Kind = Literal["gpu", "edge", "apple", "cpu"]
 Vendor = Literal["nvidia", "amd", "intel", "apple", "raspberry-pi", "any"]
 Link = Literal["nvlink", "xgmi", "pcie", "none"]
+MemoryFrom = Literal["driver", "kernel", "nominal"]
 Amount = Annotated[float, Meta(ge=0)]
 
 
@@ -27,10 +29,14 @@ class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         sm: compute capability without its point (89 for 8.9); 0 where there is no CUDA.
         memory_gb: nominal, in 10^9 bytes, as sold. 0: not a property of the device (a machine without a GPU).
         memory_mib: MiB in all as the driver reports them (NVML's total), which is what engines divide. 0 as above.
+        memory_from: what `memory_mib` is: ``driver``: a driver's reading; ``kernel``: a machine's ``MemTotal``, where
+            CPU and GPU share the memory; ``nominal``: what is sold, taken as GiB: no reading of it is known.
         bandwidth_gb_s: of its memory, 10^9 bytes a second. 0 where it depends on the machine.
         link: how several of them are joined in usual machines.
         link_gb_s: of one device to the others, both directions together, 10^9 bytes a second.
         aliases: other names, e.g. as NVML says it.
+        board: how the device tree's model begins (`/proc/device-tree/model`), where it is a board. Boards that differ
+            in memory alone share it.
         source: where the figures were read.
     """
 
@@ -41,10 +47,12 @@ class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     sm: Annotated[int, Meta(ge=0, le=999)] = 0
     memory_gb: Amount
     memory_mib: Annotated[int, Meta(ge=0)]
+    memory_from: MemoryFrom = "nominal"
     bandwidth_gb_s: Amount = 0
     link: Link = "none"
     link_gb_s: Amount = 0
     aliases: tuple[str, ...] = ()
+    board: str = ""
     source: str = ""
 
     @property
@@ -74,15 +82,20 @@ class Devices:
     def __iter__(self) -> Iterator[Device]:
         return iter(self._by_name.values())
 
+    def find(self, name: str) -> Device | None:
+        """A device by its name or an alias of it, in any case; None where there is none."""
+        key = name.strip().lower()
+        return self._by_name.get(key) or self._by_alias.get(key)
+
     def named(self, name: str) -> Device:
         """A device.
 
         Raises:
             NotFoundError: there is none of this name.
         """
-        key = name.strip().lower()
-        found = self._by_name.get(key) or self._by_alias.get(key)
+        found = self.find(name)
         if found is None:
+            key = name.strip().lower()
             close = difflib.get_close_matches(key, [*self._by_name, *self._by_alias], 3)
             guess = f"Did you mean {', '.join(close)}? " if close else ""
             raise NotFoundError(
@@ -97,10 +110,10 @@ def parse_devices(toml: str, source: str) -> DeviceTable:
 
     Raises:
         TomlError: with file, line and column.
-        InputError: two devices share a name.
+        InputError: two devices share a name or an alias.
     """
     table = decode_toml(toml, DeviceTable, source)
-    names = [device.name for device in table.device]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    names = Counter(name for device in table.device for name in {device.name, *map(str.lower, device.aliases)})
+    if twice := [name for name, times in names.items() if times > 1]:
         raise InputError(f"{source}: two devices are called {twice[0]!r}.", "Rename one of them.")
     return table

@@ -25,7 +25,12 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GpuSample(msgspec.Struct, frozen=True, kw_only=True):
-    """One GPU as NVML reports it; None where the driver does not say."""
+    """One GPU as NVML reports it; None where the driver does not say.
+
+    Attributes:
+        sm: compute capability without its point (89 for 8.9).
+        unified: it has no memory of its own; the figures are those of the machine's RAM.
+    """
 
     index: int
     name: str
@@ -34,6 +39,8 @@ class GpuSample(msgspec.Struct, frozen=True, kw_only=True):
     utilization_percent: int | None = None
     temperature_c: int | None = None
     power_w: float | None = None
+    sm: int | None = None
+    unified: bool = False
 
 
 class HostSample(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +48,7 @@ class HostSample(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         t: UNIX time, seconds.
+        board: what the device tree calls the machine, e.g. `Raspberry Pi 5 Model B Rev 1.1`; empty where there is none.
         gpu_note: empty, or why there are no GPUs here, e.g. `no GPU: NVML library not found`.
     """
 
@@ -53,6 +61,7 @@ class HostSample(msgspec.Struct, frozen=True, kw_only=True):
     disk_free_bytes: int
     gpus: tuple[GpuSample, ...] = ()
     gpu_note: str = ""
+    board: str = ""
 
 
 class GatewayView(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,60 +2,87 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
-from quantdeck_console.commands.common import emit, parser_for, wrapped
+from quantdeck_console.commands.common import ask, emit, host_named, parser_for, run_with_fleet, wrapped
 from quantdeck_console.device_source import add_devices_option, load_devices
+from quantdeck_console.link.fleet_file import Fleet
 from quantdeck_console.local_source import LocalSource
 from quantdeck_core.compat.architecture import parse_architectures, with_architecture
-from quantdeck_core.compat.judge import Verdict, judge, judge_all
+from quantdeck_core.compat.judge import Verdict, judge_any
 from quantdeck_core.compat.rules import parse_rules
 from quantdeck_core.compat.to_gguf import Conversion, to_gguf
 from quantdeck_core.errors import ExitCode
 from quantdeck_core.fleet.cells import NONE, count, plural, size
 from quantdeck_core.formats.checkpoint import Checkpoint
 from quantdeck_core.formats.detect import detect
+from quantdeck_core.hardware.device import Device, Devices
+from quantdeck_core.hardware.host import of_host
+from quantdeck_core.protocol.host import HostStatus
 from quantdeck_core.text import clean
 from quantdeck_profiles import data
 
 
 class Report(Checkpoint, frozen=True, kw_only=True):
-    """The checkpoint and the verdicts: what `--json` prints."""
+    """The checkpoint and the verdicts: what `--json` prints.
+
+    Attributes:
+        gpu: the device; of a host with several kinds of them, all.
+        host: whose devices these are.
+    """
 
     path: str
     gpu: str | None = None
+    host: str | None = None
     engines: tuple[Verdict, ...] = ()
     to_gguf: Conversion
 
 
 def main(argv: list[str]) -> int:
     """Read headers, apply the rules; 0 when an engine (or the one that was asked for) does not refuse."""
-    parser = parser_for("check", "What a checkpoint is and which engines can serve it, from its headers.", fleet=False)
+    parser = parser_for("check", "What a checkpoint is and which engines can serve it, from its headers.")
     parser.add_argument("path", type=Path, help="a GGUF file, or the folder with config.json and safetensors")
-    parser.add_argument("--engine", help="only this engine decides, e.g. vllm, llama-server")
-    parser.add_argument("--gpu", help="on this device, e.g. a100-80gb, t4, cpu")
+    parser.add_argument("--engine", help="only this engine decides, e.g. vllm, vllm@0.23.0, llama-server@b6096")
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument("--gpu", help="on this device, e.g. a100-80gb, t4, cpu")
+    place.add_argument("--host", help="on the hardware of this host of the fleet")
     add_devices_option(parser)
     options = parser.parse_args(argv)
 
     rules = parse_rules(data.text("compatibility"))
-    device = load_devices(options.devices).named(options.gpu) if options.gpu is not None else None
-    engine = rules.engine_named(options.engine) if options.engine is not None else None
-    known = parse_architectures(data.text("architectures"))
+    engines = rules.engine if options.engine is None else (rules.engine_named(options.engine),)
+    devices = _devices(options, load_devices(options.devices))
     found = detect(LocalSource(options.path))
-    verdicts = judge_all(rules, found, device) if engine is None else (judge(rules, found, engine, device),)
-    verdicts = tuple(with_architecture(one, known, found, rules.engine_named(one.engine)) for one in verdicts)
+    known = parse_architectures(data.text("architectures"))
+    judged = ((engine, judge_any(rules, found, engine, devices or (None,))) for engine in engines)
+    verdicts = tuple(with_architecture(verdict, known, found, engine) for engine, verdict in judged)
     report = Report(
         **{name: getattr(found, name) for name in found.__struct_fields__},
         path=clean(str(options.path), one_line=True),
-        gpu=device.name if device else None,
+        gpu=", ".join(device.name for device in devices) or None,
+        host=options.host,
         engines=verdicts,
         to_gguf=to_gguf(found, known),
     )
     emit(options.json, report, _lines(report))
     return ExitCode.NO if all(verdict.verdict == "refused" for verdict in verdicts) else ExitCode.DONE
+
+
+def _devices(options: argparse.Namespace, known: Devices) -> tuple[Device, ...]:
+    """What the options name; empty for any device."""
+    if options.gpu is not None:
+        return (known.named(options.gpu),)
+    if options.host is None:
+        return ()
+
+    async def status(fleet: Fleet) -> HostStatus:
+        return await ask(host_named(fleet, options.host), lambda client: client.status())
+
+    return tuple(one.device for one in of_host(run_with_fleet(options, status), known).devices)
 
 
 def _lines(report: Report) -> Iterator[str]:
@@ -64,7 +91,8 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"  {name:<13} {value}"
     yield ""
     width = max(len("engine"), *(len(verdict.engine) for verdict in report.engines))
-    yield f"{'engine':<{width}}  {'verdict':<7}  on {report.gpu or 'any device'}"
+    where = f"{report.host}: {report.gpu}" if report.host else report.gpu or "any device"
+    yield f"{'engine':<{width}}  {'verdict':<7}  on {where}"
     indent = " " * (width + 11)
     for one in report.engines:
         yield from wrapped(f"{one.engine:<{width}}  {one.verdict:<7}  {one.reason} {one.consequence}", indent)
