@@ -70,6 +70,11 @@ def test_the_stricter_answer_keeps_what_both_say() -> None:
     assert "Served from" in found.reason
 
 
+def test_what_no_rule_serves_is_refused_on_special_devices_too() -> None:
+    odd = Checkpoint(format="compressed-tensors", label="compressed-tensors W2A2", scheme="w2a2")
+    assert "No rule says" in ask(odd, "vllm", "jetson-orin-64gb").reason
+
+
 def test_a_device_that_was_not_named_is_no_special_one() -> None:
     found = judge(RULES, CASES["AWQ 4-bit"], RULES.engine_named("vllm"), None)
     assert (found.verdict, found.gpu) == ("ok", None)

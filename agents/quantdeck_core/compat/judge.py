@@ -50,7 +50,7 @@ def judge(rules: Rules, checkpoint: Checkpoint, engine: Engine, device: Device |
             return _verdict(engine, device, "refused", problem.detail, hint=problem.hint)
     platform = next((rule for rule in rules.platform if fits(rule, checkpoint, engine, device)), None)
     rule = next((rule for rule in rules.rule if fits(rule, checkpoint, engine, device)), None)
-    if platform and (platform.verdict == "refused" or rule is None):
+    if platform and platform.verdict == "refused":
         return _of(platform, engine, device)
     if rule is None:
         return _verdict(
