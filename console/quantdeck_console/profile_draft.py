@@ -27,6 +27,7 @@ from quantdeck_core.text import clean
 from quantdeck_profiles import data
 
 _PREFERRED = ("ok", "slow", "plugin")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
 class RefusedError(QuantdeckError):
@@ -90,6 +91,8 @@ def draft(path: Path, engine: EngineKind | None, name: str | None, device: Devic
     """
     found = detect(LocalSource(path))
     verdict, chosen = _choose(found, engine, device)
+    if name is not None and not _NAME.fullmatch(name):
+        raise InputError(f"{name!r} is no name of a profile.", "Use lower case, digits and . _ -, 63 at most.")
     model = str(path.resolve())
     toml = "\n".join(_toml(found, verdict, chosen, name or _name(path), model)) + "\n"
     profile = parse_profile(toml, "the new profile", flag_table())
@@ -112,7 +115,7 @@ def _choose(found: Checkpoint, engine: EngineKind | None, device: Device | None)
 
 def _name(path: Path) -> str:
     stem = path.resolve().name.removesuffix(".gguf").lower()
-    return re.sub(r"[^a-z0-9._-]+", "-", stem).strip("._-")[:63].rstrip("._-") or "model"
+    return re.sub(r"[^a-z0-9._-]+", "-", stem).strip("._-")[:63] or "model"
 
 
 def _toml(found: Checkpoint, verdict: Verdict, engine: EngineKind, name: str, model: str) -> Iterator[str]:
