@@ -94,5 +94,5 @@ def test_contexts_are_rounded_as_llamacpp_does(n_ctx: int, slots: int, unified: 
 def test_copies_of_windows_are_counted_apart() -> None:
     planned = plan(Load("", GEMMA3, Settings(n_ctx=16_384, n_parallel=2)))
     a_token = 10 * 4 * 256 * 2 * 2
-    assert planned.checkpoints == CHECKPOINTS * 2 * (1024 + 512) * a_token
+    assert planned.checkpoints == CHECKPOINTS * 2 * 1024 * a_token
     assert plan(Load("", GEMMA3, Settings(n_ctx=16_384, swa_full=True))).checkpoints == 0

@@ -98,7 +98,7 @@ def kv_cache(
         else:
             cells = context.cells if swa_full else context.window_cells(group.window)
             sliding += each * cells * context.streams
-            a_slot += 0 if swa_full else each * min(cells, group.window + context.ubatch)
+            a_slot += 0 if swa_full else each * min(cells, group.window)
     return LlamacppKv(full, sliding, a_slot)
 
 

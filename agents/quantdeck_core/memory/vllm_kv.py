@@ -1,9 +1,9 @@
 """vLLM's KV cache: how many tokens fit into the bytes that it has for it.
 
-Source: vLLM 0.32.0 `v1/core/kv_cache_utils.py` (groups, blocks, `get_kv_cache_capacity`) and `v1/kv_cache_interface.py`
-(pages). Held against the log of real loads in docs/memory-loads.md: the same token for token. Not covered: hybrid
-models with a recurrent state (Mamba), speculative decoding, decode context parallelism, and windows beside layers of
-several page sizes, for which vLLM may pack blocks more tightly.
+Source: vLLM 0.32.0 `v1/core/kv_cache_utils.py` (groups, blocks, `get_kv_cache_capacity`) and
+`v1/kv_cache_interface.py` (pages). Held against the log of real loads in docs/memory-loads.md: the same token for
+token. Not covered: models with a recurrent state (Mamba), speculative decoding, decode context parallelism, and windows
+beside layers of several page sizes, for which vLLM may pack blocks more tightly.
 """
 
 from __future__ import annotations

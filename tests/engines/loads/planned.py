@@ -10,11 +10,12 @@ from typing import Any
 from engines.loads.cases import Load
 from engines.loads.models import Model, tensors
 from engines.loads.vllm_cases import COMMON, SERVE, VllmLoad
-from quantdeck_core.fleet.cells import count, size
+from quantdeck_core.fleet.cells import count
 from quantdeck_core.formats.checkpoint import ModelShape
 from quantdeck_core.formats.gguf_header import GgufTensor
 from quantdeck_core.formats.gguf_repack import weights_on_cpu
 from quantdeck_core.formats.gguf_types import TENSOR_TYPES
+from quantdeck_core.memory.engine_log import MIB
 from quantdeck_core.memory.kv import KV_TYPES
 from quantdeck_core.memory.llamacpp import LlamacppMemory, memory_on_cpu
 from quantdeck_core.memory.llamacpp_kv import context_of
@@ -80,7 +81,7 @@ def cache_of(load: VllmLoad, in_flight: int) -> VllmCache:
 def llamacpp_table(loads: tuple[Load, ...]) -> str:
     """Planned and measured, a row a load."""
     lines = [
-        "| load | weights | KV cache | compute | total planned | resident | weights | KV | compute | total |",
+        "| load | weights | KV cache | compute | total | *resident* | weights | KV | compute | total |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     results = recorded("llamacpp")
@@ -94,7 +95,7 @@ def llamacpp_table(loads: tuple[Load, ...]) -> str:
             error(planned.total, resident),
         ]
         sizes = [planned.weights, planned.kv, planned.compute, planned.total, resident]
-        cells = [load.name, *(size(one) for one in sizes), *(f"{one:+.1%}".replace("%", " %") for one in errors)]
+        cells = [load.name, *(f"{one / MIB:.0f}" for one in sizes), *(_percent(one) for one in errors)]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -105,10 +106,15 @@ def vllm_table(loads: tuple[VllmLoad, ...], tokens: dict[str, int]) -> str:
     results = recorded("vllm")
     for load in loads:
         serve, log = SERVE | load.serve, results[load.name]["log"]
-        cells = [load.name, size(serve["kv_cache_memory_bytes"]), str(serve.get("block_size", 128))]
+        cells = [load.name, f"{count(serve['kv_cache_memory_bytes'])} B", str(serve.get("block_size", 128))]
         cells += [count(tokens[load.name]), count(log["kv_tokens"]), f"{log['max_concurrency']:.2f}"]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _percent(share: float) -> str:
+    tenths = round(share * 1000)
+    return f"{tenths / 10:+.1f} %" if tenths else "0.0 %"
 
 
 def error(planned: int, measured: int) -> float:
