@@ -62,6 +62,6 @@ def memory_on_cpu(
         kv=kv.total,
         compute=compute_buffer_bytes(shape, context, flash_attention=flash_attention, swa_full=swa_full),
         output=output_buffer_bytes(shape, context),
-        process=PROCESS_BYTES + vocabulary + work_buffer_bytes(shape, context),
+        process=PROCESS_BYTES + vocabulary + work_buffer_bytes(shape, context, flash_attention=flash_attention),
         checkpoints=kv.checkpoint * CHECKPOINTS * context.sequences,
     )

@@ -42,12 +42,14 @@ def output_buffer_bytes(shape: ModelShape, context: LlamacppContext) -> int:
     return context.sequences * (shape.vocab_size or 0) * _FLOAT
 
 
-def work_buffer_bytes(shape: ModelShape, context: LlamacppContext) -> int:
+def work_buffer_bytes(shape: ModelShape, context: LlamacppContext, *, flash_attention: bool = True) -> int:
     """The CPU's scratch memory, in no line of the log: one activation, converted for the widest product of matrices.
 
     `ggml_graph_plan` in `ggml/src/ggml-cpu/ggml-cpu.c`; 2 bytes an element for 16-bit weights, about 1.1 for others.
     """
-    widest = max(_wide(shape), shape.hidden_size or 0, (shape.heads or 0) * (shape.head_dim or 0))
+    heads = shape.heads or 0
+    scores = 0 if flash_attention else heads * context.cells
+    widest = max(_wide(shape), shape.hidden_size or 0, heads * (shape.head_dim or 0), scores)
     return widest * _batch(context) * _HALF
 
 
