@@ -78,8 +78,9 @@ def running(model: Path, settings: Settings, log: Path, llama_server: str | None
         process = subprocess.Popen(argv, stdout=out, stderr=subprocess.STDOUT)
     try:
         found = Process(process, f"http://127.0.0.1:{port}", log)
-        found.wait_ready()
-        yield found
+        with found.client:
+            found.wait_ready()
+            yield found
     finally:
         process.terminate()
         try:
