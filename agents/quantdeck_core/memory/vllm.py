@@ -25,17 +25,18 @@ def vllm_need(checkpoint: Checkpoint, serving: Serving, sequences: int, tokens: 
         ShapeUnknownError: the KV cache cannot be planned.
     """
     weights = -(-checkpoint.weights_bytes // serving.gpus)
+    on_cpu = serving.engine == "vllm-cpu"
     cache = VllmCache(
-        block_size=_CPU_BLOCK if serving.engine == "vllm-cpu" else _GPU_BLOCK,
+        block_size=_CPU_BLOCK if on_cpu else _GPU_BLOCK,
         kind=serving.kv,
         max_model_len=tokens,
-        # Asynchronous scheduling has two batches under way.
-        in_flight=2 * serving.max_num_batched_tokens,
+        # On a GPU scheduling is asynchronous: two batches are under way.
+        in_flight=(1 if on_cpu else 2) * serving.max_num_batched_tokens,
         tp=serving.tensor_parallel,
     )
     kv = -(-cache_bytes(checkpoint, sequences, cache) // serving.pipeline_parallel)
     scheduled = max(sequences, serving.max_num_seqs)
-    if serving.engine == "vllm-cpu":
+    if on_cpu:
         return Need(
             weights, kv, given.vllm_cpu.process_mib * MIB + activation_bytes(checkpoint, serving, scheduled, given)
         )
