@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo test check fix lock snapshots clean
+.PHONY: help demo test check fix fuzz lock snapshots clean
 
 help:
 	@echo "make demo              everything on this machine, in the console (ARGS=\"--headless --for 90s --json\")"
 	@echo "make test              the tests; under 3 minutes on 2 cores"
 	@echo "make check             ruff, mypy --strict, import contracts"
+	@echo "make fuzz              hostile checkpoints for a minute, guided by coverage (ARGS=\"--seconds 300\")"
 	@echo "make fix               let ruff format and mend what it can"
 	@echo "make snapshots         draw the screens under snapshots/ again"
 	@echo "make lock              resolve requirements/*.lock again (needs uv)"
@@ -30,6 +31,11 @@ check: $(VENV)/.dev
 fix: $(VENV)/.dev
 	@$(BIN)/ruff format agents console profiles tests
 	@$(BIN)/ruff check --fix agents console profiles tests
+
+fuzz: $(VENV)/.dev
+	@$(BIN)/python -m pip install --disable-pip-version-check --no-input --quiet --only-binary :all: \
+	  --require-hashes -r requirements/fuzz.lock || echo "No atheris for this machine: fuzzing without it." >&2
+	@PYTHONPATH=tests $(BIN)/python -m fuzz $(ARGS)
 
 snapshots: $(VENV)/.dev
 	@$(BIN)/pytest tests/console --snapshot-update
@@ -64,6 +70,8 @@ lock:
 	  --generate-hashes --upgrade --quiet --extra demo --group build -o requirements/demo.lock
 	uv pip compile pyproject.toml --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
 	  --generate-hashes --upgrade --quiet --extra demo --group dev -o requirements/dev.lock
+	uv pip compile --group pyproject.toml:fuzz --universal --python-version 3.11 --no-header --no-annotate \
+	  --no-emit-index-url --generate-hashes --upgrade --quiet -o requirements/fuzz.lock
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -12,6 +12,7 @@ from quantdeck_console.local_source import LocalSource
 from quantdeck_core.formats.checkpoint import Checkpoint
 from quantdeck_core.formats.detect import detect
 from quantdeck_core.formats.errors import GgufError
+from quantdeck_core.formats.gguf_cursor import Budget
 from quantdeck_core.formats.gguf_header import read_header
 from quantdeck_core.formats.gguf_types import FILE_TYPES, TENSOR_TYPES
 from support.checkpoints import MemorySource, gguf_bytes
@@ -147,7 +148,7 @@ def tensor(name: bytes, shape: tuple[int, ...], kind: int, offset: int = 0) -> b
 )
 def test_refusals(content: bytes, words: str) -> None:
     with pytest.raises(GgufError) as caught:
-        read_header(MemorySource({"m.gguf": content}), "m.gguf")
+        read_header(MemorySource({"m.gguf": content}), "m.gguf", Budget())
     assert words in caught.value.detail
     assert caught.value.hint
 

@@ -11,8 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fuzz.seeds import seeds
+from fuzz.target import run
 from quantdeck_core.errors import InputError
+from quantdeck_core.formats import hf_model
 from quantdeck_core.formats.detect import detect
+from quantdeck_core.formats.gguf_cursor import NUMBERS_LIMIT, Budget
+from quantdeck_core.formats.gguf_header import read_header
 from support.checkpoints import LLAMA, PLAIN, MemorySource, gguf_bytes, hf, safetensors
 
 Q8_0, F32 = gguf.GGMLQuantizationType.Q8_0, gguf.GGMLQuantizationType.F32
@@ -113,16 +118,16 @@ def test_fields_of_any_type(
 
 
 class EndlessSource:
-    """A file that claims a petabyte and holds the same bytes over and over after its beginning."""
+    """Files that claim a petabyte and hold the same bytes over and over after their beginning."""
 
-    def __init__(self, head: bytes, filler: bytes) -> None:
-        self.head, self.filler, self.taken = head, filler, 0
+    def __init__(self, head: bytes, filler: bytes, names: tuple[str, ...] = ("m.gguf",)) -> None:
+        self.head, self.filler, self.taken, self.names = head, filler, 0, names
 
     def files(self) -> dict[str, int]:
-        return {"m.gguf": 1 << 50}
+        return dict.fromkeys(self.names, 1 << 50)
 
     def read(self, name: str, offset: int, length: int) -> bytes:
-        assert name == "m.gguf"
+        assert name in self.names
         self.taken += length
         head = self.head[offset : offset + length]
         rest = length - len(head)
@@ -149,6 +154,70 @@ def test_a_petabyte_is_not_read(head: bytes, filler: bytes) -> None:
     with pytest.raises(InputError):
         detect(source)
     assert source.taken <= 130 << 20
+
+
+PARTS = tuple(f"m-{part:05}-of-01000.gguf" for part in range(1, 1001))
+KEYS = b"".join(struct.pack("<Q", 9) + b"k%08d" % i + struct.pack("<IB", 0, 1) for i in range(1000))
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(b"GGUF" + struct.pack("<IQQ", 3, 0, 1000) + KEYS, id="keys"),
+        pytest.param(HEAD + STRINGS, id="strings"),
+    ],
+)
+def test_a_thousand_parts_cost_no_more_than_one(head: bytes) -> None:
+    source = EndlessSource(head, b"\0", PARTS)
+    with pytest.raises(InputError):
+        detect(source)
+    assert source.taken <= 130 << 20
+
+
+def kept_arrays() -> bytes:
+    """2000 arrays of 4096 bytes, each short enough to be kept."""
+    keys = (struct.pack("<Q", 9) + b"k%08d" % i + struct.pack("<IIQ", 9, 0, 4096) + bytes(4096) for i in range(2000))
+    return b"GGUF" + struct.pack("<IQQ", 3, 0, 2000) + b"".join(keys)
+
+
+FLOODS = {
+    "values in config.json": {"config.json": b'{"a":[' + b"{}," * 600_000 + b"0]}"},
+    "names in the index": {
+        "config.json": json.dumps(LLAMA).encode(),
+        "model.safetensors.index.json": b'{"weight_map":{' + b",".join(b'"%d":"a"' % i for i in range(600_000)) + b"}}",
+    },
+    "dimensions": {
+        "model.safetensors": struct.pack("<Q", 8_000_049)
+        + b'{"a":{"dtype":"F16","shape":['
+        + b"0," * 4_000_000
+        + b'0],"data_offsets":0}}',
+    },
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_floods_are_refused_before_they_are_decoded(name: str) -> None:
+    with pytest.raises(InputError, match=r"more than \d+ (values|tensors)"):
+        detect(MemorySource({"model.safetensors": safetensors(), **FLOODS[name]}))
+
+
+def test_numbers_of_many_arrays_are_not_kept() -> None:
+    metadata = read_header(MemorySource({"m.gguf": kept_arrays()}), "m.gguf", Budget()).metadata
+    assert sum(len(value) for value in metadata.values() if isinstance(value, tuple)) <= NUMBERS_LIMIT
+
+
+def test_tensors_of_all_files_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hf_model, "TENSORS_LIMIT", 1000)
+    shards = {f"m{part}.safetensors": safetensors({f"t{i}": ("F16", (0,)) for i in range(300)}) for part in range(4)}
+    with pytest.raises(InputError, match="more than 1000 tensors"):
+        detect(MemorySource({"config.json": json.dumps(LLAMA).encode(), **shards}))
+
+
+def test_seeds_of_the_fuzzer_are_valid() -> None:
+    for name, data in seeds().items():
+        signature = run(data).signature
+        assert "Error" not in signature, (name, signature)
 
 
 def test_a_long_header_of_one_file_ends() -> None:

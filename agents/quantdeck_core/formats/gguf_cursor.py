@@ -7,15 +7,52 @@ import struct
 from quantdeck_core.formats.errors import DOWNLOAD_AGAIN, CheckpointError, GgufError
 from quantdeck_core.formats.source import Source
 
-WINDOW = 256 << 10
+WINDOW = 64 << 10
 """Bytes read at once."""
 READ_LIMIT = 128 << 20
-"""Bytes of header read from one file. The largest vocabularies make headers of about 20 MB."""
+"""Bytes of headers read from one model. The largest vocabularies make headers of about 20 MB."""
+STRINGS_LIMIT = 1 << 22
+"""Strings in all arrays of one model, so that time is bounded."""
+KEYS_LIMIT = 65_536
+"""Keys of one model. Only the first part of a split one has many."""
+TENSORS_LIMIT = 65_536
+"""Tensors of one model. The largest have about 3,000."""
 STRING_LIMIT = 16 << 20
 """Bytes of one string; chat templates have some ten thousand."""
 
 _U32 = struct.Struct("<I")
 _U64 = struct.Struct("<Q")
+NUMBERS_LIMIT = 1 << 18
+"""Numbers of arrays that are kept of one model: those behind are passed over."""
+
+
+class Budget:
+    """What reading one model may still cost, counted over all its parts: a thousand parts cost no more than one."""
+
+    def __init__(self) -> None:
+        self._left = {
+            "bytes": READ_LIMIT,
+            "array strings": STRINGS_LIMIT,
+            "keys": KEYS_LIMIT,
+            "tensors": TENSORS_LIMIT,
+            "kept numbers": NUMBERS_LIMIT,
+        }
+
+    def affords(self, what: str, amount: int) -> bool:
+        """Take if there is so much left."""
+        if self._left[what] < amount:
+            return False
+        self._left[what] -= amount
+        return True
+
+    def spend(self, what: str, amount: int, name: str) -> None:
+        """Take what the model must not go beyond.
+
+        Raises:
+            GgufError: there is not so much left.
+        """
+        if not self.affords(what, amount):
+            raise GgufError(f"With {name} the model's headers have more {what} than any model.", "Look at the file.")
 
 
 class Cursor:
@@ -26,14 +63,14 @@ class Cursor:
         size: bytes of the file.
     """
 
-    def __init__(self, source: Source, name: str) -> None:
+    def __init__(self, source: Source, name: str, budget: Budget) -> None:
         self.name = name
+        self.budget = budget
         self.size = source.files()[name]
         self.position = 0
         self._source = source
         self._window = b""
         self._window_at = 0
-        self._read = 0
 
     def take(self, length: int) -> bytes:
         """The next bytes.
@@ -107,9 +144,7 @@ class Cursor:
         if length > self.size - self.position:
             raise self.cut_short()
         wanted = min(max(length, WINDOW), self.size - self.position)
-        self._read += wanted
-        if self._read > READ_LIMIT:
-            raise GgufError(f"The header of {self.name} goes on past {READ_LIMIT} bytes.", "Look at what the file is.")
+        self.budget.spend("bytes", wanted, self.name)
         self._window = self._source.read(self.name, self.position, wanted)
         self._window_at = self.position
         if len(self._window) != wanted:

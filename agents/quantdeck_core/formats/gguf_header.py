@@ -12,7 +12,7 @@ import msgspec
 
 from quantdeck_core.formats.errors import DOWNLOAD_AGAIN, GgufError
 from quantdeck_core.formats.fields import shown
-from quantdeck_core.formats.gguf_cursor import STRING_LIMIT, Cursor
+from quantdeck_core.formats.gguf_cursor import KEYS_LIMIT, STRING_LIMIT, TENSORS_LIMIT, Budget, Cursor
 from quantdeck_core.formats.gguf_types import TENSOR_TYPES, TensorType
 from quantdeck_core.formats.source import Source
 
@@ -21,14 +21,10 @@ KEY_LIMIT = 65_535
 """Bytes of a key, by the specification."""
 NAME_LIMIT = 63
 """Bytes of a tensor's name (`GGML_MAX_NAME` without its terminator)."""
-COUNT_LIMIT = 65_536
-"""Keys, and tensors, of one file. The largest models have about 3,000 tensors."""
 ARRAY_LIMIT = 1 << 21
 """Strings of one array: eight times the largest vocabulary. Arrays of numbers are passed over without reading."""
-STRINGS_LIMIT = 1 << 22
-"""Strings of all arrays of one file, so that time is bounded."""
 KEPT_ARRAY = 4096
-"""Numbers of an array that are kept: one per layer, never a vocabulary."""
+"""Numbers of an array that is kept: one per layer, never a vocabulary."""
 KEPT_TEXT = 1024
 
 _STRING, _ARRAY = 8, 9
@@ -59,13 +55,16 @@ class GgufHeader(msgspec.Struct, frozen=True):
     tensors: tuple[GgufTensor, ...]
 
 
-def read_header(source: Source, name: str) -> GgufHeader:
+def read_header(source: Source, name: str, budget: Budget) -> GgufHeader:
     """The header of one file.
+
+    Args:
+        budget: shared by the parts of one model.
 
     Raises:
         GgufError: it is cut short, inconsistent, absurd, or of a version that is not 2 or 3.
     """
-    cursor = Cursor(source, name)
+    cursor = Cursor(source, name, budget)
     if cursor.take(4) != MAGIC:
         raise GgufError(f"{name} does not begin with 'GGUF'.", "Look at what the file is.")
     version = cursor.u32()
@@ -74,9 +73,10 @@ def read_header(source: Source, name: str) -> GgufHeader:
         what = "is big-endian" if swapped in (2, 3) else f"has GGUF version {version}; 2 and 3 are known"
         raise GgufError(f"{name} {what}.", "Convert the model again with a current convert_hf_to_gguf.py.")
     tensor_count, key_count = cursor.u64(), cursor.u64()
-    for what, count in (("tensors", tensor_count), ("keys", key_count)):
-        if count > COUNT_LIMIT:
+    for what, count, limit in (("tensors", tensor_count, TENSORS_LIMIT), ("keys", key_count, KEYS_LIMIT)):
+        if count > limit:
             raise GgufError(f"{name} says it has {count} {what}; no model has.", DOWNLOAD_AGAIN)
+        budget.spend(what, count, name)
     metadata = _metadata(cursor, key_count)
     alignment = metadata.get("general.alignment", 32)
     if not isinstance(alignment, int) or not 1 <= alignment <= 1 << 20 or alignment & (alignment - 1):
@@ -93,7 +93,6 @@ def read_header(source: Source, name: str) -> GgufHeader:
 
 def _metadata(cursor: Cursor, count: int) -> dict[str, Value]:
     metadata: dict[str, Value] = {}
-    strings = 0
     for _ in range(count):
         key = cursor.string(KEY_LIMIT, KEY_LIMIT)
         if not key or key in metadata:
@@ -102,8 +101,7 @@ def _metadata(cursor: Cursor, count: int) -> dict[str, Value]:
         kind = cursor.u32()
         if kind == _ARRAY:
             kind, length = cursor.u32(), cursor.u64()
-            strings += length if kind == _STRING else 0
-            metadata[key] = _array(cursor, key, kind, length, strings)
+            metadata[key] = _array(cursor, key, kind, length)
         else:
             metadata[key] = _scalar(cursor, key, kind)
     return metadata
@@ -119,11 +117,12 @@ def _scalar(cursor: Cursor, key: str, kind: int) -> Scalar:
     return value
 
 
-def _array(cursor: Cursor, key: str, kind: int, length: int, strings: int) -> tuple[Scalar, ...]:
+def _array(cursor: Cursor, key: str, kind: int, length: int) -> tuple[Scalar, ...]:
     """Short arrays of numbers; of everything else an empty tuple. Nested arrays are refused, as llama.cpp does."""
     if kind == _STRING:
-        if length > ARRAY_LIMIT or strings > STRINGS_LIMIT:
+        if length > ARRAY_LIMIT:
             raise GgufError(f"{shown(key)!r} of {cursor.name} has {length} strings; no model has.", DOWNLOAD_AGAIN)
+        cursor.budget.spend("array strings", length, cursor.name)
         cursor.skip_strings(length)
         return ()
     layout = _SCALARS.get(kind)
@@ -131,7 +130,7 @@ def _array(cursor: Cursor, key: str, kind: int, length: int, strings: int) -> tu
         what = "nests arrays" if kind == _ARRAY else f"has the unknown type {kind}"
         raise GgufError(f"The array {shown(key)!r} of {cursor.name} {what}.", DOWNLOAD_AGAIN)
     width = struct.calcsize(layout)
-    if length > KEPT_ARRAY:
+    if length > KEPT_ARRAY or not cursor.budget.affords("kept numbers", length):
         cursor.skip(length * width)
         return ()
     values = struct.unpack(f"<{length}{layout[1]}", cursor.take(length * width))

@@ -9,6 +9,7 @@ from typing import Literal
 from quantdeck_core.formats.checkpoint import Checkpoint, Problem, Provenance, shape_fields
 from quantdeck_core.formats.errors import DOWNLOAD_AGAIN
 from quantdeck_core.formats.fields import Json, integer, positive, shown, text
+from quantdeck_core.formats.gguf_cursor import Budget
 from quantdeck_core.formats.gguf_header import GgufHeader, read_header
 from quantdeck_core.formats.gguf_name import contradicts, dominant_type, quantization_name
 from quantdeck_core.formats.gguf_repack import CPUS, weights_on_cpu
@@ -30,7 +31,8 @@ def read_gguf(source: Source, name: str) -> Checkpoint:
         ConfigError: a number in the metadata is none.
     """
     names, problems = _parts(source, name)
-    headers = [read_header(source, part) for part in names]
+    budget = Budget()
+    headers = [read_header(source, part, budget) for part in names]
     first, tensors = headers[0], [tensor for header in headers for tensor in header.tensors]
     problems += _split_problems(headers, names)
     body: Json = first.metadata

@@ -20,6 +20,8 @@ INDEX = "model.safetensors.index.json"
 SHARDS_LIMIT = 4096
 HEADERS_LIMIT = 128 << 20
 """Bytes of all headers together; a checkpoint with 100,000 tensors has about 12 MB."""
+TENSORS_LIMIT = 1 << 19
+"""Tensors of all files together, so that time is bounded."""
 
 _BY_SUFFIX: dict[str, Quantization] = {
     ".qweight": Quantization(format="gptq", label="GPTQ or AWQ, undeclared"),
@@ -89,13 +91,16 @@ def _shards(source: Source, found: Collection[str]) -> tuple[Mapping[str, set[st
 
 
 def _count(source: Source, shards: Mapping[str, set[str]], census: Census) -> list[Problem]:
-    headers = 0
+    headers, count = 0, 0
     absent: list[str] = []
     for name, expected in shards.items():
         headers += int.from_bytes(source.read(name, 0, 8), "little")
         if len(shards) > 1 and headers > HEADERS_LIMIT:
             raise CheckpointError(f"The headers of all files have more than {HEADERS_LIMIT} bytes.", DOWNLOAD_AGAIN)
         tensors = read_tensors(source, name)
+        count += len(tensors)
+        if count > TENSORS_LIMIT:
+            raise CheckpointError(f"The files have more than {TENSORS_LIMIT} tensors; no model has.", DOWNLOAD_AGAIN)
         census.add(tensors)
         absent += sorted(expected - tensors.keys())[:1]
     if not absent:

@@ -93,10 +93,10 @@ def parse_tensors(header: bytes, data_size: int, name: str) -> dict[str, Tensor]
     Raises:
         SafetensorsError: as `read_tensors`.
     """
-    # Every key costs a colon, and a tensor has four: a flood is seen before it fills the memory.
-    if header.count(b":") > 5 * TENSORS_LIMIT:
+    # A tensor has four colons and, with up to nine dimensions, twelve commas: a flood is seen before it fills memory.
+    if header.count(b":") > 5 * TENSORS_LIMIT or header.count(b",") > 12 * TENSORS_LIMIT:
         raise SafetensorsError(
-            f"{name} has more than {TENSORS_LIMIT} tensors, or keys of another kind; no model has.",
+            f"{name} has more than {TENSORS_LIMIT} tensors, or values of another kind; no model has.",
             "Look at what the file is.",
         )
     try:

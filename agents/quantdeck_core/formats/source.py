@@ -10,6 +10,8 @@ from quantdeck_core.formats.errors import DOWNLOAD_AGAIN, CheckpointError, Confi
 
 JSON_LIMIT = 32 << 20
 """Bytes of the largest JSON file that is read (the index of a checkpoint with 100,000 tensors has about 8 MiB)."""
+VALUES_LIMIT = 1 << 19
+"""Values in one JSON file, so that memory is bounded too: each costs a comma or a bracket."""
 
 
 class Source(Protocol):
@@ -41,7 +43,7 @@ def read_exactly(source: Source, name: str, offset: int, length: int) -> bytes:
 
 
 def read_json(source: Source, name: str) -> dict[str, object]:
-    """A JSON object from a file of at most `JSON_LIMIT` bytes.
+    """A JSON object from a file of at most `JSON_LIMIT` bytes and `VALUES_LIMIT` values.
 
     The standard library's decoder, because `transformers` writes `Infinity` into some configurations and stricter
     decoders refuse it.
@@ -53,6 +55,8 @@ def read_json(source: Source, name: str) -> dict[str, object]:
     if size > JSON_LIMIT:
         raise ConfigError(f"{name} has {size} bytes; no configuration is that long.", "Look at what the file is.")
     data = source.read(name, 0, size)
+    if sum(map(data.count, (b",", b"{", b"["))) > VALUES_LIMIT:
+        raise ConfigError(f"{name} has more than {VALUES_LIMIT} values; no model needs so many.", "Look at the file.")
     try:
         body = json.loads(data)
     except RecursionError:
