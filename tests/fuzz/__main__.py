@@ -20,7 +20,7 @@ from pathlib import Path
 
 from fuzz.mutate import mutate
 from fuzz.seeds import seeds
-from fuzz.target import SECONDS_LIMIT, limit_memory, run
+from fuzz.target import SECONDS_LIMIT, run
 
 
 def main() -> int:
@@ -73,7 +73,6 @@ def _plain(seconds: float, save: Path, seed: int | None) -> int:
     pool = list(seeds().values())
     seen: set[str] = set()
     runs, most, longest = 0, 0, 0.0
-    limit_memory()
     signal.signal(signal.SIGALRM, _late)
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -63,8 +63,12 @@ class FuzzSource:
         length = max(0, min(length, claimed - offset))
         self.reads += 1
         self.bytes_read += length
-        head = content[offset : offset + length]
-        rest = length - len(head)
-        filler = content[-16:] or b"\0"
-        shift = max(0, offset - len(content)) % len(filler)
-        return head + (filler * (rest // len(filler) + 2))[shift : shift + rest] if rest else head
+        data = bytearray(content[offset : offset + length])
+        if rest := length - len(data):
+            filler = content[-16:] or b"\0"
+            shift = max(0, offset - len(content)) % len(filler)
+            turned = filler[shift:] + filler[:shift]
+            while len(data) < length:
+                data += turned * min(4096, rest // len(turned) + 1)
+            del data[length:]
+        return bytes(data)

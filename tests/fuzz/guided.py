@@ -10,7 +10,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["quantdeck_core"], enable_loader_override=False):
-    from fuzz.target import limit_memory, run
+    from fuzz.target import run
 
 from fuzz.mutate import mutate
 from fuzz.seeds import seeds
@@ -39,5 +39,4 @@ def change(data: bytes, limit: int, seed: int) -> bytes:
 
 if __name__ == "__main__":
     atheris.Setup([sys.argv[0], *sys.argv[2:]], one_input, custom_mutator=change)
-    limit_memory()
     atheris.Fuzz()

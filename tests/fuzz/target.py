@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import resource
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -28,6 +31,9 @@ _RULES = parse_rules(quantdeck_profiles.data.text("compatibility"))
 _KNOWN = parse_architectures(quantdeck_profiles.data.text("architectures"))
 
 
+_STATM = Path("/proc/self/statm")
+
+
 class Outcome(NamedTuple):
     """What one input did. `signature` is alike for inputs that went the same way, seen from outside."""
 
@@ -41,15 +47,17 @@ def run(data: bytes) -> Outcome:
 
     Raises:
         AssertionError: a bound does not hold.
-        Exception: anything that is no `InputError`.
+        MemoryError: it needs more than `MEMORY_LIMIT`.
+        Exception: anything else that is no `InputError`.
     """
     source = FuzzSource(decode(data))
     began = time.perf_counter()
     refusal: InputError | None = None
-    try:
-        found = detect(source)
-    except InputError as error:
-        refusal = error
+    with _limited_memory():
+        try:
+            found = detect(source)
+        except InputError as error:
+            refusal = error
     if refusal is not None:
         assert refusal.detail.isprintable(), f"control characters in {refusal.detail!r}"
         signature = f"{type(refusal).__name__}:{_line(refusal)}"
@@ -74,8 +82,13 @@ def _line(error: BaseException) -> int:
     return traceback.tb_lineno if traceback else 0
 
 
-def limit_memory() -> None:
-    """From here on the process gets `MEMORY_LIMIT` more; past that, Python raises MemoryError."""
-    with open("/proc/self/statm") as statm:
-        used = int(statm.read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY_LIMIT, resource.RLIM_INFINITY))
+@contextmanager
+def _limited_memory() -> Iterator[None]:
+    """In here the process gets `MEMORY_LIMIT` more; past that, Python raises MemoryError."""
+    used = int(_STATM.read_text("ascii").split()[0]) * resource.getpagesize()
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY_LIMIT, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
