@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +12,7 @@ import psutil
 
 import quantdeck_profiles
 from quantdeck_console.local_source import LocalSource
-from quantdeck_console.profile_source import load_profile
+from quantdeck_console.profile_source import load_profile, model_path
 from quantdeck_core.errors import InputError
 from quantdeck_core.formats.checkpoint import Checkpoint
 from quantdeck_core.formats.detect import detect
@@ -50,11 +49,10 @@ def subject_of(named: str, models: Path | None) -> Subject:
     if not is_profile:
         return Subject(named, detect(LocalSource(Path(named))), None)
     profile = load_profile(named)
-    root = models or Path(os.environ.get("QUANTDECK_MODELS", "."))
-    path = root / profile.model
+    path = model_path(profile, models)
     if not path.exists():
         raise InputError(
-            f"The profile {profile.name} serves {profile.model}, which is not below {root}.",
+            f"The profile {profile.name} serves {profile.model}, which is not below the models' folder: no {path}.",
             "Say where models are: --models FOLDER.",
         )
     return Subject(profile.name, detect(LocalSource(path)), profile)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from quantdeck_console.local_source import LocalSource
-from quantdeck_console.profile_source import flag_table
+from quantdeck_console.profile_source import flag_table, model_path
 from quantdeck_core.engines.argv import engine_command
 from quantdeck_core.engines.command import Command
 from quantdeck_core.engines.launch import Launch
@@ -55,7 +55,7 @@ def render(profile: Profile, version: str | None, model: Path | None, port: int 
         raise InputError(f"{profile.name} has no replica {replica}.", f"They are 0 to {serve.replicas - 1}.")
     if port is not None and not 1 <= port <= 65535:
         raise InputError(f"{port} is no port.", "A port is 1 to 65535.")
-    path = Path(profile.model) if model is None else model
+    path = model_path(profile) if model is None else model
     launch = Launch(
         model_path=str(path),
         port=port or (serve.port or ANY_PORT) + replica,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from functools import cache
 from pathlib import Path
 
@@ -53,6 +54,15 @@ def profile_text(name: str) -> tuple[str, str]:
 def flag_table() -> FlagTable:
     """What engines take on their command lines."""
     return parse_flags(data.text("engine-flags"))
+
+
+def model_path(profile: Profile, models: Path | None = None) -> Path:
+    """Where a profile's checkpoint lies on this machine, if it does.
+
+    Args:
+        models: folder below which profiles name their models; None for $QUANTDECK_MODELS, else the current one.
+    """
+    return (models or Path(os.environ.get("QUANTDECK_MODELS", "."))) / profile.model
 
 
 def load_profile(name: str, version: str | None = None) -> Profile:

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from quantdeck_console.local_source import LocalSource
+from quantdeck_console.profile_source import model_path
 from quantdeck_core.compat.judge import Verdict, judge
 from quantdeck_core.compat.rules import parse_rules
 from quantdeck_core.formats.checkpoint import Checkpoint
@@ -64,7 +65,7 @@ def validate(profile: Profile, model: Path | None, device: Device | None) -> Val
         NotFoundError: there is nothing at `model`.
         InputError: it is no checkpoint.
     """
-    path = Path(profile.model) if model is None else model
+    path = model_path(profile) if model is None else model
     if profile.engine == "external" or (model is None and not path.exists()):
         return Validation(profile=profile, path=str(path))
     found = detect(LocalSource(path))

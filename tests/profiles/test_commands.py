@@ -192,3 +192,10 @@ def test_new_refuses_what_the_engine_refuses(gptq: Path, tmp_path: Path) -> None
 def test_profiles_are_equal_after_json() -> None:
     for profile in BUILT_IN.values():
         assert msgspec.json.decode(msgspec.json.encode(profile), type=type(profile)) == profile
+
+
+def test_models_are_found_below_the_folder_that_is_named(run: Run, gptq: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUANTDECK_MODELS", str(gptq.parent))
+    (gptq.parent / "llama-2-7b-gptq").symlink_to(gptq)
+    assert "GPTQ 4-bit, group 128" in run("validate", "llama-2-7b-gptq-int4")
+    assert f"{gptq.parent}/llama-2-7b-gptq \\" in run("render", "llama-2-7b-gptq-int4")

@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("profile", help="name of a built-in profile, or a .toml file")
     for one in (check, rendering):
         one.add_argument("--engine-version", metavar="V", help="e.g. 0.32.0 (default: the newest that is known)")
-        one.add_argument("--model-path", type=Path, metavar="PATH", help="where the checkpoint lies (default: model)")
+        one.add_argument("--model-path", type=Path, metavar="PATH", help="where the checkpoint lies")
     rendering.add_argument("--port", type=int, metavar="N", help="default: the profile's, or 8000 where it says any")
     rendering.add_argument("--replica", type=int, default=0, metavar="I", help="which of its replicas, from 0")
     new.add_argument("path", type=Path, help="a GGUF file, or the folder with config.json and safetensors")
