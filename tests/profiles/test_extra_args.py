@@ -76,6 +76,8 @@ def test_the_version_counts() -> None:
     assert refusals("llama-server", "--mlock", version="b11549")
     assert not refusals("llama-server", "--load-mode=mmap+mlock", version="b11549")
     assert not refusals("vllm", "--calculate-kv-scales", version="0.24.0")
+    assert "any more" in refusals("vllm", "--disable-log-requests", version="0.32.0")
+    assert "any more" not in refusals("vllm", "--disable-log-requests", version="0.33.0")
     assert refusals("vllm", "--calculate-kv-scales")
 
 

@@ -5,21 +5,18 @@ import io
 import json
 import sys
 
-try:
-    from vllm.entrypoints.launchers.cli_args import make_arg_parser
-except ImportError:  # before 0.30
-    from vllm.entrypoints.openai.cli_args import make_arg_parser
-try:
-    from vllm.utils.argparse_utils import FlexibleArgumentParser
-except ImportError:
-    from vllm.utils import FlexibleArgumentParser
+from vllm.entrypoints.cli.serve import ServeSubcommand
+from vllm.utils.argparse_utils import FlexibleArgumentParser
+
+parser = FlexibleArgumentParser()
+ServeSubcommand().subparser_init(parser.add_subparsers())
 
 
 def parsed(argv: list[str]) -> dict[str, object]:
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            found = vars(make_arg_parser(FlexibleArgumentParser()).parse_args(argv))
+            found = vars(parser.parse_args(["serve", *argv]))
     except SystemExit:
         return {"error": said.getvalue()}
     return {name: value for name, value in found.items() if isinstance(value, bool | int | float | str | dict | list)}
