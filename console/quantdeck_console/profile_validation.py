@@ -54,10 +54,11 @@ class Validation(msgspec.Struct, frozen=True, kw_only=True):
         yield from (f"  refused: {problem}" for problem in self.problems)
 
 
-def validate(profile: Profile, model: Path | None, device: Device | None) -> Validation:
+def validate(profile: Profile, version: str | None, model: Path | None, device: Device | None) -> Validation:
     """Look at the checkpoint.
 
     Args:
+        version: of the engine; None for the one that the rules describe.
         model: where it is; None for the profile's own path, which need not exist here.
         device: None where none was named.
 
@@ -70,11 +71,12 @@ def validate(profile: Profile, model: Path | None, device: Device | None) -> Val
         return Validation(profile=profile, path=str(path))
     found = detect(LocalSource(path))
     rules = parse_rules(data.text("compatibility"))
+    engine = rules.engine_named(profile.engine if version is None else f"{profile.engine}@{version}")
     return Validation(
         profile=profile,
         path=str(path),
         checkpoint=found.label,
-        verdict=judge(rules, found, rules.engine_named(profile.engine), device),
+        verdict=judge(rules, found, engine, device),
         problems=tuple(_refusals(profile, found)),
     )
 

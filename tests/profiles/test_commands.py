@@ -199,3 +199,10 @@ def test_models_are_found_below_the_folder_that_is_named(run: Run, gptq: Path, m
     (gptq.parent / "llama-2-7b-gptq").symlink_to(gptq)
     assert "GPTQ 4-bit, group 128" in run("validate", "llama-2-7b-gptq-int4")
     assert f"{gptq.parent}/llama-2-7b-gptq \\" in run("render", "llama-2-7b-gptq-int4")
+
+
+def test_the_version_of_the_engine_decides_too(run: Run, tmp_path: Path) -> None:
+    folder = hf_on_disk(tmp_path / "nf4", hf(NF4))
+    named = ("validate", "llama-2-7b-nf4-dev", "--model-path", folder, "--json")
+    verdicts = [json.loads(run(*named, "--engine-version", v))["verdict"]["verdict"] for v in ("0.24.0", "0.33.0")]
+    assert verdicts[1] == "plugin" != verdicts[0]

@@ -80,7 +80,7 @@ def _show(options: argparse.Namespace) -> int:
 def _validate(options: argparse.Namespace) -> int:
     profile = load_profile(options.profile, options.engine_version)
     device = load_devices(options.devices).named(options.gpu) if options.gpu is not None else None
-    report = validate(profile, options.model_path, device)
+    report = validate(profile, options.engine_version, options.model_path, device)
     emit(options.json, report, report.lines())
     return ExitCode.DONE if report.usable else ExitCode.NO
 
