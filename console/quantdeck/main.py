@@ -21,6 +21,7 @@ COMMANDS = {
     "rollback": ("quantdeck_console.commands.rollback", "everyone back to the control, latched"),
     "check": ("quantdeck_console.commands.check", "what a checkpoint is and which engines can serve it"),
     "plan": ("quantdeck_console.commands.plan", "whether it fits, how often, and what would make it fit"),
+    "recommend": ("quantdeck_console.commands.recommend", "which format, engine and division among GPUs, with reasons"),
     "profile": ("quantdeck_console.commands.profile", "list, show, validate, render and write profiles"),
     "agent": ("quantdeck_agent.cli", "the daemon of a host"),
     "gateway": ("quantdeck_gateway.cli", "the gateway alone"),

@@ -47,6 +47,12 @@ def size(count: float | None) -> str:
     return f"{value:.0f} {unit}" if value >= 100 or unit == "B" else f"{value:.1f} {unit}"
 
 
+def gigabytes(count: int) -> str:
+    """Bytes as GPUs are sold and models are talked of, in units of 10^9: ``35.0 GB``, ``140 GB``."""
+    value = count / 1e9
+    return f"{value:.0f} GB" if value >= 99.95 else f"{value:.1f} GB"
+
+
 def number(value: float | None) -> str:
     """A rate in at most four characters below a million: ``9.4``, ``118``, ``1.2k``, ``48k``."""
     if value is None or not math.isfinite(value):

@@ -14,3 +14,9 @@ def nominal_weights_bytes(parameters: int, bits: float) -> int:
 def stored_weights_bytes(parameters: int, bits: float) -> int:
     """What files of so many bits usually have: below 8 bits scales and 16-bit embeddings come on top."""
     return nominal_weights_bytes(parameters, bits + (_SCALE_BITS if bits < 8 else 0))
+
+
+def mixed_weights_bytes(parameters: int, bits: float, in_16_bits: int) -> int:
+    """Where the shape is known: so many bits a weight with its scales, and some weights that stay in 16 bits."""
+    kept = min(parameters, in_16_bits)
+    return nominal_weights_bytes(parameters - kept, bits) + nominal_weights_bytes(kept, 16)

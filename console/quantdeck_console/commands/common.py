@@ -42,6 +42,18 @@ def add_fleet_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def positive(text: str) -> int:
+    """A whole number from 1 on.
+
+    Raises:
+        argparse.ArgumentTypeError, ValueError: it is none.
+    """
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return value
+
+
 def emit(as_json: bool, body: object, lines: Iterable[str]) -> None:
     """Print a result: the body as JSON, or the lines."""
     if as_json:

@@ -1,0 +1,1 @@
+"""Which format, engine and division among GPUs suit a model, a machine and what comes first, with reasons."""

@@ -1,0 +1,102 @@
+"""Among how many devices a replica is divided, and how.
+
+Tensor parallelism stays inside NVLink: every layer waits for all GPUs twice. Pipeline parallelism sends activations
+only, so it is for what lies past the interconnect: GPUs joined by PCIe, and more GPUs than one machine joins (the
+lesson's Q2; vLLM's page on parallelism and scaling).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import msgspec
+
+from quantdeck_core.formats.checkpoint import Checkpoint
+from quantdeck_core.memory.divisibility import possible_tp
+from quantdeck_core.memory.serving import LLAMACPP, Serving
+from quantdeck_core.recommend.candidate import Placed, Planner
+from quantdeck_core.recommend.options import Limits, Options
+from quantdeck_core.recommend.question import Question
+
+_PLANNED_AS = {"transformers": "vllm"}
+"""transformers is not planned; for weights and cache it takes what vLLM takes."""
+_MOST_STAGES = 16
+_LLAMACPP_BATCH = 512
+"""Its own default; vLLM's is that of `Serving`."""
+
+
+def place(
+    plan: Planner, checkpoint: Checkpoint, engine: str, question: Question, options: Options
+) -> tuple[Placed | None, Placed]:
+    """The division that suits best, None where none fits; and the one with most room for weights, fitting or not."""
+    tried = [
+        _placed(plan, checkpoint, engine, division, question, options)
+        for division in _divisions(checkpoint, engine, question, options.limits)
+    ]
+    fitting = [placed for placed in tried if placed.plan.fits]
+    return (_best(fitting, question, options.limits) if fitting else None), tried[-1]
+
+
+def _divisions(checkpoint: Checkpoint, engine: str, question: Question, limits: Limits) -> Iterator[tuple[int, int]]:
+    """Tensor and pipeline parallelism to try, from the fewest devices to the most."""
+    amount = question.site.amount if question.site.device.kind == "gpu" else 1
+    tensor = engine == "vllm" and question.linked
+    widths = [tp for tp in possible_tp(checkpoint) if tp <= min(amount, limits.linked_gpus)] if tensor else [1]
+    yield from ((tp, 1) for tp in widths)
+    stages = min(amount // widths[-1], _MOST_STAGES, checkpoint.layers or 1)
+    yield from ((widths[-1], pp) for pp in range(2, stages + 1))
+
+
+def _placed(
+    plan: Planner,
+    checkpoint: Checkpoint,
+    engine: str,
+    division: tuple[int, int],
+    question: Question,
+    options: Options,
+) -> Placed:
+    tp, pp = division
+    site = question.site
+    groups = max(1, site.amount // (tp * pp)) if site.device.kind == "gpu" else 1
+    asked = question.sequences
+    replicas = groups if asked is None else min(groups, asked)
+    each = None if asked is None else math.ceil(asked / replicas)
+    serving = Serving(
+        engine=_PLANNED_AS.get(engine, engine),
+        max_model_len=options.tokens(question),
+        tensor_parallel=tp,
+        pipeline_parallel=pp,
+    )
+    if engine in LLAMACPP:
+        serving = msgspec.structs.replace(serving, max_num_seqs=1, max_num_batched_tokens=_LLAMACPP_BATCH)
+    if each is not None:
+        serving = msgspec.structs.replace(serving, max_num_seqs=each, all_full=True)
+    return Placed(serving, plan(checkpoint, serving, site), replicas)
+
+
+def _best(fitting: list[Placed], question: Question, limits: Limits) -> Placed:
+    if not question.linked or fitting[0].serving.engine in LLAMACPP:
+        return fitting[0]
+    if question.first == "latency":
+        return _widest(fitting, limits)
+    for placed in fitting:
+        if question.sequences is not None or has_room(placed, limits):
+            return placed
+    return max(fitting, key=lambda placed: (placed.replicas * placed.sequences, -placed.serving.gpus))
+
+
+def has_room(placed: Placed, limits: Limits) -> bool:
+    """Whether the cache has the room that a replica should give it."""
+    return placed.sequences >= limits.batch or placed.crowding <= limits.crowded_share
+
+
+def _widest(fitting: list[Placed], limits: Limits) -> Placed:
+    """All GPUs work on every token, as long as there is enough of each layer for each of them."""
+    worth = [
+        placed
+        for placed in fitting
+        if placed.serving.pipeline_parallel == 1
+        and placed.plan.weights_bytes_per_gpu >= limits.latency_weights_gb * 1e9
+    ]
+    return worth[-1] if worth else fitting[0]
