@@ -54,8 +54,17 @@ def _answer(
         reasons=tuple(reasons(one, control, question, options)),
         warnings=tuple(warnings(one, question, options)),
         make=() if one.own else option.make,
-        profile=next((name for name in option.profiles if name in profiles), None),
+        profile=_start(one, question, options, profiles),
     )
+
+
+def _start(one: Candidate, question: Question, options: Options, profiles: Collection[str]) -> str | None:
+    size, device, long = one.checkpoint.parameters or 0, question.site.device, options.is_long(question)
+    for start in one.option.profiles:
+        here = device.kind in (start.kinds or (device.kind,)) and device.vendor in (start.vendors or (device.vendor,))
+        if here and size >= start.from_parameters and start.long <= long and start.name in profiles:
+            return start.name
+    return None
 
 
 def asked(question: Question, options: Options) -> Asked:

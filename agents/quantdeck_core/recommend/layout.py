@@ -14,16 +14,14 @@ import msgspec
 
 from quantdeck_core.formats.checkpoint import Checkpoint
 from quantdeck_core.memory.divisibility import possible_tp
-from quantdeck_core.memory.serving import LLAMACPP, Serving
+from quantdeck_core.memory.serving import serving_from
+from quantdeck_core.profile.names import LLAMACPP, STARTED, EngineKind
+from quantdeck_core.profile.schema import Profile
 from quantdeck_core.recommend.candidate import Placed, Planner
 from quantdeck_core.recommend.options import Limits, Options
 from quantdeck_core.recommend.question import Question
 
-_PLANNED_AS = {"transformers": "vllm"}
-"""transformers is not planned; for weights and cache it takes what vLLM takes."""
 _MOST_STAGES = 16
-_LLAMACPP_BATCH = 512
-"""Its own default; vLLM's is that of `Serving`."""
 
 
 def place(
@@ -62,17 +60,26 @@ def _placed(
     asked = question.sequences
     replicas = groups if asked is None else min(groups, asked)
     each = None if asked is None else math.ceil(asked / replicas)
-    serving = Serving(
-        engine=_PLANNED_AS.get(engine, engine),
+    usual = serving_from(Profile(name="usual", model="usual", engine=_planned_as(engine)), checkpoint)
+    serving = msgspec.structs.replace(
+        usual,
         max_model_len=options.tokens(question),
+        max_num_seqs=each or (1 if engine in LLAMACPP else usual.max_num_seqs),
+        all_full=usual.all_full or each is not None,
         tensor_parallel=tp,
         pipeline_parallel=pp,
+        n_gpu_layers=-1,
+        replicas=replicas,
     )
-    if engine in LLAMACPP:
-        serving = msgspec.structs.replace(serving, max_num_seqs=1, max_num_batched_tokens=_LLAMACPP_BATCH)
-    if each is not None:
-        serving = msgspec.structs.replace(serving, max_num_seqs=each, all_full=True)
     return Placed(serving, plan(checkpoint, serving, site), replicas)
+
+
+def _planned_as(engine: str) -> EngineKind:
+    """transformers is not planned; for weights and cache it takes what vLLM takes."""
+    for name in STARTED:
+        if name == engine:
+            return name
+    return "vllm"
 
 
 def _best(fitting: list[Placed], question: Question, limits: Limits) -> Placed:

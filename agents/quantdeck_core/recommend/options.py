@@ -91,6 +91,22 @@ class Stored(_Table, frozen=True, kw_only=True):
     scheme: str
 
 
+class Start(_Table, frozen=True, kw_only=True):
+    """A built-in profile to start from.
+
+    Attributes:
+        kinds, vendors: of devices; empty for all.
+        from_parameters: for models of this size and larger ones.
+        long: for long context alone.
+    """
+
+    name: str
+    kinds: tuple[Kind, ...] = ()
+    vendors: tuple[Vendor, ...] = ()
+    from_parameters: int = 0
+    long: bool = False
+
+
 class Option(_Table, frozen=True, kw_only=True):
     """A format that a model can be served in.
 
@@ -104,7 +120,7 @@ class Option(_Table, frozen=True, kw_only=True):
         control: not quantized.
         uses, kinds, vendors: for these alone; empty for all.
         slow, long, mismatched: in place of `order`; see the file.
-        profiles: built-in ones to start from, the first that exists.
+        profiles: built-in ones to start from, the first that suits.
     """
 
     name: str
@@ -130,7 +146,7 @@ class Option(_Table, frozen=True, kw_only=True):
     long: Order | None = None
     mismatched: Order | None = None
     make: tuple[str, ...]
-    profiles: tuple[str, ...] = ()
+    profiles: tuple[Start, ...] = ()
     reason: tuple[Remark, ...] = ()
     warning: tuple[Remark, ...] = ()
 

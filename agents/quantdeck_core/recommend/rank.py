@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from quantdeck_core.hardware.device import Device
-from quantdeck_core.memory.serving import LLAMACPP
+from quantdeck_core.profile.names import LLAMACPP
 from quantdeck_core.recommend.candidate import Candidate
 from quantdeck_core.recommend.options import Options, Order
 from quantdeck_core.recommend.question import Priority, Question
