@@ -1,4 +1,4 @@
-"""Questions to `quantdeck recommend`'s core; `python -m support.recommendations` prints the table of docs/recommend.md."""
+"""Questions to the core of `quantdeck recommend`; `python -m support.recommendations` prints the table of its docs."""
 
 from __future__ import annotations
 

