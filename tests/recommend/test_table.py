@@ -82,7 +82,7 @@ def test_profiles_to_start_from_are_built_in() -> None:
 def test_development_may_take_nf4_and_production_may_not() -> None:
     assert titles(ask("a100-80gb", size=13, use="development"))[0] == "bitsandbytes NF4"
     tuning = ask("a100-80gb", size=13, use="fine-tuning")
-    assert titles(tuning) == ["bitsandbytes NF4", "BF16"]
+    assert titles(tuning) == ["bitsandbytes NF4"]
     assert "2 to 3 times" in " ".join(tuning.answers[0].warnings)
     rejected = {one.title: one.reason for one in ask("a100-80gb", size=13).rejected}
     assert rejected["bitsandbytes NF4"] == "For development and fine-tuning, not for production."

@@ -92,7 +92,7 @@ def notes(order: list[Candidate], question: Question, options: Options) -> Itera
             f"Only a size was given: layers and heads are those of {question.shape_of}. The cache of another model may "
             f"be several times larger or smaller; name its folder to be exact."
         )
-    if order and not any(one.option.control for one in order):
+    if order and question.use == "production" and not any(one.option.control for one in order):
         yield (
             "BF16 has no room here. A rollout needs a control: keep it on other hardware, or take the answer with the "
             "smallest loss as the control."

@@ -32,7 +32,7 @@ def reasons(candidate: Candidate, control: Candidate | None, question: Question,
     yield from _division(candidate.placed, question, options.limits)
     if control is not None and control is not candidate:
         yield from _against_control(candidate.placed, control.placed)
-    yield _room(candidate.placed)
+    yield _room(candidate)
 
 
 def warnings(candidate: Candidate, question: Question, options: Options) -> Iterator[str]:
@@ -70,19 +70,21 @@ def _memory(candidate: Candidate) -> str:
     nominal = nominal_weights_bytes(checkpoint.parameters or 0, candidate.option.bits)
     counted = ""
     if abs(nominal - checkpoint.weights_bytes) > checkpoint.weights_bytes * 0.02 and nominal:
-        counted = f" ({gigabytes(nominal)} by parameters x bits / 8; scales and what stays in 16 bits come on top)"
+        more = "what has more bits" if candidate.option.whole else "what stays in 16 bits"
+        counted = f" ({gigabytes(nominal)} by parameters x bits / 8; scales and {more} come on top)"
     gpus = candidate.placed.serving.gpus
     each = f", {gigabytes(plan.weights_bytes_per_gpu)} on each of {gpus} GPUs" if gpus > 1 else ""
     return f"{gigabytes(checkpoint.weights_bytes)} of weights{counted}{each}."
 
 
-def _room(placed: Placed) -> str:
+def _room(candidate: Candidate) -> str:
+    placed = candidate.placed
     tokens, a_replica = count(placed.plan.max_model_len), ""
     if placed.replicas > 1:
         a_replica = f" in each of {placed.replicas} replicas"
     text = f"Room for {plural(placed.sequences, 'full sequence')} of {tokens} tokens at once{a_replica}."
     several = placed.plan.replicas_per_gpu or 0
-    if placed.serving.engine == "vllm" and placed.serving.gpus == 1 and several > 1:
+    if candidate.engine == "vllm" and placed.serving.gpus == 1 and several > 1:
         text += (
             f" {several} replicas would have room on one GPU ({placed.plan.replicas_by_weights} by weights alone), but "
             f"one that has the whole cache serves as many."
