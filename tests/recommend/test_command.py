@@ -63,7 +63,7 @@ def test_nothing_fits_is_3_and_says_what_would(capsys: pytest.CaptureFixture[str
     out = capsys.readouterr().out
     assert "Nothing fits." in out
     assert "With 4 of these GPUs." in out
-    assert "On h100-80gb." in out
+    assert "On l40." in out
     assert max(map(len, out.splitlines())) <= 100
 
 

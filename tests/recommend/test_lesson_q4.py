@@ -8,15 +8,15 @@ from support.recommendations import ask, of, titles
 
 
 @pytest.mark.parametrize("first", ["balance", "quality", "throughput", "latency"])
-@pytest.mark.parametrize("gpu", ["h100-80gb", "h200-141gb", "l4", "rtx4090"])
+@pytest.mark.parametrize("gpu", ["h100-80gb", "b200-180gb", "l4", "rtx4090", "mi300x"])
 def test_fp8_where_its_arithmetic_is(gpu: str, first: str) -> None:
     one = ask(gpu, size=8, first=first).answers[0]
     assert (one.scheme, one.engine, one.verdict) == ("fp8", "vllm", "ok")
-    assert any("native from compute capability 8.9" in reason for reason in one.reasons)
+    assert any("native here (NVIDIA: from compute capability 8.9)" in reason for reason in one.reasons)
 
 
 @pytest.mark.parametrize("first", ["balance", "throughput", "memory", "latency"])
-@pytest.mark.parametrize("gpu", ["a100-80gb", "t4"])
+@pytest.mark.parametrize("gpu", ["a100-80gb", "a10", "t4", "rtx3090"])
 def test_int4_on_older_gpus(gpu: str, first: str) -> None:
     said = ask(gpu, size=8, first=first)
     assert said.answers[0].scheme == "w4a16"
@@ -28,6 +28,14 @@ def test_an_a100_runs_fp8_weight_only() -> None:
     assert one.verdict == "slow"
     assert any("weight-only" in warning for warning in one.warnings)
     assert not any("native" in reason for reason in one.reasons)
+
+
+@pytest.mark.parametrize("gpu", ["jetson-orin-64gb", "arc-b580"])
+def test_a_plugin_does_not_make_fp8_native(gpu: str) -> None:
+    """The verdict on the platform may hide that on the format."""
+    said = ask(gpu, size=3)
+    assert titles(said).index("FP8 W8A8") > titles(said).index("AWQ 4-bit g128")
+    assert not any("native here" in reason for reason in of(said, "FP8").reasons)
 
 
 def test_what_each_costs() -> None:

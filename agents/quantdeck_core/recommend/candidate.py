@@ -39,6 +39,7 @@ class Candidate(NamedTuple):
     Attributes:
         engine: as the table of engines calls it.
         own: whether the checkpoint is there already.
+        slow: whether the format runs below its promise on this device.
     """
 
     option: Option
@@ -47,11 +48,7 @@ class Candidate(NamedTuple):
     verdict: Verdict
     placed: Placed
     own: bool
-
-    @property
-    def slow(self) -> bool:
-        """Whether the engine runs the format below its promise."""
-        return self.verdict.verdict == "slow"
+    slow: bool
 
     def order(self, long: bool, mismatched: bool) -> Order:
         """Its places, as this device, this context and this calibration let them be."""

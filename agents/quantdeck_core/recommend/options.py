@@ -73,7 +73,7 @@ class Remark(_Table, frozen=True, kw_only=True):
     """A reason or a warning; conditions that are left out always hold.
 
     Attributes:
-        slow: whether the engine runs the format below its promise on this device.
+        slow: whether the format runs below its promise on this device.
         mismatched: whether calibration text is unlike the traffic.
     """
 
@@ -119,6 +119,8 @@ class Option(_Table, frozen=True, kw_only=True):
         last_resort: offered after everything else.
         control: not quantized.
         uses, kinds, vendors: for these alone; empty for all.
+        native_sm: NVIDIA devices below this compute capability have no arithmetic for it.
+        native_vendors: whose devices may have; empty for all.
         slow, long, mismatched: in place of `order`; see the file.
         profiles: built-in ones to start from, the first that suits.
     """
@@ -140,6 +142,8 @@ class Option(_Table, frozen=True, kw_only=True):
     uses: tuple[Use, ...] = ()
     kinds: tuple[Kind, ...] = ()
     vendors: tuple[Vendor, ...] = ()
+    native_sm: int = 0
+    native_vendors: tuple[Vendor, ...] = ()
     quality: Quality
     order: Order
     slow: Order | None = None

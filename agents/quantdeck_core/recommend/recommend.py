@@ -49,7 +49,8 @@ def recommend(
             rejected.append(_rejected(option, engine, _too_large(largest)))
             missed.append(Missed(option, engine, checkpoint, largest))
         else:
-            candidates.append(Candidate(option, engine, checkpoint, verdict, placed, own))
+            slow = verdict.verdict == "slow" or not _native(option, question.site.device)
+            candidates.append(Candidate(option, engine, checkpoint, verdict, placed, own, slow))
     order = ranked(candidates, question, options)
     short = not order or order[0].option.last_resort
     return Recommendation(
@@ -93,6 +94,13 @@ def _unsuited(option: Option, question: Question) -> str:
     if (option.kinds and device.kind not in option.kinds) or (option.vendors and device.vendor not in option.vendors):
         return f"Not for {device.title}."
     return ""
+
+
+def _native(option: Option, device: Device) -> bool:
+    """Whether the device computes in this format. The verdict does not always tell: it may be about a plugin."""
+    if option.native_vendors and device.vendor not in option.native_vendors:
+        return False
+    return device.vendor != "nvidia" or device.sm >= option.native_sm
 
 
 def _too_large(placed: Placed) -> str:
