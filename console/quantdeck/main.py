@@ -22,6 +22,7 @@ COMMANDS = {
     "check": ("quantdeck_console.commands.check", "what a checkpoint is and which engines can serve it"),
     "plan": ("quantdeck_console.commands.plan", "whether it fits, how often, and what would make it fit"),
     "recommend": ("quantdeck_console.commands.recommend", "which format, engine and division among GPUs, with reasons"),
+    "measure": ("quantdeck_console.commands.measure", "what a load really took, for the next plan"),
     "profile": ("quantdeck_console.commands.profile", "list, show, validate, render and write profiles"),
     "agent": ("quantdeck_agent.cli", "the daemon of a host"),
     "gateway": ("quantdeck_gateway.cli", "the gateway alone"),

@@ -8,6 +8,8 @@ from quantdeck_console.commands.common import wrapped
 from quantdeck_core.fleet.cells import NONE, count, plural, size
 from quantdeck_core.memory.advice import Advice
 from quantdeck_core.memory.change import Change
+from quantdeck_core.memory.correction import Correction
+from quantdeck_core.memory.load import with_version
 from quantdeck_core.memory.plan import Plan
 
 
@@ -65,6 +67,8 @@ def _bytes(report: Report) -> Iterator[tuple[str, int | None, int | None]]:
     yield "needed", report.total_bytes, report.total_bytes_per_gpu
     if report.growth_bytes:
         yield "may grow by", report.growth_bytes, report.growth_bytes
+    if report.correction is not None:
+        yield "without measurements", None, report.planned_total_bytes_per_gpu
     if report.room_bytes_per_gpu is not None:
         yield "the engine may have", None, report.room_bytes_per_gpu
     if report.host_bytes:
@@ -83,8 +87,17 @@ def _answers(report: Report) -> Iterator[tuple[str, str]]:
     a_gpu = f", {size(report.kv_bytes_per_token_per_gpu)} a GPU" if report.tensor_parallel > 1 else ""
     yield "a token", f"{size(report.kv_bytes_per_token)} of KV cache{a_gpu}"
     yield "planned for", f"{plural(report.sequences, 'sequence')} of {count(report.max_model_len)} tokens"
-    if report.corrected:
-        yield "corrected", "by what earlier loads of this kind took"
+    if report.correction is not None:
+        yield "measured", _measured(report.correction, report.engine)
+
+
+def _measured(known: Correction, engine: str) -> str:
+    kind = "the same flags here" if known.basis == "same" else "other flags or another device of this kind"
+    more = "+" if known.overhead_bytes >= 0 else "-"
+    return (
+        f"{plural(known.loads, 'load')} of this model on {with_version(engine, known.engine_version)} with {kind}: "
+        f"weights x {known.weights:.2f}, KV cache x {known.kv:.2f}, overhead {more} {size(abs(known.overhead_bytes))}"
+    )
 
 
 def _short(spare: int) -> str:

@@ -11,6 +11,7 @@ import msgspec
 import psutil
 
 import quantdeck_profiles
+from quantdeck_console.device_source import load_devices
 from quantdeck_console.local_source import LocalSource
 from quantdeck_console.profile_source import load_profile, model_path
 from quantdeck_core.errors import InputError
@@ -34,6 +35,27 @@ class Subject(NamedTuple):
     title: str
     checkpoint: Checkpoint
     profile: Profile | None
+
+
+class Request(NamedTuple):
+    """What is planned, how it is served, and where; `devices` are all that could take its place."""
+
+    subject: Subject
+    serving: Serving
+    site: Site | None
+    devices: Devices
+
+
+def request_of(options: argparse.Namespace) -> Request:
+    """What the options of `plan_options` ask.
+
+    Raises:
+        QuantdeckError: there is no such checkpoint, profile or device, or it cannot be read.
+    """
+    devices = load_devices(options.devices)
+    site = site_of(options.gpu, devices, options.memory) if options.gpu else None
+    subject = subject_of(options.subject, options.models)
+    return Request(subject, serving_of(options, subject, site.device if site else None), site, devices)
 
 
 def subject_of(named: str, models: Path | None) -> Subject:

@@ -8,6 +8,8 @@ import signal
 import msgspec
 import psutil
 
+from quantdeck_ledger.process_memory import family
+
 MARKER = "QUANTDECK_PROCESS"
 """Environment variable that names a process started by an agent: `<owner>/<name>`."""
 
@@ -72,19 +74,12 @@ def _rss_bytes(process: psutil.Process | None) -> int | None:
     if process is None:
         return None
     total = 0
-    for one in (process, *_children(process)):
+    for one in family(process):
         try:
             total += one.memory_info().rss
         except psutil.Error:
             continue
     return total
-
-
-def _children(process: psutil.Process) -> list[psutil.Process]:
-    try:
-        return process.children(recursive=True)
-    except psutil.Error:
-        return []
 
 
 def identify(pid: int, marker: str) -> ProcessIdentity | None:

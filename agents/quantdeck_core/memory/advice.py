@@ -9,6 +9,7 @@ import msgspec
 
 from quantdeck_core.fleet.cells import count, size
 from quantdeck_core.formats.checkpoint import Checkpoint
+from quantdeck_core.memory.load import with_version
 from quantdeck_core.memory.plan import Plan
 from quantdeck_core.memory.room import Site
 from quantdeck_core.memory.serving import UTILIZATION_LIMIT, Serving
@@ -16,6 +17,10 @@ from quantdeck_core.profile.names import VLLM
 
 _GQA_HEADS = 8
 _FLOAT_BITS = 16
+_MORE_PERCENT = 5
+"""So much more than planned is worth a word."""
+_APART = 3
+"""Measurements of one kind that differ by this ratio are not all of the same thing."""
 
 
 class Advice(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +37,7 @@ def advise(plan: Plan, checkpoint: Checkpoint, serving: Serving, site: Site | No
         *_cache(plan, checkpoint, serving),
         *_recurrent(checkpoint),
         *_machine(serving, site),
+        *_measured(plan),
     )
     return tuple(Advice(code=code, detail=detail) for code, detail in said)
 
@@ -128,4 +134,23 @@ def _machine(serving: Serving, site: Site | None) -> Iterator[tuple[str, str]]:
         yield (
             "gpus-idle",
             f"{serving.gpus * serving.replicas} of {site.amount} GPUs are used: the others have room for replicas.",
+        )
+
+
+def _measured(plan: Plan) -> Iterator[tuple[str, str]]:
+    known = plan.correction
+    if known is None:
+        return
+    if known.error_percent > _MORE_PERCENT:
+        yield (
+            "measured-more",
+            f"This model on {with_version(plan.engine, known.engine_version)} took {known.error_percent:.1f} % more than planned "
+            f"when it was measured: the plan counts with that ({size(plan.total_bytes_per_gpu)} a device, by "
+            f"itself it says {size(plan.planned_total_bytes_per_gpu)}).",
+        )
+    if known.spread >= _APART:
+        yield (
+            "measurements-disagree",
+            f"Measurements disagree: of {known.loads} loads the largest is {known.spread:.1f} times the smallest. The "
+            f"one in the middle is used. See `quantdeck measure list`, and forget what was measured wrongly.",
         )

@@ -31,3 +31,8 @@ def need_of(
     raise InputError(
         f"quantdeck does not plan the memory of {serving.engine}.", f"It does for {', '.join(VLLM + LLAMACPP)}."
     )
+
+
+def proved_weights(checkpoint: Checkpoint, serving: Serving, need: Need) -> int:
+    """Bytes of weights on one device that the headers prove: what is planned beyond them (copies) is an estimate."""
+    return min(need.weights, -(-checkpoint.weights_bytes // serving.gpus))

@@ -10,7 +10,7 @@ from quantdeck_core.memory.correction import Correction, corrected
 from quantdeck_core.memory.divisibility import division_problems
 from quantdeck_core.memory.estimates import Estimates
 from quantdeck_core.memory.kv import bytes_per_token
-from quantdeck_core.memory.need import need_of
+from quantdeck_core.memory.need import need_of, proved_weights
 from quantdeck_core.memory.replicas import instance_room, replicas
 from quantdeck_core.memory.room import Site, room_bytes
 from quantdeck_core.memory.serving import Need, Serving
@@ -39,7 +39,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         replicas: instances on all devices.
         max_concurrency: sequences of `max_model_len` at once in one instance.
         max_context: tokens of each of `sequences`.
-        corrected: whether a measurement took the place of an estimate.
+        planned_total_bytes_per_gpu: `total_bytes_per_gpu` without the correction.
+        correction: what measured loads changed; None where there are none.
     """
 
     engine: str
@@ -59,6 +60,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     overhead_bytes: int
     total_bytes: int
     total_bytes_per_gpu: int
+    planned_total_bytes_per_gpu: int
     host_bytes: int
     growth_bytes: int
     booked_bytes_per_gpu: int | None
@@ -70,7 +72,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     replicas: int | None
     max_concurrency: int | None
     max_context: int | None
-    corrected: bool
+    correction: Correction | None
     problems: tuple[Problem, ...] = ()
 
 
@@ -80,7 +82,7 @@ def plan(
     """The plan for one instance, and how many of it there is room for.
 
     Args:
-        correction: of an earlier load of the same kind.
+        correction: of earlier loads.
 
     Raises:
         ShapeUnknownError: the checkpoint does not say what its KV cache depends on.
@@ -88,8 +90,12 @@ def plan(
     """
     device = site.device if site else None
 
+    def uncorrected(sequences: int, tokens: int) -> Need:
+        return need_of(checkpoint, serving, sequences, tokens, given, device)
+
     def need(sequences: int, tokens: int) -> Need:
-        return corrected(need_of(checkpoint, serving, sequences, tokens, given, device), correction)
+        estimate = uncorrected(sequences, tokens)
+        return corrected(estimate, correction, proved_weights(checkpoint, serving, estimate))
 
     alone = None if site is None else room_bytes(site, serving, given)
     room = None if site is None or alone is None else instance_room(site, serving, alone)
@@ -125,6 +131,7 @@ def plan(
         overhead_bytes=here.overhead * serving.gpus,
         total_bytes=here.total * serving.gpus,
         total_bytes_per_gpu=here.total,
+        planned_total_bytes_per_gpu=uncorrected(sequences, serving.max_model_len).total,
         host_bytes=here.host,
         growth_bytes=here.growth,
         booked_bytes_per_gpu=_booked(site, serving, here, room),
@@ -136,7 +143,7 @@ def plan(
         replicas=copies.in_all if copies else None,
         max_concurrency=concurrency,
         max_context=context,
-        corrected=correction is not None,
+        correction=correction,
         problems=problems,
     )
 
