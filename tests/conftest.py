@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or writes what was measured on this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("QUANTDECK_LEDGER", str(tmp_path_factory.mktemp("ledger") / "measurements.sqlite"))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,14 @@
-"""Serves one GGUF file on loopback: `python serve_gguf.py FILE`. Prints the port, then runs until its input ends."""
+"""Serves one GGUF file on loopback: `python serve_gguf.py FILE [VERBOSITY]`, 4 slots of 1024 tokens.
+
+Prints the port, then runs until its input ends.
+"""
 
 import sys
 
 from xllamacpp import CommonParams, Server
 
 
-def main(path: str) -> None:
+def main(path: str, verbosity: str = "0") -> None:
     params = CommonParams()
     params.model.path = path
     params.hostnames = ["127.0.0.1"]
@@ -16,7 +19,7 @@ def main(path: str) -> None:
     params.cpuparams.n_threads = 1
     params.cpuparams_batch.n_threads = 1
     params.n_gpu_layers = 0
-    params.verbosity = 0
+    params.verbosity = int(verbosity)
     server = Server(params)
     print(server.listening_address.rsplit(":", 1)[1], flush=True)
     # The parent holds the other end: however it ends, this process ends too.
@@ -24,4 +27,4 @@ def main(path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

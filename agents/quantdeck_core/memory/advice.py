@@ -142,11 +142,12 @@ def _measured(plan: Plan) -> Iterator[tuple[str, str]]:
     if known is None:
         return
     if known.error_percent > _MORE_PERCENT:
+        engine = with_version(plan.engine, known.engine_version)
         yield (
             "measured-more",
-            f"This model on {with_version(plan.engine, known.engine_version)} took {known.error_percent:.1f} % more than planned "
-            f"when it was measured: the plan counts with that ({size(plan.total_bytes_per_gpu)} a device, by "
-            f"itself it says {size(plan.planned_total_bytes_per_gpu)}).",
+            f"This model on {engine} took {known.error_percent:.1f} % more than planned when it was measured: the plan "
+            f"counts with that ({size(plan.total_bytes_per_gpu)} a device, by itself it says "
+            f"{size(plan.planned_total_bytes_per_gpu)}).",
         )
     if known.spread >= _APART:
         yield (
