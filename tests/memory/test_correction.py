@@ -24,7 +24,7 @@ from support.loads import CHECKPOINT, SERVING, load
 DEVICES = load_devices(None)
 ESTIMATES = parse_estimates(data.text("memory"))
 CPU = Site(DEVICES.named("cpu"), 1, 64 * 2**30)
-PLANNED = need_of(CHECKPOINT, SERVING, 4, 4096, ESTIMATES, on_gpu=False)
+PLANNED = need_of(CHECKPOINT, SERVING, 4, 4096, ESTIMATES, CPU.device)
 
 amounts = st.integers(1, 10**13)
 
@@ -70,7 +70,7 @@ def test_the_same_flags_are_planned_as_they_were_measured() -> None:
 def test_other_flags_take_ratios_and_bytes_along() -> None:
     twice = msgspec.structs.replace(SERVING, max_model_len=8192)
     found = planned(load(total=PLANNED.total + PLANNED.kv // 2 + 1000, kv=PLANNED.kv * 3 // 2), serving=twice)
-    by_itself = need_of(CHECKPOINT, twice, 4, 8192, ESTIMATES, on_gpu=False)
+    by_itself = need_of(CHECKPOINT, twice, 4, 8192, ESTIMATES, CPU.device)
     assert found.total_bytes_per_gpu == by_itself.total + by_itself.kv // 2 + 1000
     assert found.correction is not None
     assert found.correction.basis == "similar"
@@ -100,6 +100,17 @@ def test_the_newest_version_counts_unless_one_is_named() -> None:
     assert planned(new, old).total_bytes_per_gpu == PLANNED.total + 200
     assert planned(new, old, version="b1").total_bytes_per_gpu == PLANNED.total + 100
     assert planned(new, old, version="b3").correction is None
+
+
+def test_a_board_speaks_for_itself_alone() -> None:
+    boards = [Site(device, 1, 64 * 2**30) for device in DEVICES if device.kind == "edge" and device.vendor == "nvidia"][
+        :2
+    ]
+    measured = load(total=1 << 40, kind="edge", device=boards[0].device.name)
+    assert planned(measured, site=boards[0]).correction is not None
+    assert planned(measured, site=boards[1]).correction is None
+    another_gpu = load(total=1 << 40, kind="gpu", device="l4")
+    assert planned(another_gpu, site=Site(DEVICES.named("t4"))).correction is not None
 
 
 def test_no_device_no_correction() -> None:

@@ -45,6 +45,10 @@ def observed(
     said = log or Measured()
     if serving.engine in VLLM:
         return _of_a_pool(serving, sequences, planned, total, said)
+    if total is not None and planned == counted:
+        # Buffers that nobody has used yet are no resident memory, and will be.
+        parts = (said.weights_bytes, said.kv_bytes, said.compute_bytes, said.output_bytes)
+        total = max(total, sum(part or 0 for part in parts))
     return Observed(
         total=total,
         weights=_part(said.weights_bytes, planned.weights, counted.weights),
