@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from quantdeck_console.commands.common import positive
+from quantdeck_console.commands.common import add_fleet_option, positive
 from quantdeck_console.device_source import add_devices_option
 from quantdeck_console.plan_request import parse_size
 
@@ -13,7 +13,10 @@ from quantdeck_console.plan_request import parse_size
 def add_plan_options(parser: argparse.ArgumentParser) -> None:
     """What `plan_request.request_of` reads."""
     parser.add_argument("subject", metavar="PROFILE|PATH", help="a profile, a GGUF file, or a model's folder")
-    parser.add_argument("--gpu", metavar="NAME[:COUNT]", help="where, e.g. a100-80gb:4, jetson-orin-64gb, cpu")
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument("--gpu", metavar="NAME[:COUNT]", help="where, e.g. a100-80gb:4, jetson-orin-64gb, cpu")
+    place.add_argument("--host", help="on the hardware of this host of the fleet")
+    add_fleet_option(parser)
     parser.add_argument("--engine", help="default: the profile's; llama-server for a GGUF, else vllm")
     parser.add_argument("--max-model-len", type=positive, metavar="N", help="tokens of one sequence")
     parser.add_argument("--max-num-seqs", type=positive, metavar="N", help="sequences that must all have room")

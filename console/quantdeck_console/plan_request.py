@@ -12,6 +12,7 @@ import psutil
 
 import quantdeck_profiles
 from quantdeck_console.device_source import load_devices
+from quantdeck_console.host_source import site_of_host
 from quantdeck_console.local_source import LocalSource
 from quantdeck_console.profile_source import load_profile, model_path
 from quantdeck_core.errors import InputError
@@ -54,6 +55,8 @@ def request_of(options: argparse.Namespace) -> Request:
     """
     devices = load_devices(options.devices)
     site = site_of(options.gpu, devices, options.memory) if options.gpu else None
+    if options.host:
+        site = site_of_host(options, devices)
     subject = subject_of(options.subject, options.models)
     return Request(subject, serving_of(options, subject, site.device if site else None), site, devices)
 

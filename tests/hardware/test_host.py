@@ -139,23 +139,26 @@ def test_the_agents_reading_of_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Gpus().sample(ram) == ()
 
 
-def check_on(host: str, model: Path, fleet: Path) -> Any:
-    argv = [sys.executable, "-m", "quantdeck", "check", model, "--host", host, "--fleet", fleet, "--json"]
+def on_host(command: str, host: str, model: Path, fleet: Path) -> Any:
+    argv = [sys.executable, "-m", "quantdeck", command, model, "--host", host, "--fleet", fleet, "--json"]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-async def test_check_asks_a_host(demo_models: Path, tmp_path: Path) -> None:
+async def test_check_and_plan_ask_a_host(demo_models: Path, tmp_path: Path) -> None:
     fleet = tmp_path / "fleet.toml"
     async with agent(demo_models) as one:
         fleet.write_text(f'[[host]]\nname = "here"\nsocket = "{one.socket("viewer")}"\n')
         client = one.client()
         expected = of_host(await client.status(), DEVICES)
         await client.close()
-        found = check_on("here", demo_models / "demo-q8_0.gguf", fleet)
+        found = on_host("check", "here", demo_models / "demo-q8_0.gguf", fleet)
+        planned = on_host("plan", "here", demo_models / "demo-q8_0.gguf", fleet)
     names = [installed.device.name for installed in expected.devices]
     assert (found["host"], found["gpu"]) == ("here", ", ".join(names))
+    assert (planned["device"], planned["fits"]) == (names[0], True)
+    assert planned["room_bytes_per_gpu"] < expected.ram_bytes
     assert {verdict["gpu"] for verdict in found["engines"]} <= set(names)
 
 

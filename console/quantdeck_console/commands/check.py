@@ -8,9 +8,9 @@ from pathlib import Path
 
 import msgspec
 
-from quantdeck_console.commands.common import ask, emit, host_named, parser_for, run_with_fleet, wrapped
+from quantdeck_console.commands.common import emit, parser_for, wrapped
 from quantdeck_console.device_source import add_devices_option, load_devices
-from quantdeck_console.link.fleet_file import Fleet
+from quantdeck_console.host_source import hardware_of_host
 from quantdeck_console.local_source import LocalSource
 from quantdeck_core.compat.architecture import parse_architectures, with_architecture
 from quantdeck_core.compat.judge import Verdict, judge_any
@@ -21,8 +21,6 @@ from quantdeck_core.fleet.cells import NONE, count, plural, size
 from quantdeck_core.formats.checkpoint import Checkpoint
 from quantdeck_core.formats.detect import detect
 from quantdeck_core.hardware.device import Device, Devices
-from quantdeck_core.hardware.host import of_host
-from quantdeck_core.protocol.host import HostStatus
 from quantdeck_core.text import clean
 from quantdeck_profiles import data
 
@@ -78,11 +76,7 @@ def _devices(options: argparse.Namespace, known: Devices) -> tuple[Device, ...]:
         return (known.named(options.gpu),)
     if options.host is None:
         return ()
-
-    async def status(fleet: Fleet) -> HostStatus:
-        return await ask(host_named(fleet, options.host), lambda client: client.status())
-
-    return tuple(one.device for one in of_host(run_with_fleet(options, status), known).devices)
+    return tuple(one.device for one in hardware_of_host(options, known).devices)
 
 
 def _lines(report: Report) -> Iterator[str]:
