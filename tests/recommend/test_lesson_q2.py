@@ -53,6 +53,13 @@ def test_what_one_gpu_holds_is_not_divided() -> None:
     assert any("ask nothing of the interconnect" in reason for reason in one.reasons)
 
 
+def test_a_large_cache_alone_is_no_reason_to_divide() -> None:
+    """Llama-2-7B has multi-head attention: 33 full sequences have room beside 4 GB of weights."""
+    one = ask("a100-80gb", amount=4, size=7).answers[0]
+    assert one.max_concurrency < 64
+    assert (one.tensor_parallel, one.replicas) == (1, 4)
+
+
 def test_latency_divides_as_long_as_there_is_something_to_divide() -> None:
     assert ask("h100-80gb", amount=8, size=70, first="latency").answers[0].tensor_parallel == 8
     assert ask("h100-80gb", amount=8, size=8, first="latency").answers[0].tensor_parallel == 1

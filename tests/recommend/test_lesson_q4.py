@@ -50,9 +50,11 @@ def test_what_each_costs() -> None:
 
 def test_int4_on_an_h100_where_memory_rules() -> None:
     assert ask("h100-80gb", size=8, first="memory").answers[0].bits == 4
-    crowded = ask("h100-80gb", size=70)
-    assert crowded.answers[0].bits == 4
-    assert any("of what the engine may have" in warning for warning in of(crowded, "FP8").warnings)
+    for first in ("balance", "throughput", "latency"):
+        crowded = ask("h100-80gb", size=70, first=first)
+        assert crowded.answers[0].bits == 4
+        assert any("of what the engine may have" in warning for warning in of(crowded, "FP8").warnings)
+    assert ask("h100-80gb", size=70, first="quality").answers[0].scheme == "fp8"
     assert ask("h100-80gb", size=70, amount=2).answers[0].scheme == "fp8"
 
 

@@ -58,6 +58,14 @@ def test_q5_k_m_before_q4_on_llamacpp(first: str) -> None:
     assert any("fifth bit" in r for r in of(ask("cpu", ram=32 * GIB, size=8, context=8192), "GGUF Q5").reasons)
 
 
+def test_where_memory_comes_first_it_stays_at_four_bits() -> None:
+    assert titles(ask("a100-80gb", size=8, context=8192, first="memory"))[:2] == [
+        "AWQ 4-bit g64",
+        "W4A16 + 16-bit q/k/v",
+    ]
+    assert titles(ask("a100-80gb", size=8, first="memory"))[:2] == ["AWQ 4-bit g128", "GPTQ 4-bit g128"]
+
+
 def test_eight_bits_need_no_remedy() -> None:
     for title in ("FP8", "BF16"):
         assert not any("long inputs" in w for w in of(ask("h100-80gb", size=8, context=8192), title).warnings)

@@ -10,10 +10,14 @@ import msgspec
 import pytest
 
 from quantdeck_console.commands.recommend import main
+from quantdeck_core.compat.rules import Rule
 from quantdeck_core.errors import InputError
 from quantdeck_core.formats.checkpoint import Checkpoint, shape_fields
+from quantdeck_core.memory.room import Site
+from quantdeck_core.recommend.question import Question
+from quantdeck_core.recommend.recommend import recommend
 from quantdeck_core.recommend.shapes import model_of_size, usual_shape
-from support.recommendations import GIB, OPTIONS, ask, titles
+from support.recommendations import DEVICES, GIB, OPTIONS, PLAN, RULES, ask, titles
 
 MODEL = model_of_size(8 * 10**9, usual_shape(8 * 10**9, OPTIONS.shape))
 
@@ -55,6 +59,16 @@ def test_what_the_engine_refuses_is_rejected_with_its_reason() -> None:
     said = ask("a100-80gb", model=own)
     assert not any(answer.own for answer in said.answers)
     assert any("desc_act" in one.reason for one in said.rejected if one.format == "gptq")
+
+
+def test_what_the_tool_writes_must_be_served_too() -> None:
+    """AWQ by llm-compressor is compressed-tensors: an engine that refuses that gets no AWQ recommended."""
+    no = Rule(engines=("vllm",), formats=("compressed-tensors",), verdict="refused", reason="Not today.")
+    rules = msgspec.structs.replace(RULES, rule=(no, *RULES.rule))
+    question = Question(site=Site(DEVICES.named("a100-80gb")), model=MODEL, shape_of="some")
+    said = recommend(question, OPTIONS, rules, PLAN)
+    assert titles(said)[:2] == ["GPTQ 4-bit g128", "BF16"]
+    assert {one.title for one in said.rejected if one.reason == "Not today."} > {"AWQ 4-bit g128", "FP8 W8A8"}
 
 
 def test_fp32_is_counted_in_16_bits() -> None:
