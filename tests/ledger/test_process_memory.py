@@ -62,7 +62,7 @@ def test_nobody_there() -> None:
 
 
 def _play(monkeypatch: pytest.MonkeyPatch, *gpus: dict[int, int | None]) -> None:
-    """GPUs with PID -> bytes; graphics processes are none."""
+    """GPUs with PID -> bytes; all processes compute and draw."""
 
     def running(handle: dict[int, int | None]) -> list[SimpleNamespace]:
         return [SimpleNamespace(pid=pid, usedGpuMemory=used) for pid, used in handle.items()]
@@ -72,10 +72,11 @@ def _play(monkeypatch: pytest.MonkeyPatch, *gpus: dict[int, int | None]) -> None
     monkeypatch.setattr(pynvml, "nvmlDeviceGetCount", lambda: len(gpus))
     monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByIndex", lambda index: gpus[index])
     monkeypatch.setattr(pynvml, "nvmlDeviceGetComputeRunningProcesses", running)
-    monkeypatch.setattr(pynvml, "nvmlDeviceGetGraphicsRunningProcesses", lambda _: [])
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetGraphicsRunningProcesses", running)
 
 
 def test_the_gpu_where_a_family_has_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process in both of NVML's lists is counted once."""
     with process(_FORKS, 1) as pid:
         child = psutil.Process(pid).children()[0].pid
         _play(monkeypatch, {pid: 100, child: 500, os.getpid(): 9000}, {child: 550}, {os.getpid(): 9000})

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quantdeck_console.device_source import load_devices
 from quantdeck_core.memory.advice import advise
-from quantdeck_core.memory.correction import corrected, correction_from, measured_need
+from quantdeck_core.memory.correction import Correction, corrected, correction_from, measured_need
 from quantdeck_core.memory.estimates import parse_estimates
 from quantdeck_core.memory.experience import experience
 from quantdeck_core.memory.identity import model_digest
@@ -37,6 +37,7 @@ def codes(found: Plan) -> set[str]:
     return {advice.code for advice in advise(found, CHECKPOINT, SERVING, CPU)}
 
 
+@settings(max_examples=50)
 @given(
     parts=st.tuples(amounts, amounts, amounts),
     total=st.none() | amounts,
@@ -74,6 +75,20 @@ def test_other_flags_take_ratios_and_bytes_along() -> None:
     assert found.total_bytes_per_gpu == by_itself.total + by_itself.kv // 2 + 1000
     assert found.correction is not None
     assert found.correction.basis == "similar"
+
+
+def test_the_same_flags_speak_before_others() -> None:
+    other = msgspec.structs.replace(SERVING, max_model_len=512)
+    loads = [load(total=PLANNED.total + 7), *(load(t=200.0 + n, serving=other, total=1 << 40) for n in range(3))]
+    known = planned(*loads).correction
+    assert known is not None
+    assert (known.basis, known.loads, known.overhead_bytes) == ("same", 1, 7)
+
+
+def test_what_headers_prove_is_never_planned_away() -> None:
+    """A plan may count copies of weights that turn out not to be made; the weights themselves stay."""
+    assert corrected(Need(200, 10, 5), Correction(weights=0.3), 100).weights == 100
+    assert corrected(Need(200, 10, 5), Correction(weights=0.7), 100).weights == 140
 
 
 def test_weights_that_were_not_read_yet_are_counted() -> None:
