@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo test check fix fuzz lock snapshots clean
+.PHONY: help demo test engines check fix fuzz lock snapshots clean
 
 help:
 	@echo "make demo              everything on this machine, in the console (ARGS=\"--headless --for 90s --json\")"
 	@echo "make test              the tests; under 3 minutes on 2 cores"
+	@echo "make engines           check and profiles against real vLLM and llama.cpp; 30 minutes, installs 5 GB the first time"
 	@echo "make check             ruff, mypy --strict, import contracts"
 	@echo "make fuzz              hostile checkpoints for a minute, guided by coverage (ARGS=\"--seconds 300\")"
 	@echo "make fix               let ruff format and mend what it can"
@@ -21,6 +22,12 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.dev
 	@$(BIN)/pytest $(ARGS)
+
+# QUANTDECK_VLLM, QUANTDECK_QUANTIZERS, QUANTDECK_LLAMA_SERVER, QUANTDECK_LLAMA_QUANTIZE, QUANTDECK_LLAMACPP_SRC and
+# QUANTDECK_LLAMA_CPP_PYTHON name engines that are there already; what has neither name nor installer is skipped.
+engines: $(VENV)/.dev
+	@vllm=$${QUANTDECK_VLLM:-$$(bash tests/engines/install-vllm.sh)} && \
+	  QUANTDECK_VLLM=$$vllm $(BIN)/pytest tests/engines --timeout 600 $(ARGS)
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff format --check agents console profiles tests

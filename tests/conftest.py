@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+collect_ignore = ["engines"]
+"""Real engines are slow: `make engines` names their folder."""
+
 
 @pytest.fixture(scope="session", autouse=True)
 def own_ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:

@@ -41,20 +41,20 @@ def test_llamacpp_serves_gguf_everywhere(engine: str, gpu: str) -> None:
         ("AWQ 4-bit", "vllm", "jetson-xavier-32gb", "refused", "7.5"),
         ("GPTQ 4-bit, desc_act, groups", "vllm", "jetson-orin-64gb", "refused", "desc_act"),
         ("bitsandbytes NF4", "vllm", "jetson-orin-nano-8gb", "plugin", "bitsandbytes' wheels"),
-        ("FP8 W8A8", "vllm", "jetson-orin-64gb", "plugin", "weight-only"),
+        ("FP8 W8A8, blocks", "vllm", "jetson-orin-64gb", "plugin", "weight-only"),
         ("AWQ 4-bit", "vllm", "mi300x", "ok", "Triton"),
         ("GPTQ 4-bit, asymmetric", "vllm", "mi300x", "refused", "sym=false"),
-        ("FP8 W8A8", "vllm", "mi300x", "ok", "MI300X"),
-        ("FP8 W8A8", "vllm", "mi250x", "refused", "MI200"),
+        ("FP8 W8A8, blocks", "vllm", "mi300x", "ok", "MI300X"),
+        ("FP8 W8A8, blocks", "vllm", "mi250x", "refused", "MI200"),
         ("MXFP4", "vllm", "mi355x", "ok", "MXFP4"),
         ("MXFP4", "vllm", "mi300x", "slow", "unpacked"),
         ("GGUF", "vllm", "mi300x", "refused", "llama.cpp"),
         ("BF16 safetensors", "tensorrt-llm", "mi300x", "refused", "NVIDIA GPUs only"),
         ("BF16 safetensors", "vllm", "mi300x", "ok", "Unquantized"),
-        ("FP8 W8A8", "vllm", "arc-b580", "ok", "XPU"),
+        ("FP8 W8A8, blocks", "vllm", "arc-b580", "ok", "XPU"),
         ("BF16 safetensors", "vllm", "rpi5-8gb", "refused", "Raspberry Pi"),
         ("BF16 safetensors", "vllm-cpu", "rpi5-8gb", "refused", "Raspberry Pi"),
-        ("FP8 W8A8", "vllm", "dgx-spark", "ok", ""),
+        ("FP8 W8A8, blocks", "vllm", "dgx-spark", "ok", ""),
         ("AWQ 4-bit", "vllm", "p100", "refused", "7.5"),
     ],
 )
@@ -82,7 +82,7 @@ def test_a_device_that_was_not_named_is_no_special_one() -> None:
 
 def test_of_several_devices_the_best_counts() -> None:
     devices = [DEVICES.named("p40"), DEVICES.named("l4")]
-    found = judge_any(RULES, CASES["FP8 W8A8"], RULES.engine_named("vllm"), devices)
+    found = judge_any(RULES, CASES["FP8 W8A8, blocks"], RULES.engine_named("vllm"), devices)
     assert (found.verdict, found.gpu) == ("ok", "l4")
 
 

@@ -19,14 +19,29 @@ CASES = {
     "GPTQ 4-bit, asymmetric": Checkpoint(label="", **{**_GPTQ, "sym": False}),
     "GPTQ 3-bit": Checkpoint(label="", **{**_GPTQ, "bits": 3}),
     "AWQ 4-bit": Checkpoint(format="awq", label="", bits=4, group_size=128),
-    "compressed-tensors W4A16": Checkpoint(format="compressed-tensors", label="", scheme="w4a16", bits=4),
+    "compressed-tensors W4A16": Checkpoint(
+        format="compressed-tensors", label="", scheme="w4a16", bits=4, strategy="group"
+    ),
+    "compressed-tensors W8A16": Checkpoint(
+        format="compressed-tensors", label="", scheme="w8a16", bits=8, strategy="channel"
+    ),
     "compressed-tensors W4A16, actorder group": Checkpoint(
         format="compressed-tensors", label="", scheme="w4a16", bits=4, actorder="group"
     ),
     "compressed-tensors INT8 W8A8": Checkpoint(format="compressed-tensors", label="", scheme="w8a8-int8", bits=8),
-    "compressed-tensors FP8": Checkpoint(format="compressed-tensors", label="", scheme="fp8", bits=8),
+    "compressed-tensors FP8, a scale a channel": Checkpoint(
+        format="compressed-tensors", label="", scheme="fp8", bits=8, strategy="channel"
+    ),
+    "compressed-tensors FP8, a scale a tensor": Checkpoint(
+        format="compressed-tensors", label="", scheme="fp8", bits=8, strategy="tensor"
+    ),
     "compressed-tensors NVFP4": Checkpoint(format="compressed-tensors", label="", scheme="nvfp4", bits=4),
-    "FP8 W8A8": Checkpoint(format="fp8", label="", scheme="fp8", bits=8),
+    "FP8 W8A8, blocks": Checkpoint(
+        format="fp8", label="", scheme="fp8", bits=8, strategy="block", side_tensors=(".weight_scale_inv",)
+    ),
+    "FP8 W8A8, a scale a tensor": Checkpoint(
+        format="fp8", label="", scheme="fp8", bits=8, side_tensors=(".weight_scale",)
+    ),
     "MXFP4": Checkpoint(format="mxfp4", label="", scheme="mxfp4", bits=4),
     "ModelOpt FP8": Checkpoint(format="modelopt", label="", scheme="fp8", bits=8),
     "ModelOpt NVFP4": Checkpoint(format="modelopt", label="", scheme="nvfp4", bits=4),

@@ -109,6 +109,10 @@ def _fits_checkpoint(rule: Rule, checkpoint: Checkpoint) -> bool:
         and rule.grouped in (None, checkpoint.group_size not in (None, -1))
         and rule.sym in (None, checkpoint.sym is not False)
         and (not rule.actorder or checkpoint.actorder in rule.actorder)
+        and (not rule.strategies or checkpoint.strategy in rule.strategies)
+        and (not rule.side_tensors or not set(rule.side_tensors).isdisjoint(checkpoint.side_tensors))
+        and (not rule.declared_in or checkpoint.declared_in in rule.declared_in)
+        and rule.split in (None, checkpoint.files > 1)
         and (not rule.tensor_types or not checkpoint.tensor_bytes.keys().isdisjoint(rule.tensor_types))
     )
 

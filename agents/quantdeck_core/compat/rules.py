@@ -43,6 +43,10 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         schemes: `Checkpoint.scheme`.
         grouped: whether there is more than one scale a column (group size other than -1).
         actorder: `Checkpoint.actorder`.
+        strategies: `Checkpoint.strategy`.
+        side_tensors: a checkpoint that stores any of these beside its weights.
+        declared_in: `Checkpoint.declared_in`.
+        split: whether there is more than one file with weights.
         tensor_types: a GGUF that has a tensor of any of these types.
         since: this version of the engine, and newer ones.
         before: versions older than this one.
@@ -64,6 +68,10 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     grouped: bool | None = None
     sym: bool | None = None
     actorder: tuple[str, ...] = ()
+    strategies: tuple[str, ...] = ()
+    side_tensors: tuple[str, ...] = ()
+    declared_in: tuple[str, ...] = ()
+    split: bool | None = None
     tensor_types: tuple[str, ...] = ()
     since: str = ""
     before: str = ""
