@@ -84,6 +84,7 @@ def commands(place: Path) -> list[str]:
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.slow
 def test_a_headless_run_holds_and_leaves_nothing(place: Path) -> None:
     run = demo(place, "--headless", "--for", "30s", "--json", "--port", "0")
     report = json.loads(run.stdout)
