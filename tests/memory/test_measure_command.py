@@ -131,6 +131,7 @@ def test_what_says_nothing(deck: Deck, tmp_path: Path) -> None:
     for argv, words in (
         (("--total", "1GiB"), "Where does it run"),
         (("--gpu", "h100-80gb"), "Nothing was measured"),
+        (("--host", "rack-9", "--pid", "1"), "a process of this machine"),
         (("--gpu", "h100-80gb", "--total", "70GiB"), "its total alone says nothing"),
         (("--gpu", "h100-80gb", "--log", str(silent)), "does not say what the engine allocated"),
         (("--gpu", "h100-80gb", "--log", str(tmp_path)), "There is no file"),

@@ -55,10 +55,15 @@ def _record(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     if options.total is None and options.pid is None and options.log is None:
         raise InputError("Nothing was measured.", "Give --pid PID or --total SIZE, and --log FILE if there is one.")
+    if options.host is not None and options.pid is not None:
+        raise InputError(
+            "--pid is a process of this machine, and --host another one.", "Measure there, or give --total."
+        )
     request = request_of(options)
     if request.site is None:
         raise InputError("Where does it run?", "Name the device: --gpu a100-80gb, or --gpu cpu.")
-    load = _load(request, request.site, measurement_of(options, request.site.device), options.engine_version)
+    measured = measurement_of(options, request.site.device)
+    load = _load(request, request.site, measured, options.host or socket.gethostname(), options.engine_version)
     with Ledger(options.ledger, write=True) as ledger:
         row = row_of(Entry(ledger.record(load), load))
     answer = Recorded(**msgspec.structs.asdict(row), ledger=str(options.ledger))
@@ -66,7 +71,7 @@ def _record(argv: list[str]) -> int:
     return ExitCode.DONE
 
 
-def _load(request: Request, site: Site, measured: Measurement, version: str | None) -> Load:
+def _load(request: Request, site: Site, measured: Measurement, host: str, version: str | None) -> Load:
     """The load beside its plan, which is the one without any correction."""
     checkpoint, serving = request.subject.checkpoint, request.serving
     given = parse_estimates(data.text("memory"))
@@ -75,7 +80,7 @@ def _load(request: Request, site: Site, measured: Measurement, version: str | No
     counted = counted_in_logs(checkpoint, serving, sequences, given, site.device, planned)
     return Load(
         t=time.time(),
-        host=socket.gethostname(),
+        host=host,
         engine_version=version or measured.version or UNKNOWN_VERSION,
         model=model_digest(checkpoint),
         title=clean(request.subject.title, one_line=True),
