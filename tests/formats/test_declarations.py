@@ -38,6 +38,7 @@ def group(weights: dict[str, Any], activations: dict[str, Any] | None = None) ->
 INT8 = {"num_bits": 8, "type": "int", "symmetric": True, "strategy": "channel", "group_size": None}
 FP8 = {"num_bits": 8, "type": "float", "symmetric": True, "strategy": "tensor"}
 INT4 = {"num_bits": 4, "type": "int", "symmetric": True, "strategy": "group", "group_size": 128}
+MX4 = {"num_bits": 4, "type": "float", "symmetric": True, "strategy": "group", "group_size": 32}
 FP4 = {"num_bits": 4, "type": "float", "symmetric": True, "strategy": "tensor_group", "group_size": 16}
 
 
@@ -85,6 +86,48 @@ FP4 = {"num_bits": 4, "type": "float", "symmetric": True, "strategy": "tensor_gr
             GPTQ_TENSORS,
             ("autoround", 4, 128, "AutoRound 4-bit, group 128"),
         ),
+        (
+            {
+                "quant_method": "auto-round",
+                "bits": 2,
+                "group_size": 32,
+                "sym": False,
+                "extra_config": {"x": {}},
+                "packing_format": "auto_round:auto_gptq",
+            },
+            GPTQ_TENSORS,
+            ("autoround", 2, 32, "AutoRound 2-bit packed as GPTQ, group 32, asymmetric, some layers otherwise"),
+        ),
+        (
+            {"quant_method": "auto-round", "bits": 4, "group_size": 32, "data_type": "mx_fp4e2m1"},
+            PLAIN,
+            ("autoround", 4, 32, "AutoRound MXFP4, group 32"),
+        ),
+        (
+            {"quant_method": "auto-round", "bits": 8, "group_size": [128, 128], "data_type": "fp8"},
+            PLAIN,
+            ("autoround", 8, 128, "AutoRound FP8, group 128"),
+        ),
+        (
+            {"quant_method": "gptq", "bits": 4, "group_size": 128, "dynamic": {"-:lm_head": {}, "+:x": {"bits": 8}}},
+            GPTQ_TENSORS,
+            ("gptq", 4, 128, "GPTQ 4-bit, group 128, some layers otherwise"),
+        ),
+        (group(MX4, None), PLAIN, ("compressed-tensors", 4, 32, "compressed-tensors MXFP4 weight-only")),
+        (group({**MX4, "num_bits": 8}, FP8), PLAIN, ("compressed-tensors", 8, 32, "compressed-tensors MXFP8")),
+        (group(INT4, FP8), PLAIN, ("compressed-tensors", 4, 128, "compressed-tensors W4A8 FP8, group 128")),
+        (
+            {"quant_method": "modelopt", "quant_algo": "MIXED_PRECISION"},
+            PLAIN,
+            ("modelopt", None, None, "ModelOpt mixed precision"),
+        ),
+        (
+            {"quant_method": "modelopt", "quant_algo": "W4A16_AWQ", "config_groups": {"g": {"weights": INT4}}},
+            PLAIN,
+            ("modelopt", 4, 128, "ModelOpt W4A16_AWQ"),
+        ),
+        ({"quant_method": "modelopt_mxfp8"}, PLAIN, ("modelopt", 8, None, "ModelOpt MXFP8")),
+        ({"quant_method": "modelopt", "quant_algo": "INT8_WO"}, PLAIN, ("modelopt", 8, None, "ModelOpt INT8_WO")),
     ],
 )
 def test_formats(quantization: dict[str, Any], tensors: Described, expected: tuple[object, ...]) -> None:
@@ -133,6 +176,18 @@ def test_provenance() -> None:
     assert found(hf(base, GPTQ_TENSORS)).provenance == "unknown"
 
 
+def test_what_a_converter_and_a_plan_ask() -> None:
+    packed = {**group(INT4), "format": "pack-quantized", "kv_cache_scheme": {"num_bits": 8, "type": "float"}}
+    tensors: Described = {"m.weight_packed": ("I32", (2, 4)), "m.weight_scale": ("BF16", (2, 1))}
+    one = found(hf(packed, tensors))
+    assert (one.packing, one.strategy, one.config_groups) == ("pack-quantized", "group", 1)
+    assert (one.kv_cache_dtype, one.declared_in, one.side_tensors) == ("fp8", "config.json", (".weight_scale",))
+    modelopt = {"quant_method": "modelopt", "quant_algo": "NVFP4", "kv_cache_quant_algo": "NVFP4"}
+    assert found(hf(modelopt)).kv_cache_dtype == "nvfp4"
+    skipping = {"quant_method": "gptq", "bits": 4, "dynamic": {"-:lm_head": {}}}
+    assert not found(hf(skipping, GPTQ_TENSORS)).overrides
+
+
 def test_packed_weights_are_counted_one_by_one() -> None:
     gptq = {"quant_method": "gptq", "bits": 4, "group_size": 128}
     one = found(hf(gptq, {**GPTQ_TENSORS, "norm.weight": ("F16", (256,))}))
@@ -168,6 +223,8 @@ def test_remote_code_is_reported() -> None:
     assert one.remote_code
     assert codes(one) == ["remote-code"]
     assert not one.problems[0].blocks
+    nested = {"model_type": "llama", "auto_map": {"AutoModel": "x.Y"}}
+    assert found(hf(None, text_config=nested)).remote_code
 
 
 @pytest.mark.parametrize(

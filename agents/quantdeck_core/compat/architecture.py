@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from quantdeck_core.compat.judge import Verdict
-from quantdeck_core.compat.rules import Engine
+from quantdeck_core.compat.rules import Answer, Engine
 from quantdeck_core.formats.checkpoint import Checkpoint
 from quantdeck_core.profile.toml_text import decode_toml
 
@@ -67,19 +67,19 @@ def with_architecture(verdict: Verdict, known: Architectures, checkpoint: Checkp
     if verdict.verdict == "refused" or name is None:
         return verdict
     if "llama.cpp" in engine.groups and checkpoint.format == "gguf" and name not in known.llamacpp.gguf:
-        return Verdict(
-            engine=engine.name,
+        return msgspec.structs.replace(
+            verdict,
             verdict="refused",
             reason=f"llama.cpp {known.llamacpp.version} knows no architecture {name!r}.",
             consequence="It ends while loading: `unknown model architecture`.",
             hint=f"The file may be newer than the build: update {engine.title}, or compare the file with its source.",
         )
     if engine.name in ("vllm", "vllm-cpu") and checkpoint.format != "gguf":
-        return _on_vllm(verdict, known.vllm, checkpoint, name)
+        return _on_vllm(verdict, known.vllm, name, checkpoint.remote_code)
     return verdict
 
 
-def _on_vllm(verdict: Verdict, models: VllmModels, checkpoint: Checkpoint, name: str) -> Verdict:
+def _on_vllm(verdict: Verdict, models: VllmModels, name: str, remote_code: bool) -> Verdict:
     """As vLLM resolves a name: its own model, transformers', a plugin's; code of the checkpoint only if allowed."""
     if name in models.native:
         return verdict
@@ -87,26 +87,15 @@ def _on_vllm(verdict: Verdict, models: VllmModels, checkpoint: Checkpoint, name:
         said = f"vLLM {models.version} has no {name} of its own and runs that of transformers."
         return msgspec.structs.replace(verdict, consequence=" ".join(filter(None, (verdict.consequence, said))))
     reason = f"vLLM {models.version} knows no architecture {name!r}"
+    answer: Answer = "refused"
     if plugin := models.plugins.get(name):
-        return Verdict(
-            engine=verdict.engine,
-            verdict="plugin",
-            reason=f"{reason} without a plugin.",
-            hint=f"Install the plugin: {plugin}",
-        )
-    if version := models.removed.get(name):
-        return Verdict(
-            engine=verdict.engine,
-            verdict="refused",
-            reason=f"{reason} any more; {version} was the last with it.",
-            hint=f"Serve it with vLLM {version}, or convert it to GGUF for llama.cpp.",
-        )
-    own = "Its code is in the checkpoint: read it, and allow it with `--trust-remote-code` if you trust it."
-    return Verdict(
-        engine=verdict.engine,
-        verdict="refused",
-        reason=f"{reason}, and transformers {models.transformers} has none that vLLM can run.",
-        hint=own
-        if checkpoint.remote_code
-        else "Look whether a newer vLLM has it; or convert it to GGUF for llama.cpp.",
-    )
+        answer, reason, hint = "plugin", f"{reason} without a plugin.", f"Install the plugin: {plugin}"
+    elif version := models.removed.get(name):
+        reason = f"{reason} any more; {version} was the last with it."
+        hint = f"Serve it with vLLM {version}, or convert it to GGUF for llama.cpp."
+    else:
+        reason = f"{reason}, and transformers {models.transformers} has none that vLLM can run."
+        hint = "Look whether a newer vLLM has it; or convert it to GGUF for llama.cpp."
+        if remote_code:
+            hint = "Its code is in the checkpoint: read it, and allow it with `--trust-remote-code` if you trust it."
+    return msgspec.structs.replace(verdict, verdict=answer, reason=reason, consequence="", hint=hint)

@@ -11,7 +11,7 @@ from quantdeck_core.formats.hf_defaults import with_defaults
 from quantdeck_core.formats.hf_feed_forward import read_experts, read_intermediate_size
 from quantdeck_core.formats.hf_layers import number_of_layers, read_layers
 
-_NESTED = ("text_config", "llm_config", "language_config", "thinker_config")
+_NESTED = ("text_config", "llm_config", "lm_config", "language_config", "thinker_config", "lfm")
 """Where models that see or hear keep the language model's part."""
 
 _FULL_KEYS = ("minicpm3",)
@@ -81,7 +81,8 @@ def language_part(config: Json) -> Json:
 
 def remote_code(config: Json) -> tuple[str, ...]:
     """What the checkpoint would have an engine execute: the values of `auto_map`, which name classes in its files."""
-    return tuple(shown(str(value)) for value in list(section(config, "auto_map").values())[:20])
+    parts = (config, *(section(config, name) for name in _NESTED))
+    return tuple(shown(str(value)) for part in parts for value in list(section(part, "auto_map").values())[:20])
 
 
 def _first_architecture(config: Json) -> str | None:
