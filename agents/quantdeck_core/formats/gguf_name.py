@@ -31,17 +31,17 @@ def quantization_name(tensors: Iterable[GgufTensor], file_type: object) -> str |
     """E.g. ``Q4_K_M``.
 
     Args:
-        file_type: `general.file_type`; decides only among mixes that the tensors' types cannot tell apart.
+        file_type: `general.file_type`; decides only among mixes of which most tensors have the same type.
     """
     tensors = tuple(tensors)
     kind = dominant_type(tensors)
     if kind is None:
         return None
+    blocks = [t for t in tensors if len(t.shape) >= 2 and not t.name.startswith(_OUTSIDE_BLOCKS)]
     if kind.name in _K_MIXES:
-        blocks = [t for t in tensors if len(t.shape) >= 2 and not t.name.startswith(_OUTSIDE_BLOCKS)]
         return _k_mix(kind.name, blocks)
     said = FILE_TYPES.get(file_type, "") if isinstance(file_type, int) else ""
-    return said if kind.name in _SAME_TYPES.get(said, ()) else kind.name
+    return said if kind.name in _SAME_TYPES.get(said, ()) else _other_mix(kind.name, blocks)
 
 
 def contradicts(name: str, file_type: object) -> str | None:
@@ -49,6 +49,8 @@ def contradicts(name: str, file_type: object) -> str | None:
     said = FILE_TYPES.get(file_type) if isinstance(file_type, int) else None
     if said is None or said == name or name in _SAME_TYPES.get(said, ()):
         return None
+    if said == "MXFP4_MOE" and name == "Q8_0":
+        return None  # so llama-quantize makes it of a model without experts
     base = {"MXFP4_MOE": "MXFP4"}.get(said, said)
     family = base[:4] if base[:4] in _K_MIXES else base
     # Small models, and mixtures of experts, may tip the majority to the next letter of the same family.
@@ -72,8 +74,31 @@ def _k_mix(base: str, blocks: list[GgufTensor]) -> str:
     if base == "Q2_K":
         return "Q2_K" if "Q3_K" in others else "Q2_K_S"
     if base == "Q3_K":
-        down = Counter(t.kind.name for t in blocks if "ffn_down" in t.name)
+        # Of eight experts' models every mix has more bits in the attention: the feed-forward tells.
+        down = _down(blocks)
         if down and down.most_common(1)[0][0] == "Q5_K":
             return "Q3_K_L"
-        return "Q3_K_M" if others & {"Q4_K", "Q5_K"} else "Q3_K_S"
+        return "Q3_K_M" if (set(down) or others) & {"Q4_K", "Q5_K"} else "Q3_K_S"
     return f"{base}_M" if "Q6_K" in others else f"{base}_S"
+
+
+def _other_mix(base: str, blocks: list[GgufTensor]) -> str:
+    """Mixes of the i-quants and of MXFP4, as llama-quantize makes them."""
+    down = _down(blocks)
+    up = {t.kind.name for t in blocks if "ffn_up" in t.name or "ffn_gate" in t.name}
+    match base:
+        case "IQ2_S":
+            return "IQ2_M"
+        case "IQ2_XS":
+            return "IQ2_S" if any(t.kind.name == "IQ3_S" for t in blocks) else base
+        case "IQ3_S" | "IQ3_XXS" if "IQ3_XXS" in up and "IQ3_S" in down:
+            return "IQ3_XS"
+        case "IQ3_S" if "Q4_K" in down or any(t.kind.name == "Q4_K" for t in blocks if "attn_output" in t.name):
+            return "IQ3_M"
+        case "MXFP4" if any("_exps" in t.name for t in blocks):
+            return "MXFP4_MOE"
+    return base
+
+
+def _down(blocks: list[GgufTensor]) -> Counter[str]:
+    return Counter(t.kind.name for t in blocks if "ffn_down" in t.name)
