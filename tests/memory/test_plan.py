@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,8 +20,10 @@ from quantdeck_core.memory.change import changes
 from quantdeck_core.memory.estimates import parse_estimates
 from quantdeck_core.memory.plan import Plan, plan
 from quantdeck_core.memory.room import Site
-from quantdeck_core.memory.serving import Serving
+from quantdeck_core.memory.serving import Serving, serving_from
 from quantdeck_core.memory.weights import nominal_weights_bytes
+from quantdeck_core.profile.schema import Profile
+from quantdeck_core.profile.serve import Serve
 from quantdeck_profiles import data
 from support.llamas import LLAMA_2_7B, LLAMA_2_13B, LLAMA_2_70B, Llama, llama_folder
 
@@ -242,3 +245,12 @@ def test_what_the_plan_promises_it_keeps(
 
 def tp_of(found: Plan) -> int:
     return found.tensor_parallel * found.pipeline_parallel
+
+
+def test_vllm_takes_the_cache_that_the_checkpoint_was_calibrated_for() -> None:
+    calibrated = Checkpoint(format="fp8", label="", kv_cache_dtype="fp8")
+    profile = Profile(name="p", model="m", engine="vllm")
+    assert serving_from(profile, calibrated).kv_type == "fp8"
+    asked = msgspec.structs.replace(profile, serve=Serve(kv_cache_dtype="bfloat16"))
+    assert serving_from(asked, calibrated).kv_type == "bf16"
+    assert serving_from(msgspec.structs.replace(profile, engine="llama-server"), calibrated).kv_type == "f16"

@@ -108,7 +108,7 @@ def serving_from(profile: Profile, checkpoint: Checkpoint) -> Serving:
         max_num_seqs=serve.max_num_seqs,
         all_full=not is_vllm,
         max_num_batched_tokens=(serve.max_num_batched_tokens if is_vllm else serve.ubatch_size) or 512,
-        kv_type=kv_type_named(serve.kv_cache_dtype or "auto", profile.engine),
+        kv_type=kv_type_named(_kv_name(serve.kv_cache_dtype or "auto", checkpoint, is_vllm), profile.engine),
         tensor_parallel=serve.tensor_parallel_size,
         pipeline_parallel=serve.pipeline_parallel_size if is_vllm else layers_on,
         gpu_memory_utilization=serve.gpu_memory_utilization or UTILIZATION_LIMIT,
@@ -118,6 +118,12 @@ def serving_from(profile: Profile, checkpoint: Checkpoint) -> Serving:
         prompt_cache_bytes=(serve.cache_ram_mib or 0) * MIB,
         replicas=serve.replicas,
     )
+
+
+def _kv_name(asked: str, checkpoint: Checkpoint, is_vllm: bool) -> str:
+    """With `auto` vLLM takes what the checkpoint was calibrated for, where that is FP8; NVFP4 is planned as 16 bits."""
+    declared = checkpoint.kv_cache_dtype or ""
+    return declared if is_vllm and asked == "auto" and declared in KV_TYPES else asked
 
 
 def kv_type_named(name: str, engine: str) -> str:
