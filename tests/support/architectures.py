@@ -34,7 +34,9 @@ def main() -> None:
     print(f"plugins = {_table(registry._OOT_SUPPORTED_MODELS)}\n")
     print(f'[llamacpp]\nversion = "{version} ({commit})"')
     print(f"gguf = {_list(_gguf_names(checkout))}")
-    print(f"converted = {_list(_converted(checkout))}")
+    print(f"converted = {_list(_converted(checkout))}\n")
+    print(f'[transformers]\nversion = "{transformers_version}"')
+    print(f"gguf = {_list(_transformers_gguf())}")
 
 
 HEADER = """\
@@ -43,6 +45,7 @@ HEADER = """\
 # transformers' (`TransformersForCausalLM`), for every class that transformers says can.
 # llamacpp: `gguf` from `src/llama-arch.cpp`; `converted`, what convert_hf_to_gguf.py reads, from
 # `conversion/__init__.py`.
+# transformers: `gguf`, what it reads of GGUF, from `modeling_gguf_pytorch_utils.py`, in the GGUFs' own names.
 """
 
 
@@ -69,6 +72,14 @@ def _transformers() -> tuple[str, set[str]]:
         except (AttributeError, ImportError, OSError):
             continue
     return transformers.__version__, found
+
+
+def _transformers_gguf() -> list[str]:
+    """Its list names sections of metadata too, and some models by its own names."""
+    from transformers.modeling_gguf_pytorch_utils import GGUF_SUPPORTED_ARCHITECTURES
+
+    renamed = {"qwen2_moe": "qwen2moe", "qwen3_moe": "qwen3moe", "gpt_oss": "gpt-oss", "minimax_m2": "minimax-m2"}
+    return [renamed.get(name, name) for name in GGUF_SUPPORTED_ARCHITECTURES if name not in ("general", "tokenizer")]
 
 
 def _gguf_names(checkout: Path) -> list[str]:

