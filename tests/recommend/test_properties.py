@@ -57,7 +57,7 @@ def answered(question: Question) -> Recommendation:
     return recommend(question, OPTIONS, RULES, PLAN)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(QUESTION)
 def test_answers_are_served_and_fit(question: Question) -> None:
     said = answered(question)
@@ -84,7 +84,7 @@ def test_answers_are_served_and_fit(question: Question) -> None:
         assert one.max_concurrency >= each
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(QUESTION)
 def test_the_order_is_the_same_each_time_and_last_resorts_are_last(question: Question) -> None:
     said = answered(question)
@@ -97,7 +97,7 @@ def test_the_order_is_the_same_each_time_and_last_resorts_are_last(question: Que
     assert said.answers or said.rejected
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(QUESTION, st.integers(0, 100_000))
 def test_more_memory_takes_no_answer_away(question: Question, more_mib: int) -> None:
     device = question.site.device
