@@ -120,7 +120,11 @@ def test_replicas_share_a_gpu(tmp_path: Path) -> None:
 
 def test_the_whole_machine_is_asked_for_gpus(tmp_path: Path) -> None:
     checkpoint = read(tmp_path, LLAMA_2_70B, "gptq")
-    assert planned(checkpoint, at("a100-80gb"), tensor_parallel=2).fits is False
+    found = planned(checkpoint, at("a100-80gb"), tensor_parallel=2)
+    assert (found.fits, found.problems[0].code) == (False, "too-few-devices")
+    serving = Serving(engine="vllm", tensor_parallel=3)
+    better = changes(functools.partial(plan, given=GIVEN), checkpoint, serving, at("a100-80gb", 2), tuple(DEVICES))
+    assert (better[0].code, better[0].options) == ("other-division", ("--tp", "2"))
 
 
 @pytest.mark.parametrize(

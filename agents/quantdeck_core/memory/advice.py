@@ -122,7 +122,7 @@ def _machine(serving: Serving, site: Site | None) -> Iterator[tuple[str, str]]:
             f"where A100s on NVLink have 600 GB/s: every layer waits for it twice. "
             f"Replicas of a smaller checkpoint, or --pp, need little of it.",
         )
-    beside = -(-serving.replicas * serving.gpus // site.amount)
+    beside = -(-serving.replicas // max(1, site.amount // serving.gpus))
     if serving.engine == "vllm" and beside > 1:
         share = math.floor(min(serving.gpu_memory_utilization, UTILIZATION_LIMIT / beside) * 100) / 100
         yield (

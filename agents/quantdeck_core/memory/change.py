@@ -67,6 +67,7 @@ _Candidate = tuple[str, str, tuple[str, ...], tuple[Checkpoint, Serving, Site]]
 def _candidates(
     plan: Planner, checkpoint: Checkpoint, serving: Serving, site: Site, devices: tuple[Device, ...]
 ) -> Iterator[_Candidate]:
+    yield from _other_division(checkpoint, serving, site)
     idle = tuple(_more_gpus("idle-gpus", checkpoint, serving, site, site.amount))
     yield from idle
     yield from _one_device(plan, checkpoint, serving, site)
@@ -84,6 +85,17 @@ def _one_device(plan: Planner, checkpoint: Checkpoint, serving: Serving, site: S
     yield from _smaller_cache(checkpoint, serving, site)
     yield from _less_asked(plan, checkpoint, serving, site)
     yield from _fewer_bits(checkpoint, serving, site)
+
+
+def _other_division(checkpoint: Checkpoint, serving: Serving, site: Site) -> Iterator[_Candidate]:
+    """The widest that divides the model and that there are GPUs for, where what was asked does not or has none."""
+    widths = [tp for tp in possible_tp(checkpoint) if tp * serving.pipeline_parallel <= site.amount]
+    asked = serving.tensor_parallel
+    if serving.engine in VLLM and widths and (asked not in possible_tp(checkpoint) or serving.gpus > site.amount):
+        tp = max((width for width in widths if width <= asked), default=widths[0])
+        narrower = msgspec.structs.replace(serving, tensor_parallel=tp)
+        detail = f"Divide it by tensor parallelism {tp}, not {asked}."
+        yield "other-division", detail, ("--tp", str(tp)), (checkpoint, narrower, site)
 
 
 def _more_gpus(code: str, checkpoint: Checkpoint, serving: Serving, site: Site, most: int) -> Iterator[_Candidate]:

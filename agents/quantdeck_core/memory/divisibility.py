@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from quantdeck_core.fleet.cells import plural
 from quantdeck_core.formats.checkpoint import Checkpoint, Problem
+from quantdeck_core.memory.room import Site
 from quantdeck_core.memory.serving import Serving
 from quantdeck_core.profile.names import LLAMACPP
 
@@ -27,6 +29,16 @@ def division_problems(checkpoint: Checkpoint, serving: Serving) -> tuple[Problem
     if serving.engine in LLAMACPP:
         hint = "Use --pp for GPUs that hold different layers."
     return tuple(Problem(code="not-divisible", detail=detail, hint=hint, blocks=True) for detail in found)
+
+
+def device_problems(serving: Serving, site: Site | None) -> tuple[Problem, ...]:
+    """Whether there are as many devices as one instance is divided among."""
+    if site is None or serving.gpus <= site.amount:
+        return ()
+    there = "there is 1" if site.amount == 1 else f"there are {site.amount}"
+    detail = f"One instance needs {plural(serving.gpus, 'device')}, and {there}."
+    hint = f"Say how many there are: --gpu {site.device.name}:{serving.gpus}. Or divide it less."
+    return (Problem(code="too-few-devices", detail=detail, hint=hint, blocks=True),)
 
 
 def possible_tp(checkpoint: Checkpoint) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ import msgspec
 from quantdeck_core.formats.checkpoint import Checkpoint, Problem
 from quantdeck_core.memory.capacity import largest
 from quantdeck_core.memory.correction import Correction, corrected
-from quantdeck_core.memory.divisibility import division_problems
+from quantdeck_core.memory.divisibility import device_problems, division_problems
 from quantdeck_core.memory.estimates import Estimates
 from quantdeck_core.memory.kv import bytes_per_token
 from quantdeck_core.memory.need import need_of, proved_weights
@@ -105,14 +105,14 @@ def plan(
         concurrency = largest(lambda n: need(n, serving.max_model_len).most <= room, _SEQUENCES_LIMIT)
     if not serving.all_full:
         sequences = max(1, min(serving.max_num_seqs, concurrency or 1))
-    problems = division_problems(checkpoint, serving)
+    problems = division_problems(checkpoint, serving) + device_problems(serving, site)
     here = need(sequences, serving.max_model_len)
     if site is not None and alone is not None and room is not None:
         context = largest(lambda n: need(sequences, n).most <= room, checkpoint.context_length or _CONTEXT_LIMIT)
         one = here if serving.all_full else need(1, serving.max_model_len)
         copies = replicas(site, serving, one, alone)
         in_ram = site.ram_bytes is None or here.host <= site.ram_bytes
-        fits = not problems and site.amount >= serving.gpus and here.most <= room and in_ram
+        fits = not problems and here.most <= room and in_ram
     return Plan(
         engine=serving.engine,
         device=site.device.name if site else None,

@@ -94,7 +94,7 @@ def _lines(report: Report) -> Iterator[str]:
             yield from wrapped(f"{indent}next: {one.hint}", indent + "      ")
     if report.format != "gguf":
         yield ""
-        yield from wrapped(f"to GGUF  {report.to_gguf.verdict}: {report.to_gguf.reason}", indent)
+        yield from wrapped(f"to GGUF  {report.to_gguf.verdict}: {report.to_gguf.reason}", " " * 9)
         for number, step in enumerate(report.to_gguf.steps, 1):
             yield from wrapped(f"         {number}. {step}", "            ")
     if report.problems:
