@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from quantdeck_console.commands.check import Report
 from support.checkpoints import LLAMA, hf, hf_on_disk, sparse_safetensors
 
 GPTQ = {"quant_method": "gptq", "bits": 4, "group_size": 128, "desc_act": True, "sym": True}
@@ -144,3 +145,11 @@ print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1
 sys.exit(status)
 """
 """The command, then its largest resident memory in KiB. (`ru_maxrss` of a child counts the process that started it.)"""
+
+
+def test_the_docs_name_every_key() -> None:
+    documented = (Path(__file__).parents[2] / "docs" / "formats.md").read_text("utf-8")
+    missing = [
+        key for key in Report.__struct_fields__ if f"`{key}`" not in documented and f"`{key}[]`" not in documented
+    ]
+    assert missing == []
