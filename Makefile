@@ -9,7 +9,7 @@ ARGS ?=
 help:
 	@echo "make demo              everything on this machine, in the console (ARGS=\"--headless --for 90s --json\")"
 	@echo "make test              the tests; under 3 minutes on 2 cores"
-	@echo "make engines           check and profiles against real vLLM and llama.cpp; 30 minutes, installs 5 GB the first time"
+	@echo "make engines           check, profiles and plans against real vLLM and llama.cpp; 40 minutes, 6 GB the first time"
 	@echo "make check             ruff, mypy --strict, import contracts"
 	@echo "make fuzz              hostile checkpoints for a minute, guided by coverage (ARGS=\"--seconds 300\")"
 	@echo "make fix               let ruff format and mend what it can"
@@ -24,10 +24,12 @@ test: $(VENV)/.dev
 	@$(BIN)/pytest $(ARGS)
 
 # QUANTDECK_VLLM, QUANTDECK_QUANTIZERS, QUANTDECK_LLAMA_SERVER, QUANTDECK_LLAMA_QUANTIZE, QUANTDECK_LLAMACPP_SRC and
-# QUANTDECK_LLAMA_CPP_PYTHON name engines that are there already; what has neither name nor installer is skipped.
+# QUANTDECK_LLAMA_CPP_PYTHON name engines that are there already; without them they are installed under ~/.cache.
 engines: $(VENV)/.dev
-	@vllm=$${QUANTDECK_VLLM:-$$(bash tests/engines/install-vllm.sh)} && \
-	  QUANTDECK_VLLM=$$vllm $(BIN)/pytest tests/engines --timeout 600 $(ARGS)
+	@vllm=$${QUANTDECK_VLLM:-$$(bash tests/engines/install-vllm.sh)} || exit 1; \
+	  llamacpp=$$([ -n "$$QUANTDECK_LLAMA_SERVER" ] || bash tests/engines/install-llamacpp.sh) || { \
+	    echo "llama.cpp could not be built (it needs a C++ compiler): what needs it is skipped." >&2; llamacpp=; }; \
+	  env $$llamacpp QUANTDECK_VLLM=$$vllm $(BIN)/pytest tests/engines --timeout 600 $(ARGS)
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff format --check agents console profiles tests
