@@ -29,6 +29,7 @@ def build(tools: Tools, cases: Sequence[Case], root: Path) -> dict[str, str]:
             subprocess.run(
                 [tools.quantizers, "-m", "make", maker, root, *names],
                 env=environment,
+                cwd=root,  # GPTQModel writes a folder of logs where it is started
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

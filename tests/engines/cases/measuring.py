@@ -29,7 +29,7 @@ FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_tile")
 
 
 def measure(found: tools.Tools, cases: Sequence[Case], root: Path) -> results.Results:
-    """All engines on all cases; about 15 minutes on 2 cores. `root` is an empty folder with 1 GiB of room."""
+    """All engines on all cases; about 10 minutes on 2 cores. `root` is an empty folder with 1 GiB of room."""
     made = building.build(found, cases, root)
     there = [case for case in cases if case.name in made]
     loads: dict[results.Engine, dict[str, results.Load]] = {

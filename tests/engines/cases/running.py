@@ -55,6 +55,7 @@ def python_engine(
     subprocess.run(
         [python, _HERE / "load" / script, todo, results, str(deadline_s)],
         env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1", **around},
+        cwd=work,  # GPTQModel writes a folder of logs where it is started
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         timeout=60 + deadline_s * len(jobs),

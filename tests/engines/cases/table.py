@@ -91,10 +91,12 @@ def _did(case: Case, load: Load | None) -> str:
 
 
 def _llamacpp(case: Case, result: Result) -> str:
-    """One cell for both builds where they do the same."""
+    """One cell for both builds where they do the same: the program's, since the wheel may end before its log is out."""
     wheel, program = result.loads.get("xllamacpp"), result.loads.get("llama-server")
-    if program is None or (wheel is not None and wheel.right(case.coarse) == program.right(case.coarse)):
-        return _did(case, wheel)
+    if program is None or wheel is None:
+        return _did(case, program or wheel)
+    if wheel.right(case.coarse) == program.right(case.coarse):
+        return _did(case, program)
     return f"xllamacpp {_did(case, wheel)}; llama-server {_did(case, program)}"
 
 

@@ -1,4 +1,4 @@
-"""Every case given to the real engines: they must do what `check` says. `make engines`; about 20 minutes."""
+"""Every case given to the real engines: they must do what `check` says. `make engines`; about 10 minutes."""
 
 from __future__ import annotations
 
