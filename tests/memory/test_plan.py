@@ -18,10 +18,12 @@ from quantdeck_core.formats.detect import detect
 from quantdeck_core.memory.advice import advise
 from quantdeck_core.memory.change import changes
 from quantdeck_core.memory.estimates import parse_estimates
+from quantdeck_core.memory.kv import ShapeUnknownError
 from quantdeck_core.memory.plan import Plan, plan
 from quantdeck_core.memory.room import Site
 from quantdeck_core.memory.serving import Serving, serving_from
 from quantdeck_core.memory.weights import nominal_weights_bytes
+from quantdeck_core.profile.names import STARTED, EngineKind
 from quantdeck_core.profile.schema import Profile
 from quantdeck_core.profile.serve import Serve
 from quantdeck_profiles import data
@@ -258,3 +260,32 @@ def test_vllm_takes_the_cache_that_the_checkpoint_was_calibrated_for() -> None:
     asked = msgspec.structs.replace(profile, serve=Serve(kv_cache_dtype="bfloat16"))
     assert serving_from(asked, calibrated).kv_type == "bf16"
     assert serving_from(msgspec.structs.replace(profile, engine="llama-server"), calibrated).kv_type == "f16"
+
+
+AMOUNTS = st.none() | st.integers(1, 2**63)
+CLAIMS = (
+    "layers", "hidden_size", "vocab_size", "intermediate_size", "experts_used", "heads", "kv_heads", "head_dim",
+    "context_length", "sliding_window", "kv_lora_rank", "group_size", "bits", "parameters",
+)  # fmt: skip
+
+
+@settings(max_examples=150)
+@given(
+    shape=st.fixed_dictionaries(dict.fromkeys(CLAIMS, AMOUNTS)),
+    weights=st.integers(0, 2**63),
+    mla=st.booleans(),
+    engine=st.sampled_from(STARTED),
+    device=st.sampled_from(["t4", "cpu", "jetson-orin-64gb", "m3-max-128gb"]),
+)
+def test_whatever_a_checkpoint_claims_there_is_a_plan_or_an_error_for_people(
+    shape: dict[str, int | None], weights: int, mla: bool, engine: EngineKind, device: str
+) -> None:
+    checkpoint = Checkpoint(format="gguf", label="", weights_bytes=weights, mla=mla, **shape)  # type: ignore[arg-type]
+    site = at(device, 2, 64 * 2**30)
+    serving = serving_from(Profile(name="p", model="m", engine=engine), checkpoint)
+    try:
+        found = plan(checkpoint, serving, site, GIVEN)
+    except ShapeUnknownError:
+        return
+    advise(found, checkpoint, serving, site)
+    changes(functools.partial(plan, given=GIVEN), checkpoint, serving, site, tuple(DEVICES))
