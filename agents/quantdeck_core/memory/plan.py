@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from quantdeck_core.errors import InputError
+from quantdeck_core.fleet.cells import size
 from quantdeck_core.formats.checkpoint import Checkpoint, Problem
 from quantdeck_core.memory.capacity import largest
 from quantdeck_core.memory.correction import Correction, corrected
@@ -17,6 +19,15 @@ from quantdeck_core.memory.serving import Need, Serving
 
 _CONTEXT_LIMIT = 1 << 24
 _SEQUENCES_LIMIT = 1 << 16
+_MOST_BYTES = 1 << 60
+"""No machine has an exbibyte; sums stay far below what JSON's readers take."""
+
+
+class ImplausibleError(InputError):
+    """A checkpoint whose numbers cannot be a model's."""
+
+    code = "implausible"
+    title = "Implausible checkpoint"
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +97,7 @@ def plan(
 
     Raises:
         ShapeUnknownError: the checkpoint does not say what its KV cache depends on.
+        ImplausibleError: what it says is beyond any machine.
         InputError: the engine cannot be planned, or the machine's memory is not known.
     """
     device = site.device if site else None
@@ -107,6 +119,11 @@ def plan(
         sequences = max(1, min(serving.max_num_seqs, concurrency or 1))
     problems = division_problems(checkpoint, serving) + device_problems(serving, site)
     here = need(sequences, serving.max_model_len)
+    if max(here.most, here.host) * serving.gpus > _MOST_BYTES:
+        raise ImplausibleError(
+            f"By its configuration it would take more than {size(_MOST_BYTES)}: a number in it is wrong.",
+            "Compare it with the configuration that the model was published with.",
+        )
     if site is not None and alone is not None and room is not None:
         context = largest(lambda n: need(sequences, n).most <= room, checkpoint.context_length or _CONTEXT_LIMIT)
         one = here if serving.all_full else need(1, serving.max_model_len)
