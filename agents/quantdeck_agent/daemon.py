@@ -16,7 +16,7 @@ import msgspec
 from quantdeck_agent import __version__
 from quantdeck_agent.api.app import Api
 from quantdeck_agent.api.front import Front
-from quantdeck_agent.engines.supervisor import Supervisor
+from quantdeck_agent.engines.engines import Engines
 from quantdeck_agent.experiments.manager import Experiments
 from quantdeck_agent.gateway.control import GatewayControl
 from quantdeck_agent.gateway.process import GatewayProcess
@@ -27,6 +27,7 @@ from quantdeck_agent.lifeline import wait_for_end
 from quantdeck_agent.options import Options
 from quantdeck_agent.store import Store
 from quantdeck_agent.telemetry.host import HostSampler
+from quantdeck_checkpoints.digest import digest_of
 
 SAMPLE_S = 1.0
 log = logging.getLogger("quantdeck.agent")
@@ -66,8 +67,16 @@ class Daemon:
             self._router = Router(
                 self._gateway, control, self._hub, self._experiments.routes, self._experiments.settled
             )
-        self._engines = Supervisor(
-            paths, self._store, self._hub, owner, self._experiments.engine_switched, self._drained
+        self._engines = Engines(
+            paths,
+            self._store,
+            self._hub,
+            owner,
+            sample=lambda: self._hub.status().sample,
+            holders=dict,
+            digest=lambda path: asyncio.to_thread(digest_of, path),
+            switched=self._experiments.engine_switched,
+            drained=self._drained,
         )
         self._experiments.connect(self._engines, self._router)
 
@@ -94,7 +103,8 @@ class Daemon:
                 closing.push_async_callback(self._take_along)
             if self._gateway:
                 await self._gateway.start()
-            self._engines.restore()
+            await self._engines.restore()
+            closing.push_async_callback(self._engines.close)
             await self._experiments.restore()
             tasks = [asyncio.create_task(work) for work in self._work(front, ending)]
             closing.push_async_callback(_cancel, tasks)
@@ -111,7 +121,7 @@ class Daemon:
 
     def _work(self, front: Front, ending: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
         api = Api(self._options.name, self._hub, self._store, self._engines, self._experiments)
-        work = [front.serve(api.app()), self._engines.watch(), self._sample()]
+        work = [front.serve(api.app()), self._engines.keeper.watch(), self._sample()]
         if self._router:
             signals = answer_signals(self._options.paths.gateway_signals)
             work += [self._router.keep(), self._experiments.hear(signals), self._experiments.publish()]

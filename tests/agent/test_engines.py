@@ -35,7 +35,7 @@ def deployment(profile: str = "demo-f16", *, request_id: str = "r1", **changes: 
 
 async def deploy(client: AgentClient, ask: Deploy) -> EngineStatus:
     applied = await client.deploy(ask)
-    return await wait_until_ready(client, "engine", applied.revision)
+    return await wait_until_ready(client, "engine", applied.operation)
 
 
 def identity(engine: EngineStatus) -> tuple[int, float]:
@@ -110,7 +110,7 @@ async def test_a_replacement_that_fails_leaves_the_old_one_serving(demo_models: 
     async with agent(demo_models) as one:
         client = one.client()
         old = await deploy(client, deployment())
-        with pytest.raises(RemoteError, match="generation 1 goes on"):
+        with pytest.raises(RemoteError, match="ended"):
             await deploy(client, deployment(request_id="r2", replace=True, model="truncated.gguf"))
         status = await client.status()
         assert (status.engines[0].state, status.engines[0].pid) == ("ready", old.pid)
@@ -118,18 +118,43 @@ async def test_a_replacement_that_fails_leaves_the_old_one_serving(demo_models: 
         await client.close()
 
 
-async def test_an_engine_that_ends_by_itself_has_failed(demo_models: Path) -> None:
+async def test_an_engine_that_ends_by_itself_is_started_again(demo_models: Path) -> None:
     async with agent(demo_models) as one:
         client = one.client()
         engine = await deploy(client, deployment())
         assert engine.pid
         os.kill(engine.pid, 9)
+        again = (
+            await status_when(client, lambda s: s.engines[0].state == "ready" and s.engines[0].generation == 2)
+        ).engines[0]
+        assert again.pid != engine.pid
+        # The same checkpoint by the same command: it is judged as what ran before.
+        assert again.epoch == 1
+        status = await client.status()
+        assert "ended by itself" in status.alarms[0].text
+        (recovery,) = [one for one in status.operations if one.kind == "recover"]
+        assert (recovery.state, recovery.by) == ("done", "quantdeck")
+        kinds = [entry.kind for entry in (await client.engine("engine")).timeline]
+        assert kinds == ["deploy", "start", "engine", "recover", "start"]
+        await client.close()
+
+
+async def test_a_crash_loop_is_given_up_and_says_so(demo_models: Path) -> None:
+    model = demo_models / "crashing.gguf"
+    model.write_bytes((demo_models / "demo-f16.gguf").read_bytes())
+    async with agent(demo_models) as one:
+        client = one.client()
+        engine = await deploy(client, deployment(model="crashing.gguf"))
+        model.write_bytes(model.read_bytes()[:100_000])  # from now on it ends while loading
+        assert engine.pid
+        os.kill(engine.pid, 9)
         failed = await engine_when(client, "engine", "failed")
         assert failed.error
-        assert "ended by itself" in failed.error.detail
-        assert failed.rss_bytes is None
+        assert "gave up after 5 starts within 10 s" in failed.error.detail
+        assert not one.marked()
+        assert any("somebody has to look" in alarm.text for alarm in (await client.status()).alarms)
         again = await deploy(client, deployment(request_id="r2"))
-        assert again.generation == 2
+        assert again.state == "ready"
         await client.close()
 
 

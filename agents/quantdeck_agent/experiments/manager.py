@@ -6,8 +6,9 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 
+from quantdeck_agent.engines.command import api_key
+from quantdeck_agent.engines.engines import Engines
 from quantdeck_agent.engines.record import EngineRecord
-from quantdeck_agent.engines.supervisor import Supervisor
 from quantdeck_agent.experiments.controller import KIND, Controller, RollingBack
 from quantdeck_agent.experiments.record import ExperimentRecord
 from quantdeck_agent.experiments.report import experiment_status
@@ -32,9 +33,9 @@ class Experiments:
             name: Controller(record, store) for name, record in store.all(KIND, ExperimentRecord).items()
         }
         self._router: Router | None = None
-        self._engines: Supervisor | None = None
+        self._engines: Engines | None = None
 
-    def connect(self, engines: Supervisor, router: Router | None) -> None:
+    def connect(self, engines: Engines, router: Router | None) -> None:
         """Engines and gateway ask for routes, and routes need engines: they are made first, then joined here."""
         self._engines, self._router = engines, router
 
@@ -62,12 +63,11 @@ class Experiments:
 
     def _arm(self, engine: str) -> Arm:
         serving = self._serving(engine)
-        if serving is None:
-            return Arm()
-        return Arm(replicas=(Replica(name=serving.key, url=serving.url),), generation=serving.generation)
+        replicas = tuple(Replica(name=one.key, url=one.url, api_key=api_key(one.profile)) for one in serving)
+        return Arm(replicas=replicas, generation=_epoch(serving))
 
-    def _serving(self, engine: str) -> EngineRecord | None:
-        return self._engines.serving(engine) if self._engines else None
+    def _serving(self, engine: str) -> tuple[EngineRecord, ...]:
+        return self._engines.serving(engine) if self._engines else ()
 
     # What people ask
 
@@ -87,9 +87,9 @@ class Experiments:
         arms = []
         for engine in (ask.control, ask.treatment):
             serving = self._serving(engine)
-            if serving is None:
+            if not serving:
                 raise NotFoundError(f"No ready engine is called {engine!r} here.", "Deploy it first.")
-            arms.append(serving.profile)
+            arms.append(serving[0].profile)
         if ask.control == ask.treatment or arms[0].served_name != arms[1].served_name:
             raise ConflictError(
                 f"{ask.control} serves {arms[0].served_name!r} and {ask.treatment} {arms[1].served_name!r}.",
@@ -149,7 +149,7 @@ class Experiments:
         return controller
 
     def _require_ready(self, engine: str, role: str) -> None:
-        if self._serving(engine) is None:
+        if not self._serving(engine):
             raise ConflictError(f"The {role} {engine} is not ready.", "Deploy it again and wait until it is ready.")
 
     # What happens then
@@ -210,7 +210,8 @@ class Experiments:
             if engine not in (record.control, record.treatment):
                 continue
             serving = self._serving(engine)
-            text = f"{engine} is gone" if serving is None else f"{serving.key} serves {serving.profile.model}"
+            keys = ", ".join(one.key for one in serving)
+            text = f"{keys} serves {serving[0].profile.model}" if serving else f"{engine} is gone"
             controller.note(now, "engine", text, "quantdeck")
             self._start_generation(controller, now)
             if not await self._check_treatment(controller, now):
@@ -219,18 +220,17 @@ class Experiments:
     async def _check_treatment(self, controller: Controller, now: float) -> bool:
         """Roll back where users are on a treatment that is gone; whether that was so."""
         record = controller.record
-        gone = self._serving(record.treatment) is None and record.state.weight_bp > 0
+        gone = not self._serving(record.treatment) and record.state.weight_bp > 0
         if gone:
             await self._treatment_failed(controller, f"the treatment {record.treatment} is gone", now)
         return gone
 
     def _start_generation(self, controller: Controller, now: float) -> None:
-        serving = (self._serving(controller.record.control), self._serving(controller.record.treatment))
-        control, treatment = (one.generation if one else 0 for one in serving)
-        controller.start_generation(control, treatment, now)
+        control, treatment = self._serving(controller.record.control), self._serving(controller.record.treatment)
+        controller.start_generation(_epoch(control), _epoch(treatment), now)
 
     async def _treatment_failed(self, controller: Controller, reason: str, detected: float) -> None:
-        control_ready = self._serving(controller.record.control) is not None
+        control_ready = bool(self._serving(controller.record.control))
         if control_ready or not controller.paged:
             controller.paged = not control_ready
             event = TreatmentFailed(reason=reason, control_ready=control_ready)
@@ -256,3 +256,8 @@ class Experiments:
                 now=time.time(),
             )
         )
+
+
+def _epoch(serving: tuple[EngineRecord, ...]) -> int:
+    """What the answers of these replicas are judged as: the newest of what they serve."""
+    return max((one.epoch for one in serving), default=0)

@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
                 request_id=new_request_id(), by=who(), profile=profile, name=options.name, replace=options.replace
             )
             applied = await client.deploy(wish)
-            return await wait_until_ready(client, name, applied.revision)
+            return await wait_until_ready(client, name, applied.operation)
 
         return await ask(host_named(fleet, options.host), go)
 

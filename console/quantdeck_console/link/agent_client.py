@@ -10,12 +10,16 @@ import msgspec
 
 from quantdeck_core.errors import ErrorInfo, RemoteError, UnreachableError
 from quantdeck_core.protocol import requests
+from quantdeck_core.protocol.engine import EngineDetail
 from quantdeck_core.protocol.events import HEARTBEAT_S, Event
 from quantdeck_core.protocol.host import HostStatus, Version
+from quantdeck_core.protocol.operation import Intended, Operation, OperationList
 
 T = TypeVar("T")
 
 DEADLINE_S = 10.0
+CHANGE_DEADLINE_S = 60.0
+"""Before a start is accepted its engine is asked for its version, its checkpoint read and a plan made."""
 SILENCE_S = 3 * HEARTBEAT_S
 """A stream that says nothing for so long is dead, whatever TCP thinks."""
 
@@ -63,6 +67,34 @@ class AgentClient:
         """Begin to drain and end an engine."""
         return await self._change(f"/v1/engines/{engine}/stop", ask)
 
+    async def restart(self, engine: str, ask: requests.Restart) -> requests.Applied:
+        """Begin to start an engine's processes anew."""
+        return await self._change(f"/v1/engines/{engine}/restart", ask)
+
+    async def scale(self, engine: str, ask: requests.Scale) -> requests.Applied:
+        """Begin to change an engine's number of replicas."""
+        return await self._change(f"/v1/engines/{engine}/scale", ask)
+
+    async def intend(self, ask: requests.Deploy) -> Intended:
+        """What a deployment would do; nothing is begun."""
+        return await self._call("POST", "/v1/engines/plan", ask, Intended)
+
+    async def engine(self, engine: str) -> EngineDetail:
+        """An engine's replicas, starts and timeline."""
+        return await self._call("GET", f"/v1/engines/{engine}", None, EngineDetail)
+
+    async def operations(self) -> OperationList:
+        """Operations under way and the last that ended."""
+        return await self._call("GET", "/v1/operations", None, OperationList)
+
+    async def operation(self, identifier: str) -> Operation:
+        """One of them."""
+        return await self._call("GET", f"/v1/operations/{identifier}", None, Operation)
+
+    async def cancel(self, identifier: str, ask: requests.Cancel) -> requests.Applied:
+        """End an operation and undo what it has begun."""
+        return await self._change(f"/v1/operations/{identifier}/cancel", ask)
+
     async def create_experiment(self, ask: requests.CreateExperiment) -> requests.Applied:
         """Put two engines side by side."""
         return await self._change("/v1/experiments", ask)
@@ -98,12 +130,13 @@ class AgentClient:
     async def _send(self, method: str, path: str, content: bytes | None) -> httpx.Response:
         """Send, and once more where the connection broke: reads change nothing, and changes carry a request id."""
         headers = {"content-type": "application/json"}
+        timeout = httpx.Timeout(DEADLINE_S, read=CHANGE_DEADLINE_S if path.startswith("/v1/engines") else DEADLINE_S)
         try:
-            return await self._http.request(method, path, content=content, headers=headers)
+            return await self._http.request(method, path, content=content, headers=headers, timeout=timeout)
         except httpx.TimeoutException:
             raise
         except httpx.TransportError:
-            return await self._http.request(method, path, content=content, headers=headers)
+            return await self._http.request(method, path, content=content, headers=headers, timeout=timeout)
 
     def _unreachable(self, error: Exception) -> UnreachableError:
         text = str(error) or type(error).__name__
