@@ -56,6 +56,7 @@ class Daemon:
         self._store = Store(paths.database)
         self._sampler = HostSampler(paths.state)
         self._hub = Hub(options.name, __version__, self._sampler.sample(time.time()))
+        self._store.watch(lambda level, text: self._hub.alarm(time.time(), level, text))
         self._experiments = Experiments(self._store, self._hub)
         self._gateway: GatewayProcess | None = None
         self._router: Router | None = None

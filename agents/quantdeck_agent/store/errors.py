@@ -41,8 +41,8 @@ class StateWriteError(QuantdeckError):
     http_status = 507
 
 
-class StateDamagedError(QuantdeckError):
-    """The state was damaged while the agent ran and has been made again: what was asked for may be asked once more."""
+class StateDamagedError(StateWriteError):
+    """The database was damaged while the agent ran and has been made again, without the change that found it out."""
 
     code = "state-damaged"
     title = "The state was damaged"

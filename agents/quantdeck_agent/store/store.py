@@ -245,6 +245,14 @@ class Store:
         values = (float(entry.t), subject, entry.kind, entry.text, entry.by)
         self._change(*forgotten, Change("timeline", (self._db.next_seq(),), values))
 
+    def try_note(self, subject: str, entry: TimelineEntry) -> bool:
+        """As `note`, where no line is worth more than the loop that writes it: False where the disk refused it."""
+        try:
+            self.note(subject, entry)
+        except StateWriteError:
+            return False
+        return True
+
     # Reading
 
     def _rows(self, table: Table, rest: str, arguments: tuple[Value, ...]) -> list[tuple[Any, ...]]:
