@@ -24,13 +24,22 @@ from quantdeck_agent.gateway.router import Router
 from quantdeck_agent.gateway.signals import answer_signals
 from quantdeck_agent.hub import Hub
 from quantdeck_agent.lifeline import wait_for_end
+from quantdeck_agent.notify import Notifier
 from quantdeck_agent.options import Options
 from quantdeck_agent.store import Store
 from quantdeck_agent.telemetry.host import HostSampler
 from quantdeck_checkpoints.digest import digest_of
+from quantdeck_core.errors import QuantdeckError
 
 SAMPLE_S = 1.0
 log = logging.getLogger("quantdeck.agent")
+
+
+class PartEndedError(QuantdeckError):
+    """A part that runs for ever has returned."""
+
+    code = "part-ended"
+    title = "The agent ended"
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +66,7 @@ class Daemon:
         self._store = Store(paths.database)
         self._sampler = HostSampler(paths.state)
         self._hub = Hub(options.name, __version__, self._sampler.sample(time.time()))
+        self._store.watch(lambda level, text: self._hub.alarm(time.time(), level, text))
         self._experiments = Experiments(self._store, self._hub)
         self._gateway: GatewayProcess | None = None
         self._router: Router | None = None
@@ -94,6 +104,7 @@ class Daemon:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ending.set)
+        notifier = Notifier()
         async with contextlib.AsyncExitStack() as closing:  # what was opened last is closed first
             closing.callback(self._store.close)
             front = Front(self._options.paths)
@@ -106,12 +117,22 @@ class Daemon:
             await self._engines.restore()
             closing.push_async_callback(self._engines.close)
             await self._experiments.restore()
-            tasks = [asyncio.create_task(work) for work in self._work(front, ending)]
+            work = [*self._work(front, ending), notifier.keep(self._status_line)]
+            tasks = [asyncio.create_task(one, name=getattr(one, "__qualname__", None)) for one in work]
             closing.push_async_callback(_cancel, tasks)
-            self._write_ready(front.ssh_port)
             closing.callback(self._options.paths.ready_file.unlink, missing_ok=True)
+            self._write_ready(front.ssh_port)
+            notifier.ready(self._status_line())
             log.info("agent %s ready: %s", self._options.name, self._options.paths.runtime)
+            closing.callback(notifier.stopping)
             await _first_of(ending, tasks)
+
+    def _status_line(self) -> str:
+        """What `systemctl status` shows."""
+        status = self._hub.status()
+        ready = sum(engine.state == "ready" for engine in status.engines)
+        gateway = f", gateway on {status.gateway.listen}" if status.gateway else ""
+        return f"{ready} of {len(status.engines)} engines ready{gateway}, {len(status.experiments)} experiments"
 
     async def _take_along(self) -> None:
         """End engines and gateway with the agent."""
@@ -162,8 +183,12 @@ async def _first_of(ending: asyncio.Event, tasks: list[asyncio.Task[None]]) -> N
     waiting = asyncio.create_task(ending.wait())
     try:
         done, _ = await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            if task is not waiting and not task.cancelled():
-                task.result()
+        for task in done - {waiting}:
+            if task.cancelled():
+                continue
+            task.result()
+            if ending.is_set():
+                return
+            raise PartEndedError(f"A part of the agent ended by itself: {task.get_name()}.", "Its log says more.")
     finally:
         waiting.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -18,7 +19,7 @@ from quantdeck_agent.api.roles import require, role_of
 from quantdeck_agent.engines.engines import Engines
 from quantdeck_agent.experiments.manager import Experiments
 from quantdeck_agent.hub import Hub
-from quantdeck_agent.store import Store
+from quantdeck_agent.store import StateWriteError, Store
 from quantdeck_core.errors import NotFoundError, QuantdeckError
 from quantdeck_core.protocol import requests
 from quantdeck_core.protocol.host import PROTOCOL, Version
@@ -183,7 +184,8 @@ class Api:
                 applied = await asyncio.shield(work(ask))
                 # A rollback may be asked for again until it is effective: the gateway is then tried again.
                 if not (applied.pending and isinstance(ask, requests.Rollback)):
-                    self._store.remember(ask.request_id, applied, time.time())
+                    with contextlib.suppress(StateWriteError):  # it is done all the same, and must be said so
+                        self._store.remember(ask.request_id, applied, time.time())
         return answer(applied)
 
 

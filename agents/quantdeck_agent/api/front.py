@@ -41,8 +41,10 @@ class Front:
 
         Raises:
             InputError: a path too long for a socket, a key that cannot be read, a port that is taken.
+        ConflictError: another agent listens there.
         """
-        self._listeners = [listen(self._paths.socket(role)) for role in ROLES]
+        for role in ROLES:
+            self._listeners.append(listen(self._paths.socket(role)))
         if ssh:
             from quantdeck_agent.api.ssh import SshDoor  # 20 MiB that hosts with an sshd never need
 
@@ -65,8 +67,9 @@ class Front:
         await _Server(config).serve(sockets=self._listeners)
 
     async def close(self) -> None:
-        """Close every door."""
+        """Close every door, and remove the sockets that this agent made."""
         if self._door:
             await self._door.stop()
-        for listener in self._listeners:
+        for listener, role in zip(self._listeners, ROLES, strict=False):
             listener.close()
+            self._paths.socket(role).unlink(missing_ok=True)

@@ -6,6 +6,8 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 
+import msgspec
+
 from quantdeck_agent.engines.command import api_key
 from quantdeck_agent.engines.engines import Engines
 from quantdeck_agent.engines.record import EngineRecord
@@ -22,6 +24,9 @@ from quantdeck_core.rollout.machine import LatchCleared, RollbackAsked, RolloutE
 from quantdeck_core.rollout.state import RolloutState
 
 PUBLISH_S = 1.0
+NOT_ON_DISK = (
+    "the rollback holds, but the disk refused to save it; it is tried again: make room before the agent restarts"
+)
 
 
 class Experiments:
@@ -182,6 +187,9 @@ class Experiments:
         applied = await self._effect(controller, began)
         if transition.alert:
             self._hub.alarm(time.time(), transition.alert.level, transition.alert.text, controller.record.name)
+        if controller.unsaved:
+            self._hub.alarm(time.time(), "fail", NOT_ON_DISK, controller.record.name)
+            applied = msgspec.structs.replace(applied, detail=f"{NOT_ON_DISK} {applied.detail}".strip())
         return applied
 
     def settled(self) -> None:
@@ -240,6 +248,8 @@ class Experiments:
         """Tell watchers once a second; runs until cancelled."""
         while True:
             for controller in self._controllers.values():
+                if controller.save_again():
+                    self._hub.alarm(time.time(), "warn", "the rollback is on disk now", controller.record.name)
                 self._publish(controller)
             await asyncio.sleep(PUBLISH_S)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -47,12 +48,20 @@ def spawn(argv: Sequence[str], marker: str, log: Path, env: Mapping[str, str] = 
             raise StartError(
                 f"Cannot start {argv[0]}: {error.strerror}.", "Check that the engine is installed on this host."
             ) from None
+    _is_worth_less(child.pid)
     identity = identify(child.pid, marker)
     if identity is None:
         child.wait()
         raise StartError(f"{argv[0]} ended at once: {last_words(log)}", f"Read the log: {log}")
     _children[child.pid] = child
     return identity
+
+
+def _is_worth_less(pid: int) -> None:
+    """Where the agent itself is kept from the kernel's out-of-memory killer, what it starts is not."""
+    with contextlib.suppress(OSError, ValueError):
+        if int(Path("/proc/self/oom_score_adj").read_text()) < 0:
+            Path(f"/proc/{pid}/oom_score_adj").write_text("0")
 
 
 def reap() -> None:
