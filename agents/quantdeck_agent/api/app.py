@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from quantdeck_agent import __version__
-from quantdeck_agent.api.messages import answer, error_answer, read
+from quantdeck_agent.api.messages import answer, error_answer, internal_answer, read
 from quantdeck_agent.api.roles import require, role_of
 from quantdeck_agent.engines.engines import Engines
 from quantdeck_agent.experiments.manager import Experiments
@@ -69,7 +69,7 @@ class Api:
                 Route("/v1/experiments/{name}/rollback", self.roll_back, methods=["POST"]),
                 Route("/v1/experiments/{name}/clear", self.clear_latch, methods=["POST"]),
             ],
-            exception_handlers={QuantdeckError: error_answer},
+            exception_handlers={QuantdeckError: error_answer, Exception: internal_answer},
         )
 
     async def version(self, request: Request) -> Response:

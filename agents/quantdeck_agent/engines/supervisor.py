@@ -60,12 +60,13 @@ class Supervisor:
                 f"{name} runs already (generation {running[0].record.generation}).",
                 "Use --replace to put the new one in its place, or another --name.",
             )
-        return await self._intention("replace" if running else "deploy", name, ask.profile, running, ask.swap)
+        replicas = range(ask.profile.serve.replicas or 1)
+        kind: OperationKind = "replace" if running else "deploy"
+        return await self._intention(kind, name, ask.profile, replicas, running, ask.swap)
 
     async def _intention(
-        self, kind: OperationKind, name: str, profile: Profile, running: list[Instance], swap: bool
+        self, kind: OperationKind, name: str, profile: Profile, replicas: range, running: list[Instance], swap: bool
     ) -> Intention:
-        replicas = range(profile.serve.replicas or 1)
         freed = sum(one.measured_bytes or one.record.planned_bytes or 0 for one in running)
         prepared = await self._preparer.prepare(profile, replicas, freed)
         pinned = bool(profile.serve.port) and any(one.record.port == profile.serve.port for one in running)
@@ -95,8 +96,10 @@ class Supervisor:
             raise ConflictError(f"{name} has never served, so there is nothing to start anew.", "Deploy it again.")
         self._operations.require_free(name)
         running = [one for one in group.active if one.state != "failed"]
-        intention = await self._intention("restart", name, group.deployment.profile, running, ask.swap)
-        return self._begin(intention._replace(replicas=range(group.deployment.replicas)), ask.force, ask.by)
+        replicas, profile = range(group.deployment.replicas), group.deployment.profile
+        return self._begin(
+            await self._intention("restart", name, profile, replicas, running, ask.swap), ask.force, ask.by
+        )
 
     async def scale(self, name: str, ask: Scale) -> Operation:
         """Begin to start more replicas, or to end the last ones.
