@@ -62,7 +62,7 @@ class Engines:
     ) -> None:
         self._roster = Roster(paths, store, hub)
         self.operations = Operations(store, hub)
-        self._starts = Starts(self._roster, digest, holders)
+        self._starts = Starts(self._roster, digest, holders, sample)
         self._rollouts = Rollouts(
             self._roster, self.operations, self._starts, owner, switched, drained, self._operation_failed
         )

@@ -43,7 +43,6 @@ class Instance:
         self.error: ErrorInfo | None = None
         self.note = ""
         self.sha256 = ""
-        self.measured_bytes: int | None = None
         self.ready_at = time.monotonic()
         self.liveness = Liveness(alive_at=self.ready_at)
         self.log = logs / f"engine-{record.key}.log"
@@ -250,7 +249,7 @@ class Instance:
             ready_s=record.ready_s,
             rss_bytes=self._rss,
             planned_bytes=record.planned_bytes,
-            measured_bytes=self.measured_bytes,
+            measured_bytes=record.measured_bytes,
             running=self._metrics.running,
             waiting=self._metrics.waiting,
             tokens_per_s=None if generated is None else round(generated, 1),

@@ -67,7 +67,7 @@ class Supervisor:
     async def _intention(
         self, kind: OperationKind, name: str, profile: Profile, replicas: range, running: list[Instance], swap: bool
     ) -> Intention:
-        freed = sum(one.measured_bytes or one.record.planned_bytes or 0 for one in running)
+        freed = sum(one.record.measured_bytes or one.record.planned_bytes or 0 for one in running)
         prepared = await self._preparer.prepare(profile, replicas, freed)
         pinned = bool(profile.serve.port) and any(one.record.port == profile.serve.port for one in running)
         expected = None

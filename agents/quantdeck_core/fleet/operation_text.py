@@ -47,7 +47,7 @@ def operation_lines(operation: Operation) -> Iterator[str]:
     if operation.outage_s:
         yield f"  announced: about {operation.outage_s:.0f} s without this engine"
     if operation.replicas:
-        yield f"  starts {plural(len(operation.replicas), 'process')}"
+        yield f"  starts {plural(len(operation.replicas), 'replica')}"
     for step in operation.steps:
         yield f"    {_mark(step)} {step.name:<8} {_took(step)}  {step.detail}".rstrip()
     if operation.error:
