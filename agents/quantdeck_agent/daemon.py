@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -113,6 +114,8 @@ class Daemon:
             closing.callback(self._options.paths.ready_file.unlink, missing_ok=True)
             self._write_ready(front.ssh_port)
             notifier.ready(self._status_line())
+            gc.collect()
+            gc.freeze()  # what is there now stays: it need not be looked at again and again
             log.info("agent %s ready: %s", self._options.name, self._options.paths.runtime)
             closing.callback(notifier.stopping)
             await _first_of(ending, tasks)
