@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -16,6 +16,15 @@ import pytest
 from quantdeck_agent.store import StateBusyError, StateNewerError, StateUnusableError, Store
 from quantdeck_core.protocol.experiment import TimelineEntry
 from support.states import NAMES, Contents, contents, copy_state, fill, open_contents
+
+MEMORY = Path("/dev/shm")
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    """In memory where that is to be had: thousands of states are opened here, and each waits for its disk."""
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else tmp_path, prefix="qd-") as folder:
+        yield Path(folder)
 
 
 @dataclass
@@ -94,9 +103,9 @@ FRAME = 24 + 4096
 
 
 def offsets(file: Path, every: int) -> list[int]:
-    """Borders of pages, frames or lines, and one in `every` of all the others."""
+    """Borders of some pages, frames or lines, and one in `every` of all the others."""
     size = file.stat().st_size
-    start, step = {"agent.db": (0, 4096), "agent.db-wal": (32, FRAME)}.get(file.name, (0, size))
+    start, step = {"agent.db": (0, 4096), "agent.db-wal": (32, 7 * FRAME)}.get(file.name, (0, size))
     borders = {edge + by for edge in range(start, size, step) for by in (-1, 0)}
     return sorted(offset for offset in borders | set(range(0, size, every)) if 0 <= offset < size)
 
@@ -116,20 +125,17 @@ def test_truncated_anywhere(saved: Saved, tmp_path: Path) -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", NAMES)
 def test_truncated_at_every_offset(tmp_path: Path, name: str) -> None:
-    """Of a small state, as a kill leaves it; in memory, where nothing has to be waited for."""
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else tmp_path) as folder:
-        (Path(folder) / "live").mkdir()
-        store = Store(Path(folder) / "live" / "agent.db")
-        store.close()
-        store = Store(Path(folder) / "live" / "agent.db")  # its empty tables are in the database itself
-        for number in range(3):
-            store.note("experiment:e", TimelineEntry(t=float(number), kind="weight", text=str(number), by="ana"))
-        copy_state(Path(folder) / "live", Path(folder) / "copy")
-        saved = Saved(Path(folder) / "copy", contents(store))
-        store.close()
-        for offset in range((saved.folder / name).stat().st_size):
-            assert_same_after(saved, Path(folder), truncated(name, offset), again=False)
+    """Of a small state, as a kill leaves it."""
+    (tmp_path / "live").mkdir()
+    Store(tmp_path / "live" / "agent.db").close()
+    store = Store(tmp_path / "live" / "agent.db")  # its empty tables are in the database itself
+    for number in range(3):
+        store.note("experiment:e", TimelineEntry(t=float(number), kind="weight", text=str(number), by="ana"))
+    copy_state(tmp_path / "live", tmp_path / "copy")
+    saved = Saved(tmp_path / "copy", contents(store))
+    store.close()
+    for offset in range((saved.folder / name).stat().st_size):
+        assert_same_after(saved, tmp_path, truncated(name, offset), again=False)
 
 
 def flips(saved: Saved, tmp_path: Path, seed: int, rounds: int) -> None:
