@@ -67,7 +67,7 @@ class Daemon:
         self._sampler = HostSampler(paths.state)
         self._hub = Hub(options.name, __version__, self._sampler.sample(time.time()))
         self._store.watch(lambda level, text: self._hub.alarm(time.time(), level, text))
-        self._experiments = Experiments(self._store, self._hub)
+        self._experiments = Experiments(self._store, self._hub, paths.runtime)
         self._gateway: GatewayProcess | None = None
         self._router: Router | None = None
         owner = str(paths.state.resolve())
@@ -75,7 +75,12 @@ class Daemon:
             self._gateway = GatewayProcess(paths, self._store, owner, options.gateway)
             control = GatewayControl(paths.gateway_control)
             self._router = Router(
-                self._gateway, control, self._hub, self._experiments.routes, self._experiments.settled
+                self._gateway,
+                control,
+                self._hub,
+                self._experiments.routes,
+                self._experiments.settled,
+                state_lost=self._store.recovered_level == "fail",
             )
         self._engines = Supervisor(
             paths, self._store, self._hub, owner, self._experiments.engine_switched, self._drained

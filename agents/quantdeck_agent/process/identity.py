@@ -103,6 +103,20 @@ def _rss_bytes(process: psutil.Process | None) -> int | None:
     return total
 
 
+def find_leader(marker: str) -> ProcessIdentity | None:
+    """The process that was started with this marker, where nobody remembers its PID; not its children.
+
+    Every process of the machine is looked at: once, at a start.
+    """
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARKER) == marker and os.getsid(process.pid) == process.pid:
+                return ProcessIdentity(pid=process.pid, created=process.create_time(), marker=marker)
+        except (psutil.Error, OSError):
+            continue
+    return None
+
+
 def identify(pid: int, marker: str) -> ProcessIdentity | None:
     """The identity of a process that was just started, None where it has ended already."""
     try:
