@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -67,7 +68,7 @@ class Daemon:
         self._sampler = HostSampler(paths.state)
         self._hub = Hub(options.name, __version__, self._sampler.sample(time.time()))
         self._store.watch(lambda level, text: self._hub.alarm(time.time(), level, text))
-        self._experiments = Experiments(self._store, self._hub)
+        self._experiments = Experiments(self._store, self._hub, paths.runtime)
         self._gateway: GatewayProcess | None = None
         self._router: Router | None = None
         owner = str(paths.state.resolve())
@@ -75,7 +76,12 @@ class Daemon:
             self._gateway = GatewayProcess(paths, self._store, owner, options.gateway)
             control = GatewayControl(paths.gateway_control)
             self._router = Router(
-                self._gateway, control, self._hub, self._experiments.routes, self._experiments.settled
+                self._gateway,
+                control,
+                self._hub,
+                self._experiments.routes,
+                self._experiments.settled,
+                state_lost=self._store.recovered_level == "fail",
             )
         self._engines = Engines(
             paths,
@@ -123,6 +129,8 @@ class Daemon:
             closing.callback(self._options.paths.ready_file.unlink, missing_ok=True)
             self._write_ready(front.ssh_port)
             notifier.ready(self._status_line())
+            gc.collect()
+            gc.freeze()  # what is there now stays: it need not be looked at again and again
             log.info("agent %s ready: %s", self._options.name, self._options.paths.runtime)
             closing.callback(notifier.stopping)
             await _first_of(ending, tasks)

@@ -15,6 +15,7 @@ import pytest
 from gateway.lab.process import Gateway
 from quantdeck_agent.experiments.controller import KIND, Controller
 from quantdeck_agent.experiments.record import ExperimentRecord
+from quantdeck_agent.experiments.unsaved import Unsaved
 from quantdeck_agent.store import StateWriteError, Store
 from quantdeck_agent.store.reserve import RESERVE_BYTES
 from quantdeck_console.link.agent_client import AgentClient
@@ -120,12 +121,12 @@ def test_the_reserve_is_for_what_is_urgent(larger_disk: SmallDisk) -> None:
     store.close()
 
 
-def test_a_rollback_holds_although_it_cannot_be_saved_and_is_saved_later(disk: SmallDisk) -> None:
+def test_a_rollback_holds_although_it_cannot_be_saved_and_is_saved_later(disk: SmallDisk, tmp_path: Path) -> None:
     store = Store(disk.folder / "agent.db")
     record = ExperimentRecord(
         name="e", served_name="a", control="c", treatment="t", thresholds=Thresholds(), state=RolloutState()
     )
-    controller = Controller(record, store)
+    controller = Controller(record, store, Unsaved(tmp_path))
     controller.apply(WeightAsked(weight_bp=5000, revision=1, by="ana"), 1.0)
     while True:  # also what the log of SQLite has left
         disk.fill()
@@ -145,8 +146,13 @@ def test_a_rollback_holds_although_it_cannot_be_saved_and_is_saved_later(disk: S
         controller.apply(LatchCleared(revision=3, by="ana", reason="y"), 4.0)
     assert controller.record.state.latched
     assert store.all(KIND, ExperimentRecord)["e"].state.weight_bp == 5000
+    again = Controller(store.all(KIND, ExperimentRecord)["e"], store, Unsaved(tmp_path))
+    assert again.record == controller.record, "an agent that is started again knows of it"
+    assert again.unsaved
     disk.empty()
+    controller = again
     assert controller.save_again()
+    assert list(tmp_path.iterdir()) == []
     assert not controller.save_again()
     assert store.all(KIND, ExperimentRecord)["e"].state == controller.record.state
     assert [line.kind for line in store.timeline("experiment:e")] == ["weight", "rollback"]
