@@ -18,7 +18,7 @@ from support.agents import AgentProcess, agent, status_when
 async def deployed(one: AgentProcess, name: str = "engine") -> EngineStatus:
     client = one.client()
     applied = await client.deploy(Deploy(request_id=name, profile=load_profile("demo-f16"), name=name))
-    engine = await wait_until_ready(client, name, applied.revision)
+    engine = await wait_until_ready(client, name, applied.operation)
     await client.close()
     return engine
 

@@ -161,7 +161,7 @@ def test_a_rollback_holds_although_it_cannot_be_saved_and_is_saved_later(disk: S
 
 async def deploy(client: AgentClient, name: str) -> None:
     ask = Deploy(request_id=name, profile=load_profile("demo-f16"), name=name)
-    await wait_until_ready(client, name, (await client.deploy(ask)).revision)
+    await wait_until_ready(client, name, (await client.deploy(ask)).operation)
 
 
 async def test_an_agent_on_a_full_disk_serves_and_rolls_back(demo_models: Path) -> None:
