@@ -155,13 +155,24 @@ class Instance:
         self._rss = self._memory.bytes_of(self.record.identity, now)
 
     def look_after(self, now: float) -> bool:
-        """Begin to ask for a token where one is due; True where it has hung for so long that it is to be ended."""
+        """Begin to ask for a token where one is due; True where it has hung for so long that it is to be ended.
+
+        One that somebody else runs is asked again and again: it may come back.
+        """
         if self._probing is not None:
             return False
         action = liveness.next_action(self.liveness, now)
-        if action == "probe":
+        if action == "kill" and not self.record.external:
+            return True
+        if action != "none":
             self._probing = asyncio.create_task(self._ask_for_token())
-        return action == "kill"
+        return False
+
+    def suspect(self) -> None:
+        """Nothing is known of whether it answers: it gets no requests before it has given a token."""
+        now = time.monotonic()
+        self.liveness = Liveness(alive_at=now - liveness.EVERY_S, hung_since=now)
+        self.enter("hung")
 
     async def _ask_for_token(self) -> None:
         try:

@@ -66,7 +66,10 @@ class Starts:
         """
         deadline = time.monotonic() + ROOM_DEADLINE_S
         while record.gpus and self._gone:
-            holding = {pid for gpu in record.gpus for pid in self._holders().get(gpu, frozenset())} & self._gone
+            held = self._holders()
+            # One that holds nothing any more is over: its number may be another's tomorrow.
+            self._gone &= {pid for pids in held.values() for pid in pids}
+            holding = {pid for gpu in record.gpus for pid in held.get(gpu, frozenset())} & self._gone
             if not holding:
                 return
             if time.monotonic() > deadline:

@@ -47,11 +47,19 @@ def _of_session(leader: int) -> Iterator[int]:
 
 
 def marked(owner: str) -> Iterator[ProcessIdentity]:
-    """Leaders of sessions whose marker begins with `<owner>/`: what an agent on this state has started."""
+    """Sessions whose marker begins with `<owner>/`: what an agent on this state has started.
+
+    Of one whose leader has ended the workers count too: they may hold a GPU for ever. Its identity is not alive.
+    """
+    found: dict[tuple[int, str], ProcessIdentity] = {}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if os.getsid(process.pid) != process.pid or process.status() == psutil.STATUS_ZOMBIE:
-                continue
+            session = os.getsid(process.pid)
             marker = process.environ().get(MARKER, "")
-            if marker.startswith(f"{owner}/"):
-                yield ProcessIdentity(pid=process.pid, created=start_time(process.pid), marker=marker)
+            if not marker.startswith(f"{owner}/") or process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            known = found.get((session, marker))
+            created = start_time(process.pid)
+            if known is None or created < known.created:
+                found[session, marker] = ProcessIdentity(pid=session, created=created, marker=marker)
+    yield from found.values()
