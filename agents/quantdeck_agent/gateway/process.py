@@ -94,9 +94,7 @@ class GatewayProcess:
         return record
 
     def _remember(self, record: GatewayRecord) -> None:
-        with contextlib.suppress(
-            StateWriteError
-        ):  # a full disk; it is found by its marker then
+        with contextlib.suppress(StateWriteError):  # a full disk; it is found by its marker then
             self._store.put(KIND, "gateway", record)
 
     async def _until_listening(self) -> None:
