@@ -15,7 +15,7 @@ from random import Random
 
 import pytest
 
-from quantdeck_agent.store import StateBusyError, StateNewerError, StateUnusableError, Store
+from quantdeck_agent.store import StateBusyError, StateDamagedError, StateNewerError, StateUnusableError, Store
 from quantdeck_core.protocol.experiment import TimelineEntry
 from quantdeck_core.protocol.requests import Applied
 from support.states import NAMES, Contents, contents, copy_state, fill, open_contents
@@ -314,6 +314,22 @@ def test_damage_under_a_running_agent_is_mended_from_the_journal(tmp_path: Path)
     assert contents(store) == before
     assert [level for level, _ in told] == ["warn"]
     assert "does not match its checksum" in told[0][1]
+    store.close()
+
+
+def test_damage_that_a_change_finds_is_mended_and_the_change_may_be_repeated(tmp_path: Path) -> None:
+    store = Store(tmp_path / "agent.db")
+    fill(store)
+    before = contents(store)
+    store._db._db.execute("UPDATE record SET body = '{}' WHERE kind = 'experiment'")
+    with pytest.raises(StateDamagedError, match="does not match its checksum"), store.transaction():
+        store.delete("experiment", "e")
+    assert contents(store) == before
+    # Also where the copy is written anew from rows of which one is wrong.
+    store._db._db.execute("UPDATE record SET body = '{}' WHERE kind = 'experiment'")
+    (tmp_path / "agent.journal").unlink()
+    with pytest.raises(StateDamagedError):
+        store.put("thing", "a", Applied(revision=1))
     store.close()
 
 
