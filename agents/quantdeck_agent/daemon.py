@@ -144,9 +144,11 @@ class Daemon:
 
     async def _take_along(self) -> None:
         """End engines and gateway with the agent."""
-        await self._engines.stop_all()
-        if self._gateway:
-            await self._gateway.stop()
+        try:
+            await self._engines.stop_all()
+        finally:
+            if self._gateway:
+                await self._gateway.stop()
 
     def _work(self, front: Front, ending: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
         api = Api(self._options.name, self._hub, self._store, self._engines, self._experiments)
