@@ -16,6 +16,7 @@ import msgspec
 from quantdeck_agent import __version__
 from quantdeck_agent.api.app import Api
 from quantdeck_agent.api.front import Front
+from quantdeck_agent.api.logs import LogRoutes, live_sources
 from quantdeck_agent.engines.supervisor import Supervisor
 from quantdeck_agent.experiments.manager import Experiments
 from quantdeck_agent.gateway.control import GatewayControl
@@ -24,11 +25,15 @@ from quantdeck_agent.gateway.router import Router
 from quantdeck_agent.gateway.signals import answer_signals
 from quantdeck_agent.hub import Hub
 from quantdeck_agent.lifeline import wait_for_end
+from quantdeck_agent.logs.files import LogFiles
+from quantdeck_agent.logs.keeper import LogKeeper
+from quantdeck_agent.logs.own import OwnLog
 from quantdeck_agent.options import Options
 from quantdeck_agent.store import Store
 from quantdeck_agent.telemetry.host import HostSampler
 
 SAMPLE_S = 1.0
+ROTATE_S = 5.0
 log = logging.getLogger("quantdeck.agent")
 
 
@@ -56,6 +61,8 @@ class Daemon:
         self._store = Store(paths.database)
         self._sampler = HostSampler(paths.state)
         self._hub = Hub(options.name, __version__, self._sampler.sample(time.time()))
+        self._log_files, self._own_log = LogFiles(paths.logs), OwnLog()
+        logging.getLogger().addHandler(self._own_log)
         self._experiments = Experiments(self._store, self._hub)
         self._gateway: GatewayProcess | None = None
         self._router: Router | None = None
@@ -110,8 +117,9 @@ class Daemon:
             await self._gateway.stop()
 
     def _work(self, front: Front, ending: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
-        api = Api(self._options.name, self._hub, self._store, self._engines, self._experiments)
-        work = [front.serve(api.app()), self._engines.watch(), self._sample()]
+        logs = LogRoutes(self._log_files, self._own_log, self._live_logs)
+        api = Api(self._options.name, self._hub, self._store, self._engines, self._experiments, logs)
+        work = [front.serve(api.app()), self._engines.watch(), self._sample(), self._rotate()]
         if self._router:
             signals = answer_signals(self._options.paths.gateway_signals)
             work += [self._router.keep(), self._experiments.hear(signals), self._experiments.publish()]
@@ -123,6 +131,15 @@ class Daemon:
         while True:
             self._hub.put_sample(self._sampler.sample(time.time()))
             await asyncio.sleep(SAMPLE_S)
+
+    def _live_logs(self) -> set[str]:
+        return live_sources(self._hub.status().engines, self._log_files)
+
+    async def _rotate(self) -> None:
+        keeper = LogKeeper(self._log_files, self._live_logs)
+        while True:
+            await asyncio.to_thread(keeper.tick, time.time())
+            await asyncio.sleep(ROTATE_S)
 
     async def _until_lifeline(self, fd: int, ending: asyncio.Event) -> None:
         await wait_for_end(fd)

@@ -109,7 +109,8 @@ def test_every_next_step_names_fields_that_the_engine_has() -> None:
 def test_what_is_only_warned_of_is_no_cause() -> None:
     """A healthy vLLM warns of `Too many open files` at each start."""
     warning = (
-        "(APIServer pid=7) WARNING 11-24 16:46:28 [system_utils.py:255] Found ulimit of 1024 and failed to automatically "
+        "(APIServer pid=7) WARNING 11-24 16:46:28 [system_utils.py:255] Found ulimit of 1024 and failed to "
+        "automatically "
         "increase with error x. This can cause fd limit errors like `OSError: [Errno 24] Too many open files`."
     )
     assert failure_of("vllm", f"{warning}\nRuntimeError: something else").reason == "RuntimeError: something else"
@@ -117,7 +118,8 @@ def test_what_is_only_warned_of_is_no_cause() -> None:
 
 def test_the_cause_wins_over_what_came_of_it() -> None:
     text = (
-        "(EngineCore pid=2) ERROR 11-24 10:00:00 [core.py:1] torch.OutOfMemoryError: CUDA out of memory. Tried to allocate "
+        "(EngineCore pid=2) ERROR 11-24 10:00:00 [core.py:1] torch.OutOfMemoryError: CUDA out of memory. Tried to "
+        "allocate "
         "2.00 GiB. GPU 1 has a total capacity of 23.68 GiB of which 212.81 MiB is free. Including non-PyTorch memory\n"
         "(APIServer pid=1) RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): "
         "{'EngineCore': 1}\n"

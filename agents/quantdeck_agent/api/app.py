@@ -13,6 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from quantdeck_agent import __version__
+from quantdeck_agent.api.logs import LogRoutes
 from quantdeck_agent.api.messages import answer, error_answer, read
 from quantdeck_agent.api.roles import require, role_of
 from quantdeck_agent.engines.supervisor import Supervisor
@@ -37,9 +38,11 @@ Change = TypeVar(
 class Api:
     """Handlers; each change is applied once for each request id, one change at a time."""
 
-    def __init__(self, host: str, hub: Hub, store: Store, engines: Supervisor, experiments: Experiments) -> None:
+    def __init__(
+        self, host: str, hub: Hub, store: Store, engines: Supervisor, experiments: Experiments, logs: LogRoutes
+    ) -> None:
         self._host, self._hub, self._store = host, hub, store
-        self._engines, self._experiments = engines, experiments
+        self._engines, self._experiments, self._logs = engines, experiments, logs
         self._one_at_a_time = asyncio.Lock()
 
     def app(self) -> Starlette:
@@ -56,6 +59,7 @@ class Api:
                 Route("/v1/experiments/{name}/weight", self.change_weight, methods=["POST"]),
                 Route("/v1/experiments/{name}/rollback", self.roll_back, methods=["POST"]),
                 Route("/v1/experiments/{name}/clear", self.clear_latch, methods=["POST"]),
+                *self._logs.routes(),
             ],
             exception_handlers={QuantdeckError: error_answer},
         )

@@ -56,6 +56,7 @@ _CARRIES = re.compile(
 _STARTS = re.compile(
     r"\d+\.\d\d\.\d{3}\.\d{3} [A-Z] "
     r"|(?:\([\w.,=@ -]{1,80}\) ?)*(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)(?: \d\d-\d\d \d\d:\d\d:\d\d \[|:  )"
+    r"|\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d"
     r"|listening on http"
 )
 """How a new message begins. What follows a message that carries text, up to there, is its continuation."""
@@ -71,6 +72,10 @@ class PromptFilter:
         self._dropping = False
         self.dropped = 0
         """Lines that were not let through."""
+
+    def gap(self) -> None:
+        """Lines are missing here: what follows may continue one that carries text, up to the next message."""
+        self._dropping = True
 
     def keep(self, line: str) -> bool:
         """Whether a line may be shown."""

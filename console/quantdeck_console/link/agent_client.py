@@ -45,14 +45,26 @@ class AgentClient:
     async def events(self) -> AsyncIterator[Event]:
         """A snapshot, then every change, until the link breaks."""
         decoder = msgspec.json.Decoder(Event)
-        timeout = httpx.Timeout(DEADLINE_S, read=SILENCE_S)
+        async for line in self.lines("/v1/events", httpx.Timeout(DEADLINE_S, read=SILENCE_S)):
+            try:
+                event = decoder.decode(line)
+            except msgspec.MsgspecError as error:
+                raise self._unreachable(error) from None
+            yield event
+
+    async def get(self, path: str, kind: type[T]) -> T:
+        """What another part of the interface answers."""
+        return await self._call("GET", path, None, kind)
+
+    async def lines(self, path: str, timeout: httpx.Timeout) -> AsyncIterator[str]:
+        """The lines of an answer as they come, until it ends or the link breaks."""
         try:
-            async with self._http.stream("GET", "/v1/events", timeout=timeout) as response:
+            async with self._http.stream("GET", path, timeout=timeout) as response:
                 if response.status_code != 200:
                     raise _refusal(response.status_code, await response.aread())
                 async for line in response.aiter_lines():
-                    yield decoder.decode(line)
-        except (httpx.HTTPError, msgspec.MsgspecError) as error:
+                    yield line
+        except httpx.HTTPError as error:
             raise self._unreachable(error) from None
 
     async def deploy(self, ask: requests.Deploy) -> requests.Applied:
