@@ -58,7 +58,7 @@ def write(files: LogFiles, text: str, name: str = "engine-a.1.log") -> None:
 def test_the_last_lines_then_what_comes(files: LogFiles) -> None:
     write(files, "1\n2\n3\nunfin")
     reader = LogReader(files, "engine:a.1", 2)
-    assert list(reader.tail()) == [LogLine(source="engine:a.1", text="2"), LogLine(source="engine:a.1", text="3")]
+    assert list(reader.tail()) == [LogLine(source="engine:a.1", old=True, text=one) for one in "23"]
     assert list(reader.more(5.0)) == []
     write(files, "ished\nnext\n")
     assert list(reader.more(6.0)) == [

@@ -83,6 +83,7 @@ class LogRoutes:
                 for part in _packed(reader.end()):
                     yield part
                 return
+            yield next(_packed(iter([LogLine(source=source)])))
             quiet_since = time.monotonic()
             while True:
                 lines = await asyncio.to_thread(lambda: list(reader.more(time.time())))

@@ -54,7 +54,7 @@ class OwnReader:
 
     def tail(self) -> Iterator[LogLine]:
         """The last lines, each with the time when it was written."""
-        yield from self._shown(self._tail)
+        yield from self._shown(self._tail, old=True)
         self._tail = []
 
     def end(self) -> Iterator[LogLine]:
@@ -72,8 +72,8 @@ class OwnReader:
         self._seen = added
         if lost:
             yield LogLine(source=AGENT, t=t, lost=lost)
-        yield from self._shown(kept)
+        yield from self._shown(kept, old=False)
 
-    def _shown(self, kept: list[tuple[float, str]]) -> Iterator[LogLine]:
+    def _shown(self, kept: list[tuple[float, str]], *, old: bool) -> Iterator[LogLine]:
         for t, line in kept:
-            yield from self._lines.shown([line], t)
+            yield from self._lines.shown([line], t, old=old)

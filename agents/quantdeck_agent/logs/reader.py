@@ -31,14 +31,14 @@ class Lines:
         if self._source.startswith("engine:"):
             self._allowed.gap()
 
-    def shown(self, raw: list[str], t: float | None) -> Iterator[LogLine]:
+    def shown(self, raw: list[str], t: float | None, *, old: bool = False) -> Iterator[LogLine]:
         """Lines to show; what was withheld is told with the next one."""
         for line in raw:
             text = shown(line)
             if self._allowed.keep(text):
                 withheld = self._allowed.dropped - self._told
                 self._told = self._allowed.dropped
-                yield LogLine(source=self._source, t=t, text=without_input(text), withheld=withheld)
+                yield LogLine(source=self._source, t=t, old=old, text=without_input(text), withheld=withheld)
 
 
 class LogReader:
@@ -71,12 +71,12 @@ class LogReader:
     def tail(self) -> Iterator[LogLine]:
         """The last lines as they were. Those before them are looked at too: a withheld message may go on for long."""
         raw, self._tail = self._tail, []
-        shown = list(self._lines.shown(raw, None))
+        shown = list(self._lines.shown(raw, None, old=True))
         return iter(shown[len(shown) - min(self._count, len(shown)) :])
 
     def end(self) -> Iterator[LogLine]:
         """A last line that has no newline, for who does not follow."""
-        return self._lines.shown(self._cutter.end(), None)
+        return self._lines.shown(self._cutter.end(), None, old=True)
 
     def more(self, t: float) -> Iterator[LogLine]:
         """What was written since, at most a megabyte.

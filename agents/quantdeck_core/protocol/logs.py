@@ -38,6 +38,7 @@ class LogLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         t: UNIX time when the agent read it (of its own log: when it was written); None for what was there before.
+        old: it was there before the reader came. While a log is followed, the old lines end with an empty one.
         text: control characters are stripped; empty in a line that only says the other things, or that the link lives.
         lost: lines before this one that are not shown: the reader was too slow, or the file was cut under it.
         lost_unknown: lines were lost and could not be counted.
@@ -46,6 +47,7 @@ class LogLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     source: str
     t: float | None = None
+    old: bool = False
     text: str = ""
     lost: int = 0
     lost_unknown: bool = False

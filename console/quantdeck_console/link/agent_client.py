@@ -18,6 +18,7 @@ T = TypeVar("T")
 DEADLINE_S = 10.0
 SILENCE_S = 3 * HEARTBEAT_S
 """A stream that says nothing for so long is dead, whatever TCP thinks."""
+MAX_LINE_BYTES = 16 << 20
 
 
 class AgentClient:
@@ -56,14 +57,22 @@ class AgentClient:
         """What another part of the interface answers."""
         return await self._call("GET", path, None, kind)
 
-    async def lines(self, path: str, timeout: httpx.Timeout) -> AsyncIterator[str]:
-        """The lines of an answer as they come, until it ends or the link breaks."""
+    async def lines(self, path: str, timeout: httpx.Timeout) -> AsyncIterator[bytes]:
+        """The lines of an answer as they come, until it ends or the link breaks.
+
+        Only a newline ends one: `aiter_lines` of httpx also splits at characters that JSON may hold, such as U+2028.
+        """
+        rest = b""
         try:
             async with self._http.stream("GET", path, timeout=timeout) as response:
                 if response.status_code != 200:
                     raise _refusal(response.status_code, await response.aread())
-                async for line in response.aiter_lines():
-                    yield line
+                async for chunk in response.aiter_bytes():
+                    *whole, rest = (rest + chunk).split(b"\n")
+                    for line in whole:
+                        yield line
+                    if len(rest) > MAX_LINE_BYTES:
+                        raise self._unreachable(ValueError("a line without an end"))
         except httpx.HTTPError as error:
             raise self._unreachable(error) from None
 

@@ -9,19 +9,20 @@ import httpx
 import msgspec
 
 from quantdeck_console.link.agent_client import DEADLINE_S, AgentClient
-from quantdeck_core.protocol.logs import HEARTBEAT_S, LogLine, LogSources
+from quantdeck_core.errors import UnreachableError
+from quantdeck_core.protocol.logs import HEARTBEAT_S, LogLine, LogSource, LogSources
 
 SILENCE_S = 3 * HEARTBEAT_S
 """A log that is followed and says nothing for so long has lost its link."""
 
 
-async def log_sources(client: AgentClient) -> LogSources:
+async def log_sources(client: AgentClient) -> tuple[LogSource, ...]:
     """Which logs there are.
 
     Raises:
         UnreachableError, RemoteError: as `AgentClient`.
     """
-    return await client.get("/v1/logs", LogSources)
+    return (await client.get("/v1/logs", LogSources)).sources
 
 
 async def log_lines(client: AgentClient, source: str, lines: int, follow: bool) -> AsyncIterator[LogLine]:
@@ -34,4 +35,7 @@ async def log_lines(client: AgentClient, source: str, lines: int, follow: bool) 
     decoder = msgspec.json.Decoder(LogLine)
     path = f"/v1/logs/{quote(source, safe=':')}?lines={lines}&follow={int(follow)}"
     async for line in client.lines(path, httpx.Timeout(DEADLINE_S, read=SILENCE_S)):
-        yield decoder.decode(line)
+        try:
+            yield decoder.decode(line)
+        except msgspec.MsgspecError as error:
+            raise UnreachableError(f"The agent sent a line that cannot be read: {error}.", "Update both.") from None
