@@ -49,7 +49,7 @@ _CARRIES = re.compile(
             r"stopped by (?:word|string)",
             r"(?:matched|found) stop(?:ping)? (?:word|string)",
             # llama-cpp-python: llama_cpp/server/errors.py prints any exception of a request, and its traceback.
-            r"^Exception: ",
+            r"^Exception: (?!WorkerProc )",
         )
     )
 )
