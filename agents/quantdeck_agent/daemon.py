@@ -17,6 +17,7 @@ import msgspec
 from quantdeck_agent import __version__
 from quantdeck_agent.api.app import Api
 from quantdeck_agent.api.front import Front
+from quantdeck_agent.api.logs import LogRoutes
 from quantdeck_agent.engines.engines import Engines
 from quantdeck_agent.experiments.manager import Experiments
 from quantdeck_agent.gateway.control import GatewayControl
@@ -25,6 +26,9 @@ from quantdeck_agent.gateway.router import Router
 from quantdeck_agent.gateway.signals import answer_signals
 from quantdeck_agent.hub import Hub
 from quantdeck_agent.lifeline import wait_for_end
+from quantdeck_agent.logs.files import LogFiles
+from quantdeck_agent.logs.keeper import LogKeeper
+from quantdeck_agent.logs.own import AGENT, OwnLog
 from quantdeck_agent.notify import Notifier
 from quantdeck_agent.options import Options
 from quantdeck_agent.store import Store
@@ -33,6 +37,7 @@ from quantdeck_checkpoints.digest import digest_of
 from quantdeck_core.errors import QuantdeckError
 
 SAMPLE_S = 1.0
+ROTATE_S = 5.0
 log = logging.getLogger("quantdeck.agent")
 
 
@@ -68,6 +73,8 @@ class Daemon:
         self._sampler = HostSampler(paths.state)
         self._hub = Hub(options.name, __version__, self._sampler.sample(time.time()))
         self._store.watch(lambda level, text: self._hub.alarm(time.time(), level, text))
+        self._log_files, self._own_log = LogFiles(paths.logs), OwnLog()
+        logging.getLogger().addHandler(self._own_log)
         self._experiments = Experiments(self._store, self._hub, paths.runtime)
         self._gateway: GatewayProcess | None = None
         self._router: Router | None = None
@@ -151,8 +158,9 @@ class Daemon:
                 await self._gateway.stop()
 
     def _work(self, front: Front, ending: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
-        api = Api(self._options.name, self._hub, self._store, self._engines, self._experiments)
-        work = [front.serve(api.app()), self._engines.keeper.watch(), self._sample()]
+        logs = LogRoutes(self._log_files, self._own_log, self._live_logs)
+        api = Api(self._options.name, self._hub, self._store, self._engines, self._experiments, logs.routes())
+        work = [front.serve(api.app()), self._engines.keeper.watch(), self._sample(), self._rotate()]
         if self._router:
             signals = answer_signals(self._options.paths.gateway_signals)
             work += [self._router.keep(), self._experiments.hear(signals), self._experiments.publish()]
@@ -164,6 +172,15 @@ class Daemon:
         while True:
             self._hub.put_sample(self._sampler.sample(time.time()))
             await asyncio.sleep(SAMPLE_S)
+
+    def _live_logs(self) -> set[str]:
+        return {AGENT, "gateway", *(f"engine:{key}" for key in self._engines.present())}
+
+    async def _rotate(self) -> None:
+        keeper = LogKeeper(self._log_files, self._live_logs)
+        while True:
+            await asyncio.to_thread(keeper.tick, time.time())
+            await asyncio.sleep(ROTATE_S)
 
     async def _until_lifeline(self, fd: int, ending: asyncio.Event) -> None:
         await wait_for_end(fd)

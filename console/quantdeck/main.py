@@ -14,6 +14,7 @@ COMMANDS = {
     "demo": ("quantdeck_demo.cli", "everything at once on this machine: engines, gateway, traffic, console"),
     "console": ("quantdeck_console.commands.console", "the terminal console of a fleet"),
     "fleet": ("quantdeck_console.commands.fleet", "the fleet at a glance, as text or JSON"),
+    "logs": ("quantdeck_console.commands.logs", "logs of engines, gateways and agents, across hosts"),
     "deploy": ("quantdeck_console.commands.deploy", "start an engine from a profile, or replace one"),
     "stop": ("quantdeck_console.commands.stop", "drain and end an engine"),
     "restart": ("quantdeck_console.commands.restart", "start an engine's processes anew"),

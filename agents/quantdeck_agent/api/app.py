@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from quantdeck_agent import __version__
 from quantdeck_agent.api.messages import answer, error_answer, internal_answer, read
@@ -40,11 +40,23 @@ Change = TypeVar(
 
 
 class Api:
-    """Handlers; each change is applied once for each request id, one change at a time."""
+    """Handlers; each change is applied once for each request id, one change at a time.
 
-    def __init__(self, host: str, hub: Hub, store: Store, engines: Engines, experiments: Experiments) -> None:
+    Args:
+        others: paths that have handlers of their own.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        hub: Hub,
+        store: Store,
+        engines: Engines,
+        experiments: Experiments,
+        others: Sequence[BaseRoute],
+    ) -> None:
         self._host, self._hub, self._store = host, hub, store
-        self._engines, self._experiments = engines, experiments
+        self._engines, self._experiments, self._others = engines, experiments, others
         self._one_at_a_time = asyncio.Lock()
 
     def app(self) -> Starlette:
@@ -68,6 +80,7 @@ class Api:
                 Route("/v1/experiments/{name}/weight", self.change_weight, methods=["POST"]),
                 Route("/v1/experiments/{name}/rollback", self.roll_back, methods=["POST"]),
                 Route("/v1/experiments/{name}/clear", self.clear_latch, methods=["POST"]),
+                *self._others,
             ],
             exception_handlers={QuantdeckError: error_answer, Exception: internal_answer},
         )

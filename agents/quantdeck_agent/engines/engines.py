@@ -81,6 +81,10 @@ class Engines:
         group = self._roster.find(name)
         return group.serving() if group else ()
 
+    def present(self) -> set[str]:
+        """Keys of all processes that are there, whatever becomes of them."""
+        return {instance.record.key for group in self._roster.groups() for instance in group.instances()}
+
     def detail(self, name: str) -> EngineDetail:
         """All that is known of an engine.
 

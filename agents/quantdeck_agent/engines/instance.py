@@ -14,14 +14,18 @@ from quantdeck_agent.engines.command import api_key, command_line
 from quantdeck_agent.engines.errors import EngineFailedError
 from quantdeck_agent.engines.probe import EngineProbe
 from quantdeck_agent.engines.record import EngineRecord
+from quantdeck_agent.logs.tail import log_tail
 from quantdeck_agent.ports import listens
 from quantdeck_agent.process.identity import ResidentMemory
+from quantdeck_agent.process.kernel import kills_for_memory
 from quantdeck_agent.process.session import members, signal_members
-from quantdeck_agent.process.spawn import last_words, spawn
+from quantdeck_agent.process.spawn import returncode_of, spawn
 from quantdeck_core.engines import liveness
+from quantdeck_core.engines.failure import Exit, failure_of
 from quantdeck_core.engines.interface import INTERFACES
 from quantdeck_core.engines.liveness import Liveness
 from quantdeck_core.engines.metrics import EngineMetrics, Rate, parse_llamacpp
+from quantdeck_core.engines.progress import progress_of
 from quantdeck_core.errors import ErrorInfo, UnreachableError
 from quantdeck_core.protocol.engine import EngineState, EngineStatus
 from quantdeck_core.protocol.operation import StepName
@@ -29,6 +33,8 @@ from quantdeck_core.protocol.operation import StepName
 FAST_POLL_S, SLOW_POLL_S = 0.05, 0.25
 STOP_DEADLINE_S = 10.0
 KILL_DEADLINE_S = 10.0
+_LOG_S = 0.5
+"""How often the log is read for how far it has loaded."""
 
 Progress = Callable[[StepName, str, float | None], None]
 """Called with the step that is under way, what goes on in it, and how much of it is done (0 to 1, None: unknown)."""
@@ -54,6 +60,7 @@ class Instance:
         self._rates: tuple[float | None, float | None] = (None, None)
         self._memory = ResidentMemory()
         self._rss: int | None = None
+        self._kills = kills_for_memory()
         self._probing: asyncio.Task[None] | None = None
 
     # Starting
@@ -112,11 +119,14 @@ class Instance:
         self.liveness = Liveness(alive_at=self.ready_at)
 
     async def _until_healthy(self, progress: Progress) -> None:
-        began = time.monotonic()
+        began, looked = time.monotonic(), 0.0
         while True:
             if not self.alive():
                 raise self._ended("ended while loading")
-            progress("load", "the model is being loaded", None)
+            if time.monotonic() - looked >= _LOG_S:
+                looked = time.monotonic()
+                loading = progress_of(self.record.profile.engine, log_tail(self.log))
+                progress("load", loading.what, loading.fraction)
             if self._listens():
                 progress("health", "it listens", None)
                 if await self._probe.healthy():
@@ -197,8 +207,20 @@ class Instance:
         return self._ended("ended by itself")
 
     def _ended(self, how: str) -> EngineFailedError:
+        served = self.record.ready_s is not None
+        failure = failure_of(self.record.profile.engine, log_tail(self.log), self._exit(), served=served)
+        hint = f"{failure.hint} " if failure.hint else ""
         return EngineFailedError(
-            f"{self.record.title} {how}: {last_words(self.log)}", f"Read {self.log}, then deploy it again."
+            f"{self.record.title} {how}: {failure.reason}", f"{hint}Its log: {self.log}.", failure.code
+        )
+
+    def _exit(self) -> Exit:
+        code = returncode_of(self.record.identity.pid) if self.record.identity else None
+        killed = code in (None, -signal.SIGKILL)
+        return Exit(
+            returncode=code if code is not None and code >= 0 else None,
+            signal=-code if code is not None and code < 0 else None,
+            oom_killed=killed and kills_for_memory() > self._kills,
         )
 
     async def stop(self) -> set[int]:
