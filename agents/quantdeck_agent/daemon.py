@@ -31,6 +31,7 @@ from quantdeck_agent.logs.keeper import LogKeeper
 from quantdeck_agent.logs.own import AGENT, OwnLog
 from quantdeck_agent.notify import Notifier
 from quantdeck_agent.options import Options
+from quantdeck_agent.process.kernel import boot_id
 from quantdeck_agent.store import Store
 from quantdeck_agent.telemetry.host import HostSampler
 from quantdeck_checkpoints.digest import digest_of
@@ -100,6 +101,7 @@ class Daemon:
             digest=lambda path: asyncio.to_thread(digest_of, path),
             switched=self._experiments.engine_switched,
             drained=self._drained,
+            boot=boot_id(),
         )
         self._experiments.connect(self._engines, self._router)
 

@@ -45,6 +45,7 @@ class Engines:
         digest: SHA-256 of a checkpoint.
         switched: called when other processes have a name's traffic, or none has; routes the gateway, then returns.
         drained: waits until a replica has no request in flight.
+        boot: an id of the machine's present start.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Engines:
         digest: Callable[[Path], Awaitable[str]],
         switched: Callable[[str], Awaitable[None]],
         drained: Callable[[str], Awaitable[None]],
+        boot: str,
     ) -> None:
         self._roster = Roster(paths, store, hub)
         self.operations = Operations(store, hub)
@@ -70,7 +72,7 @@ class Engines:
         self.supervisor = Supervisor(self._roster, self.operations, self._starts, preparer, self._rollouts)
         self.keeper = Keeper(self._roster, self.supervisor, self._starts, switched)
         self._restorer = Restorer(
-            self._roster, self.operations, self._rollouts, self.supervisor, self.keeper, self._starts, owner
+            self._roster, self.operations, self._rollouts, self.supervisor, self.keeper, self._starts, owner, boot
         )
 
     def _operation_failed(self, operation: Operation, error: QuantdeckError) -> None:

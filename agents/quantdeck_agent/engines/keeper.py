@@ -124,6 +124,13 @@ class Keeper:
         self._starts.ended(await instance.end_processes(0))
         self._schedule(group, replica, instance)
 
+    def start_after_boot(self, group: Group, instance: Instance) -> None:
+        """A process that went with the machine: what was wanted then, which is the last that was good, is started."""
+        instance.enter("restarting")
+        instance.note = "the machine was started again"
+        self._roster.note(group.name, "engine", f"{instance.record.key}: {instance.note}", "quantdeck")
+        group.due[instance.record.replica] = time.monotonic()
+
     def operation_failed(self, operation: Operation, error: QuantdeckError) -> None:
         """Tell people, and try again where nobody asked for it."""
         group = self._roster.group(operation.engine)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 import msgspec
@@ -11,10 +12,15 @@ from quantdeck_agent.engines.instance import Instance
 from quantdeck_agent.engines.record import Deployment, EngineRecord, LastGeneration, Place
 from quantdeck_agent.hub import Hub
 from quantdeck_agent.paths import Paths
-from quantdeck_agent.store import Store
+from quantdeck_agent.store import StateWriteError, Store
 from quantdeck_core.protocol.experiment import TimelineEntry
 
-ENGINE, DEPLOYMENT, GENERATION = "engine", "deployment", "generation"
+ENGINE, DEPLOYMENT, GENERATION, BOOT = "engine", "deployment", "generation", "boot"
+log = logging.getLogger("quantdeck.agent")
+
+
+class _Boot(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
 
 
 class Roster:
@@ -83,9 +89,19 @@ class Roster:
         """What an earlier agent left on disk."""
         return self.store.all(DEPLOYMENT, Deployment), self.store.all(ENGINE, EngineRecord)
 
+    def booted(self, boot: str) -> bool:
+        """Whether the machine was started again since this state was used last, by an id that each start has."""
+        known = self.store.all(BOOT, _Boot).get(BOOT)
+        if known is None or known.id != boot:
+            self.store.put(BOOT, BOOT, _Boot(id=boot))
+        return known is not None and known.id != boot
+
     def note(self, name: str, kind: str, text: str, by: str) -> None:
-        """A line in an engine's timeline."""
-        self.store.note(f"engine:{name}", TimelineEntry(t=time.time(), kind=kind, text=text, by=by))
+        """A line in an engine's timeline. A disk that is full must not keep anybody from acting."""
+        try:
+            self.store.note(f"engine:{name}", TimelineEntry(t=time.time(), kind=kind, text=text, by=by))
+        except StateWriteError as error:
+            log.warning("not noted: %s %s: %s (%s)", name, kind, text, error.detail)
 
     def publish(self, name: str) -> None:
         """Tell watchers how an engine is now; one that is gone is dropped."""

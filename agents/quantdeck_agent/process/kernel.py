@@ -1,8 +1,10 @@
-"""What the kernel counts."""
+"""What the kernel says of itself."""
 
 from __future__ import annotations
 
 from pathlib import Path
+
+import psutil
 
 
 def kills_for_memory() -> int:
@@ -12,3 +14,11 @@ def kills_for_memory() -> int:
     except OSError:
         return 0
     return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+
+
+def boot_id() -> str:
+    """Another text after each start of the machine."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return str(round(psutil.boot_time(), -1))  # it moves a little when the clock is set
