@@ -13,7 +13,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from quantdeck_agent import __version__
+from quantdeck_agent.api.history import HistoryApi
 from quantdeck_agent.api.messages import answer, error_answer, read
+from quantdeck_agent.api.metrics import MetricsApi
 from quantdeck_agent.api.roles import require, role_of
 from quantdeck_agent.engines.supervisor import Supervisor
 from quantdeck_agent.experiments.manager import Experiments
@@ -37,8 +39,18 @@ Change = TypeVar(
 class Api:
     """Handlers; each change is applied once for each request id, one change at a time."""
 
-    def __init__(self, host: str, hub: Hub, store: Store, engines: Supervisor, experiments: Experiments) -> None:
+    def __init__(
+        self,
+        host: str,
+        hub: Hub,
+        store: Store,
+        engines: Supervisor,
+        experiments: Experiments,
+        history: HistoryApi,
+        metrics: MetricsApi,
+    ) -> None:
         self._host, self._hub, self._store = host, hub, store
+        self._history, self._metrics = history, metrics
         self._engines, self._experiments = engines, experiments
         self._one_at_a_time = asyncio.Lock()
 
@@ -56,6 +68,8 @@ class Api:
                 Route("/v1/experiments/{name}/weight", self.change_weight, methods=["POST"]),
                 Route("/v1/experiments/{name}/rollback", self.roll_back, methods=["POST"]),
                 Route("/v1/experiments/{name}/clear", self.clear_latch, methods=["POST"]),
+                *self._history.routes(),
+                *self._metrics.routes(),
             ],
             exception_handlers={QuantdeckError: error_answer},
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -15,14 +15,17 @@ from quantdeck_agent.engines.command import command_line
 from quantdeck_agent.engines.probe import EngineProbe
 from quantdeck_agent.engines.record import EngineRecord
 from quantdeck_agent.ports import listens
-from quantdeck_agent.process.identity import ResidentMemory
 from quantdeck_agent.process.spawn import last_words, spawn
-from quantdeck_core.engines.metrics import EngineMetrics, Rate
+from quantdeck_agent.telemetry.scrape import Scraper
+from quantdeck_core.engines.metrics import read_metrics
+from quantdeck_core.engines.reading import EngineReading, EngineWatch
 from quantdeck_core.errors import ErrorInfo, QuantdeckError
+from quantdeck_core.profile.names import LLAMACPP
 from quantdeck_core.protocol.engine import EngineState, EngineStatus
 
 POLL_S = 0.05
 STOP_DEADLINE_S = 10.0
+SCRAPE_DEADLINE_S = 2.0
 
 
 class EngineFailedError(QuantdeckError):
@@ -43,11 +46,8 @@ class Instance:
         self._log = logs / f"engine-{record.key}.log"
         self._changed = changed
         self._probe = EngineProbe(record.url, record.profile.served_name)
-        self._metrics = EngineMetrics()
-        self._generated, self._prompted = Rate(), Rate()
-        self._rates: tuple[float | None, float | None] = (None, None)
-        self._memory = ResidentMemory()
-        self._rss: int | None = None
+        self.reading = EngineReading()
+        self._watch = EngineWatch()
 
     def spawn(self, owner: str) -> EngineRecord:
         """Start the process; returns the record with its identity.
@@ -105,21 +105,22 @@ class Instance:
         self.sha256 = await asyncio.to_thread(sha256_of, Path(self.record.model_path))
         self._changed()
 
-    async def observe(self) -> None:
-        """Read its counters and its memory."""
-        metrics = await self._probe.metrics()
-        self._metrics = metrics or EngineMetrics()
-        now = time.monotonic()
-        self._rates = (
-            self._generated.add(now, self._metrics.generated_tokens),
-            self._prompted.add(now, self._metrics.prompt_tokens),
-        )
-        self._rss = self._memory.bytes_of(self.record.identity, now)
+    async def observe(self, scraper: Scraper, memory: Mapping[int, int]) -> None:
+        """Read its counters.
+
+        Args:
+            memory: resident bytes by session leader.
+        """
+        kind = self.record.profile.engine
+        page = await scraper.get(f"{self.record.url}/metrics", SCRAPE_DEADLINE_S, keep_alive=kind not in LLAMACPP)
+        metrics = read_metrics(kind, page[1].decode("utf-8", "replace")) if page and page[0] == 200 else None
+        pid = self.record.identity.pid if self.record.identity else 0
+        self.reading = self._watch.add(time.monotonic(), metrics, memory.get(pid))
 
     def fail(self, error: ErrorInfo) -> None:
         """Remember why it is of no use."""
         self.error = error
-        self._metrics, self._rates, self._rss = EngineMetrics(), (None, None), None
+        self.reading, self._watch = EngineReading(), EngineWatch()
         self._enter("failed")
 
     def exit_error(self) -> ErrorInfo:
@@ -153,7 +154,7 @@ class Instance:
     def status(self, note: str = "") -> EngineStatus:
         """What the console is told."""
         record = self.record
-        generated, prompted = self._rates
+        reading = self.reading
         return EngineStatus(
             name=record.name,
             profile=record.profile.name,
@@ -167,11 +168,11 @@ class Instance:
             pid=record.identity.pid if record.identity else None,
             started_at=record.started_at,
             ready_s=record.ready_s,
-            rss_bytes=self._rss,
-            running=self._metrics.running,
-            waiting=self._metrics.waiting,
-            tokens_per_s=None if generated is None else round(generated, 1),
-            prompt_tokens_per_s=None if prompted is None else round(prompted, 1),
+            rss_bytes=reading.rss_bytes,
+            running=reading.metrics.running,
+            waiting=reading.metrics.waiting,
+            tokens_per_s=reading.tokens_per_s,
+            prompt_tokens_per_s=reading.prompt_tokens_per_s,
             note=note,
             error=self.error,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import httpx
 
-from quantdeck_core.engines.metrics import EngineMetrics, parse_llamacpp
 from quantdeck_core.errors import UnreachableError
 
 TOKEN_DEADLINE_S = 10.0
@@ -59,11 +58,3 @@ class EngineProbe:
             raise UnreachableError(
                 f"The engine answered a one-line prompt with {response.status_code}.", "Read its log."
             )
-
-    async def metrics(self) -> EngineMetrics | None:
-        """A scrape, None where it did not answer."""
-        try:
-            response = await self._client.get("/metrics", timeout=2.0)
-        except httpx.HTTPError:
-            return None
-        return parse_llamacpp(response.text) if response.status_code == 200 else None

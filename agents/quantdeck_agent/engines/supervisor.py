@@ -17,6 +17,9 @@ from quantdeck_agent.paths import Paths
 from quantdeck_agent.ports import free_port
 from quantdeck_agent.process.spawn import reap
 from quantdeck_agent.store import Store
+from quantdeck_agent.telemetry.scrape import Scraper
+from quantdeck_agent.telemetry.sessions import SessionMemory
+from quantdeck_core.engines.reading import EngineReading
 from quantdeck_core.errors import ConflictError, NotFoundError, QuantdeckError
 from quantdeck_core.profile.schema import Profile
 from quantdeck_core.protocol.experiment import TimelineEntry
@@ -58,6 +61,7 @@ class Supervisor:
         self._coming: dict[str, Instance] = {}
         self._notes: dict[str, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._scraper, self._memory = Scraper(), SessionMemory()
 
     # What others ask
 
@@ -70,6 +74,10 @@ class Supervisor:
         """The record behind a name, ready or not."""
         instance = self._active.get(name) or self._coming.get(name)
         return instance.record if instance else None
+
+    def readings(self) -> dict[str, EngineReading]:
+        """What is measured of each engine that answers."""
+        return {name: one.reading for name, one in self._active.items() if one.state == "ready"}
 
     def deploy(self, profile: Profile, name: str, replace: bool, by: str) -> int:
         """Begin to start an engine; returns its generation. It is persisted before it is started.
@@ -224,7 +232,9 @@ class Supervisor:
             if time.monotonic() - observed >= OBSERVE_S:
                 observed = time.monotonic()
                 ready = [instance for instance in self._active.values() if instance.state == "ready"]
-                await asyncio.gather(*(instance.observe() for instance in ready))
+                leaders = [one.record.identity.pid for one in ready if one.record.identity]
+                memory = await asyncio.to_thread(self._memory.read, observed, leaders)
+                await asyncio.gather(*(instance.observe(self._scraper, memory) for instance in ready))
                 for name in self._active:
                     self._publish(name)
             await asyncio.sleep(WATCH_S)
