@@ -98,6 +98,7 @@ class Daemon:
         async with contextlib.AsyncExitStack() as closing:  # what was opened last is closed first
             closing.callback(self._store.close)
             closing.callback(self._history.close)
+            closing.push_async_callback(self._engines.close)
             front = Front(self._options.paths)
             closing.push_async_callback(front.close)
             await front.open(self._options.ssh)

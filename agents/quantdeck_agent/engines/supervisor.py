@@ -248,6 +248,10 @@ class Supervisor:
         for instance in everything:
             self._store.delete(KIND, instance.record.key)
 
+    async def close(self) -> None:
+        """Close the connections to all engines; they go on."""
+        await self._scraper.close()
+
     # Telling
 
     def _publish(self, name: str) -> None:

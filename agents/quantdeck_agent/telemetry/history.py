@@ -40,9 +40,10 @@ class History:
         return self._minutes.note
 
     def close(self) -> None:
-        """Write what is whole and close the file."""
-        with self._lock:
+        """Close the file; where the disk hangs, the process's end does that."""
+        if self._lock.acquire(timeout=2.0):
             self._minutes.close()
+            self._lock.release()
 
     def put(self, now: float, series: Mapping[str, float | None]) -> None:
         """Values at a UNIX time, seconds; None is missing."""
