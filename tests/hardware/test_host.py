@@ -104,7 +104,9 @@ def test_the_agents_reading_of_a_gpu() -> None:
     ram = Memory(used=5, total=119 * GIB)
     [shared] = Gpus(nvml=PlayedNvml(gb10())).read(ram, 0.0).gpus
     [one] = of_host(
-        HostStatus(name="gpu-1", agent_version="1", sample=replace(sample(memory_total_bytes=119 * GIB), gpus=(shared,))),
+        HostStatus(
+            name="gpu-1", agent_version="1", sample=replace(sample(memory_total_bytes=119 * GIB), gpus=(shared,))
+        ),
         DEVICES,
     ).devices
     assert (one.device.name, one.device.memory_mib, one.device.memory_from) == ("dgx-spark", 119 * 1024, "kernel")

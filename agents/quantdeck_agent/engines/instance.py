@@ -20,7 +20,6 @@ from quantdeck_agent.telemetry.scrape import Scraper
 from quantdeck_core.engines.metrics import read_metrics
 from quantdeck_core.engines.reading import EngineReading, EngineWatch
 from quantdeck_core.errors import ErrorInfo, QuantdeckError
-from quantdeck_core.profile.names import LLAMACPP
 from quantdeck_core.protocol.engine import EngineState, EngineStatus
 
 POLL_S = 0.05
@@ -112,7 +111,7 @@ class Instance:
             memory: resident bytes by session leader.
         """
         kind = self.record.profile.engine
-        page = await scraper.get(f"{self.record.url}/metrics", SCRAPE_DEADLINE_S, keep_alive=kind not in LLAMACPP)
+        page = await scraper.get(f"{self.record.url}/metrics", SCRAPE_DEADLINE_S, keep_alive=kind != "external")
         metrics = read_metrics(kind, page[1].decode("utf-8", "replace")) if page and page[0] == 200 else None
         pid = self.record.identity.pid if self.record.identity else 0
         self.reading = self._watch.add(time.monotonic(), metrics, memory.get(pid))

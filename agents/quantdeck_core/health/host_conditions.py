@@ -43,7 +43,7 @@ def limit_of(sensor: Temperature) -> float | None:
 def _hot(sensor: Temperature) -> Condition:
     limit = limit_of(sensor)
     return Condition(
-        key=f"hot:{sensor.name}",
+        key=f"hot:sensor:{sensor.name}",
         bad=None if limit is None else sensor.c >= limit,
         good=None if limit is None else sensor.c < limit - 5,
         level="warn",
