@@ -17,8 +17,11 @@ import msgspec
 from quantdeck_agent import __version__
 from quantdeck_agent.api.app import Api
 from quantdeck_agent.api.front import Front
+from quantdeck_agent.api.history import HistoryApi
 from quantdeck_agent.api.logs import LogRoutes
+from quantdeck_agent.api.metrics import MetricsApi, MetricsPort
 from quantdeck_agent.engines.engines import Engines
+from quantdeck_agent.engines.starts import holders_of
 from quantdeck_agent.experiments.manager import Experiments
 from quantdeck_agent.gateway.control import GatewayControl
 from quantdeck_agent.gateway.process import GatewayProcess
@@ -33,9 +36,14 @@ from quantdeck_agent.notify import Notifier
 from quantdeck_agent.options import Options
 from quantdeck_agent.process.kernel import boot_id
 from quantdeck_agent.store import Store
-from quantdeck_agent.telemetry.host import HostSampler
+from quantdeck_agent.telemetry.history import History
+from quantdeck_agent.telemetry.page import metrics_page
+from quantdeck_agent.telemetry.sampler import Sampler
+from quantdeck_agent.telemetry.series import engine_series, gateway_series, host_series
 from quantdeck_checkpoints.digest import digest_of
 from quantdeck_core.errors import QuantdeckError
+from quantdeck_core.health.pressure import PressureState, assess
+from quantdeck_core.protocol.host import HostSample
 
 SAMPLE_S = 1.0
 ROTATE_S = 5.0
@@ -56,6 +64,7 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     ssh_port: int | None
     gateway: str | None
+    metrics_port: int | None = None
 
 
 class Daemon:
@@ -71,14 +80,16 @@ class Daemon:
         paths = options.paths
         paths.make()
         self._store = Store(paths.database)
-        self._sampler = HostSampler(paths.state)
-        self._hub = Hub(options.name, __version__, self._sampler.sample(time.time()))
+        self._history = History(paths.history)
+        self._sampler = Sampler(paths.state, paths.models)
+        self._hub = Hub(options.name, __version__, self._sampler.last)
         self._store.watch(lambda level, text: self._hub.alarm(time.time(), level, text))
         self._log_files, self._own_log = LogFiles(paths.logs), OwnLog()
         logging.getLogger().addHandler(self._own_log)
         self._experiments = Experiments(self._store, self._hub, paths.runtime)
         self._gateway: GatewayProcess | None = None
         self._router: Router | None = None
+        self._metrics_port: MetricsPort | None = None
         owner = str(paths.state.resolve())
         if options.gateway:
             self._gateway = GatewayProcess(paths, self._store, owner, options.gateway)
@@ -96,8 +107,8 @@ class Daemon:
             self._store,
             self._hub,
             owner,
-            sample=lambda: self._hub.status().sample,
-            holders=dict,
+            sample=lambda: self._sampler.last,
+            holders=lambda: holders_of(self._sampler.last),
             digest=lambda path: asyncio.to_thread(digest_of, path),
             switched=self._experiments.engine_switched,
             drained=self._drained,
@@ -122,9 +133,13 @@ class Daemon:
         notifier = Notifier()
         async with contextlib.AsyncExitStack() as closing:  # what was opened last is closed first
             closing.callback(self._store.close)
+            closing.callback(self._history.close)
             front = Front(self._options.paths)
             closing.push_async_callback(front.close)
             await front.open(self._options.ssh)
+            if self._options.metrics:
+                self._metrics_port = MetricsPort(self._options.metrics)
+                closing.callback(self._metrics_port.close)
             if self._options.lifeline is not None:
                 closing.push_async_callback(self._take_along)
             if self._gateway:
@@ -161,8 +176,13 @@ class Daemon:
 
     def _work(self, front: Front, ending: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
         logs = LogRoutes(self._log_files, self._own_log, self._live_logs)
-        api = Api(self._options.name, self._hub, self._store, self._engines, self._experiments, logs.routes())
+        metrics = MetricsApi(lambda: metrics_page(self._hub.status(), self._engines.readings()))
+        routes = [*logs.routes(), *HistoryApi(self._history).routes(), *metrics.routes()]
+        api = Api(self._options.name, self._hub, self._store, self._engines, self._experiments, routes)
         work = [front.serve(api.app()), self._engines.keeper.watch(), self._sample(), self._rotate()]
+        work.append(self._history.keep())
+        if self._metrics_port:
+            work.append(self._metrics_port.serve(metrics))
         if self._router:
             signals = answer_signals(self._options.paths.gateway_signals)
             work += [self._router.keep(), self._experiments.hear(signals), self._experiments.publish()]
@@ -171,9 +191,25 @@ class Daemon:
         return work
 
     async def _sample(self) -> None:
+        pressure = PressureState()
         while True:
-            self._hub.put_sample(self._sampler.sample(time.time()))
-            await asyncio.sleep(SAMPLE_S)
+            due = time.monotonic() + SAMPLE_S
+            sample = await self._sampler.sample()
+            self._hub.put_sample(sample)
+            pressure, edges = assess(pressure, sample)
+            for edge in edges:
+                self._hub.alarm(sample.t, edge.level, edge.text, hint=edge.hint, key=edge.key)
+            self._remember(sample)
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+
+    def _remember(self, sample: HostSample) -> None:
+        values = host_series(sample)
+        for name, reading in self._engines.readings().items():
+            values |= engine_series(name, reading)
+        gateway = self._hub.status().gateway
+        if gateway:
+            values |= gateway_series(gateway)
+        self._history.put(sample.t, values)
 
     def _live_logs(self) -> set[str]:
         return {AGENT, "gateway", *(f"engine:{key}" for key in self._engines.present())}
@@ -194,6 +230,7 @@ class Daemon:
             host=self._options.name,
             ssh_port=ssh_port,
             gateway=self._gateway.listen if self._gateway else None,
+            metrics_port=self._metrics_port.port if self._metrics_port else None,
         )
         file = self._options.paths.ready_file
         temporary = file.with_suffix(".new")

@@ -93,10 +93,10 @@ class Hub:
             self._experiments[experiment.name] = experiment
             self._changed(f"experiment:{experiment.name}")
 
-    def alarm(self, t: float, level: str, text: str, experiment: str = "") -> None:
-        """Tell whoever watches."""
+    def alarm(self, t: float, level: str, text: str, experiment: str = "", *, hint: str = "", key: str = "") -> None:
+        """Tell whoever watches; `level`, `hint` and `key` as in `Alarm`."""
         last = self._alarms[-1].id if self._alarms else 0
-        alarm = Alarm(id=last + 1, t=t, level=level, text=text, experiment=experiment)
+        alarm = Alarm(id=last + 1, t=t, level=level, text=text, experiment=experiment, hint=hint, key=key)
         self._alarms = [*self._alarms[1 - _ALARMS_KEPT :], alarm]
         self._changed(f"alarm:{alarm.id}")
 

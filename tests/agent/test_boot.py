@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ from quantdeck_agent.engines.engines import Engines
 from quantdeck_agent.hub import Hub
 from quantdeck_agent.paths import Paths
 from quantdeck_agent.store import Store
-from quantdeck_agent.telemetry.host import HostSampler
+from quantdeck_agent.telemetry.sampler import Sampler
 from quantdeck_checkpoints.digest import digest_of
 from quantdeck_console.profile_source import load_profile
 from quantdeck_core.protocol.engine import EngineStatus
@@ -27,8 +26,8 @@ from support.waiting import eventually
 async def engines_of(paths: Paths, boot: str) -> AsyncIterator[tuple[Engines, Hub]]:
     """The engines of an agent, as one that starts on this state finds them."""
     paths.make()
-    sampler, store = HostSampler(paths.state), Store(paths.database)
-    hub = Hub("test", "0", sampler.sample(time.time()))
+    sampler, store = Sampler(paths.state), Store(paths.database)
+    hub = Hub("test", "0", sampler.last)
 
     async def nothing(_: str) -> None:
         return
@@ -38,7 +37,7 @@ async def engines_of(paths: Paths, boot: str) -> AsyncIterator[tuple[Engines, Hu
         store,
         hub,
         str(paths.state),
-        sample=lambda: hub.status().sample,
+        sample=lambda: sampler.last,
         holders=dict,
         digest=lambda path: asyncio.to_thread(digest_of, path),
         switched=nothing,

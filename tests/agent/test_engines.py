@@ -15,7 +15,7 @@ import pytest
 from quantdeck_console.link.agent_client import AgentClient
 from quantdeck_console.link.deployment import wait_until_ready
 from quantdeck_console.profile_source import load_profile
-from quantdeck_core.engines.metrics import parse_llamacpp
+from quantdeck_core.engines.metrics import read_metrics
 from quantdeck_core.errors import RemoteError
 from quantdeck_core.protocol.engine import EngineStatus
 from quantdeck_core.protocol.host import HostStatus
@@ -52,7 +52,7 @@ async def test_an_engine_is_ready_only_after_it_answered(demo_models: Path) -> N
         assert engine.state == "ready"
         assert engine.ready_s is not None
         async with httpx.AsyncClient(base_url=engine.url, trust_env=False) as http:
-            counted = parse_llamacpp((await http.get("/metrics")).text)
+            counted = read_metrics("xllamacpp", (await http.get("/metrics")).text)
         # One token, then three warm-up prompts, before anybody was told that it is ready.
         assert counted.generated_tokens is not None
         assert counted.generated_tokens >= 4

@@ -21,6 +21,7 @@ from quantdeck_agent.hub import Hub
 from quantdeck_agent.paths import Paths
 from quantdeck_agent.store import Store
 from quantdeck_core.engines.operation import finish
+from quantdeck_core.engines.reading import EngineReading
 from quantdeck_core.errors import NotFoundError, QuantdeckError
 from quantdeck_core.protocol.engine import EngineDetail
 from quantdeck_core.protocol.host import HostSample
@@ -82,6 +83,11 @@ class Engines:
         """The replicas behind a name that may get requests."""
         group = self._roster.find(name)
         return group.serving() if group else ()
+
+    def readings(self) -> dict[str, EngineReading]:
+        """What is measured of each replica that answers, by its title."""
+        up = (one for group in self._roster.groups() for one in group.active if one.state == "ready")
+        return {one.record.title: one.reading for one in up}
 
     def present(self) -> set[str]:
         """Keys of all processes that are there, whatever becomes of them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -16,16 +16,17 @@ from quantdeck_agent.engines.probe import EngineProbe
 from quantdeck_agent.engines.record import EngineRecord
 from quantdeck_agent.logs.tail import log_tail
 from quantdeck_agent.ports import listens
-from quantdeck_agent.process.identity import ResidentMemory
 from quantdeck_agent.process.kernel import kills_for_memory
 from quantdeck_agent.process.session import members, signal_members
 from quantdeck_agent.process.spawn import returncode_of, spawn
+from quantdeck_agent.telemetry.scrape import Scraper
 from quantdeck_core.engines import liveness
 from quantdeck_core.engines.failure import Exit, failure_of
 from quantdeck_core.engines.interface import INTERFACES
 from quantdeck_core.engines.liveness import Liveness
-from quantdeck_core.engines.metrics import EngineMetrics, Rate, parse_llamacpp
+from quantdeck_core.engines.metrics import EngineMetrics, read_metrics
 from quantdeck_core.engines.progress import progress_of
+from quantdeck_core.engines.reading import EngineReading, EngineWatch
 from quantdeck_core.errors import ErrorInfo, UnreachableError
 from quantdeck_core.protocol.engine import EngineState, EngineStatus
 from quantdeck_core.protocol.operation import StepName
@@ -33,6 +34,7 @@ from quantdeck_core.protocol.operation import StepName
 FAST_POLL_S, SLOW_POLL_S = 0.05, 0.25
 STOP_DEADLINE_S = 10.0
 KILL_DEADLINE_S = 10.0
+SCRAPE_DEADLINE_S = 2.0
 _LOG_S = 0.5
 """How often the log is read for how far it has loaded."""
 
@@ -55,11 +57,8 @@ class Instance:
         self._changed = changed
         self._interface = INTERFACES[record.profile.engine]
         self._probe = EngineProbe(record.url, record.profile.served_name, self._interface, api_key(record.profile))
-        self._metrics = EngineMetrics()
-        self._generated, self._prompted = Rate(), Rate()
-        self._rates: tuple[float | None, float | None] = (None, None)
-        self._memory = ResidentMemory()
-        self._rss: int | None = None
+        self.reading = EngineReading()
+        self._watch = EngineWatch()
         self._kills = kills_for_memory()
         self._probing: asyncio.Task[None] | None = None
 
@@ -151,18 +150,28 @@ class Instance:
 
     # Watching
 
-    async def observe(self, now: float) -> None:
-        """Read its counters and its memory, at a monotonic time."""
-        page = await self._probe.metrics_page()
-        self._metrics = parse_llamacpp(page) if page is not None else EngineMetrics()
-        self.liveness = liveness.seen(
-            self.liveness, self._metrics.generated_tokens, self._interface.metrics_prove_life, now
-        )
-        self._rates = (
-            self._generated.add(now, self._metrics.generated_tokens),
-            self._prompted.add(now, self._metrics.prompt_tokens),
-        )
-        self._rss = self._memory.bytes_of(self.record.identity, now)
+    async def observe(self, scraper: Scraper, memory: Mapping[int, int]) -> None:
+        """Read its counters.
+
+        Args:
+            memory: resident bytes by session leader.
+        """
+        metrics = await self._scrape(scraper)
+        now = time.monotonic()
+        tokens = metrics.generated_tokens if metrics else None
+        self.liveness = liveness.seen(self.liveness, tokens, self._interface.metrics_prove_life, now)
+        pid = self.record.identity.pid if self.record.identity else 0
+        self.reading = self._watch.add(now, metrics, memory.get(pid))
+
+    async def _scrape(self, scraper: Scraper) -> EngineMetrics | None:
+        if self._interface.metrics is None:
+            return None
+        record = self.record
+        url = f"{record.url}{self._interface.metrics}"
+        page = await scraper.get(url, SCRAPE_DEADLINE_S, api_key(record.profile), keep_alive=not record.external)
+        if page is None or page[0] != 200:
+            return None
+        return read_metrics(record.profile.engine, page[1].decode("utf-8", "replace"))
 
     def look_after(self, now: float) -> bool:
         """Begin to ask for a token where one is due; True where it has hung for so long that it is to be ended.
@@ -186,7 +195,7 @@ class Instance:
 
     async def _ask_for_token(self) -> None:
         try:
-            await self._probe.one_token(liveness.deadline_s(self._metrics.running))
+            await self._probe.one_token(liveness.deadline_s(self.reading.metrics.running))
             answered = True
         except UnreachableError:
             answered = False
@@ -199,7 +208,7 @@ class Instance:
     def fail(self, error: ErrorInfo, state: EngineState = "failed") -> None:
         """Remember why it is of no use."""
         self.error = error
-        self._metrics, self._rates, self._rss = EngineMetrics(), (None, None), None
+        self.reading, self._watch = EngineReading(), EngineWatch()
         self.enter(state)
 
     def exit_error(self) -> EngineFailedError:
@@ -264,7 +273,7 @@ class Instance:
     def status(self, note: str = "") -> EngineStatus:
         """What the console is told."""
         record = self.record
-        generated, prompted = self._rates
+        reading = self.reading
         return EngineStatus(
             name=record.title,
             profile=record.profile.name,
@@ -280,13 +289,13 @@ class Instance:
             pid=record.identity.pid if record.identity else None,
             started_at=record.started_at,
             ready_s=record.ready_s,
-            rss_bytes=self._rss,
+            rss_bytes=reading.rss_bytes,
             planned_bytes=record.planned_bytes,
             measured_bytes=record.measured_bytes,
-            running=self._metrics.running,
-            waiting=self._metrics.waiting,
-            tokens_per_s=None if generated is None else round(generated, 1),
-            prompt_tokens_per_s=None if prompted is None else round(prompted, 1),
+            running=reading.metrics.running,
+            waiting=reading.metrics.waiting,
+            tokens_per_s=reading.tokens_per_s,
+            prompt_tokens_per_s=reading.prompt_tokens_per_s,
             note=note or self.note,
             error=self.error,
         )

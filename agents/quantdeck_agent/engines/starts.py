@@ -29,6 +29,15 @@ Holders = Callable[[], Mapping[int, frozenset[int]]]
 """GPU -> numbers of the processes that hold memory on it, as far as the driver says."""
 
 
+def holders_of(sample: HostSample) -> dict[int, frozenset[int]]:
+    """From a reading; a GPU that does not list its processes is left out."""
+    return {
+        gpu.index: frozenset(process.pid for process in gpu.processes)
+        for gpu in sample.gpus
+        if gpu.processes is not None
+    }
+
+
 class _Starts(msgspec.Struct, frozen=True, kw_only=True):
     starts: tuple[Start, ...] = ()
 
