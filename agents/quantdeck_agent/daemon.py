@@ -137,6 +137,7 @@ class Daemon:
             front = Front(self._options.paths)
             closing.push_async_callback(front.close)
             await front.open(self._options.ssh)
+            self._options.paths.ready_file.unlink(missing_ok=True)  # of an agent that was killed
             if self._options.metrics:
                 self._metrics_port = MetricsPort(self._options.metrics)
                 closing.callback(self._metrics_port.close)
@@ -234,8 +235,11 @@ class Daemon:
         )
         file = self._options.paths.ready_file
         temporary = file.with_suffix(".new")
-        temporary.write_bytes(msgspec.json.encode(ready))
-        temporary.replace(file)
+        try:
+            temporary.write_bytes(msgspec.json.encode(ready))
+            temporary.replace(file)
+        except OSError as error:  # a full disk: it serves all the same
+            log.error("%s cannot be written: %s", file, error.strerror)
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:

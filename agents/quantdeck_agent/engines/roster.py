@@ -71,9 +71,19 @@ class Roster:
         instance.record = msgspec.structs.replace(instance.record, place=place)
         self.save(instance)
 
+    def leave(self, instance: Instance) -> None:
+        """Its way out does not wait for a disk that is full: where this is not saved, it is ended all the same."""
+        try:
+            self.place(instance, "leaving")
+        except StateWriteError as error:
+            log.warning("%s leaves unsaved: %s", instance.record.key, error.detail)
+
     def forget(self, instance: Instance) -> None:
-        """A process that is gone."""
-        self.store.delete(ENGINE, instance.record.key)
+        """A process that is gone. One that cannot be forgotten is found dead by the next agent, and forgotten then."""
+        try:
+            self.store.delete(ENGINE, instance.record.key)
+        except StateWriteError as error:
+            log.warning("%s is gone and not forgotten: %s", instance.record.key, error.detail)
 
     def want(self, deployment: Deployment) -> None:
         """What is to run from now on, also after a crash."""
@@ -98,10 +108,8 @@ class Roster:
 
     def note(self, name: str, kind: str, text: str, by: str) -> None:
         """A line in an engine's timeline. A disk that is full must not keep anybody from acting."""
-        try:
-            self.store.note(f"engine:{name}", TimelineEntry(t=time.time(), kind=kind, text=text, by=by))
-        except StateWriteError as error:
-            log.warning("not noted: %s %s: %s (%s)", name, kind, text, error.detail)
+        entry = TimelineEntry(t=time.time(), kind=kind, text=text, by=by)
+        self.store.try_note(f"engine:{name}", entry)
 
     def publish(self, name: str) -> None:
         """Tell watchers how an engine is now; one that is gone is dropped."""
