@@ -206,7 +206,8 @@ def test_the_text_of_one_start_is_what_came_after_it_across_a_rotation(folder: P
     assert file.stat().st_size < start
     assert log_tail(file, start).endswith("this start\n")
     assert len(log_tail(file, start)) <= 4096 + 20
-    assert len(log_tail(file, 0, limit=1000)) == 1000
+    assert len(log_tail(file, 0, limit=1000)) < 1000
+    assert log_tail(file, 0, limit=1000).startswith("an earlier start")
 
 
 def _collapses(folder: Path) -> bool:
