@@ -52,7 +52,12 @@ class LogKeeper:
         self.gc(now)
 
     def _look_at(self, file: Path) -> None:
-        step = step_for(file.stat().st_size, self._free(self._files.folder), self._limits)
+        limits, size = self._limits, file.stat().st_size
+        if size >= limits.most_bytes:
+            log.warning("%s grows too fast: %d MiB of it were dropped", file.name, (size - limits.max_bytes) >> 20)
+            self._cut(file, limits.max_bytes)
+            size = file.stat().st_size
+        step = step_for(size, self._free(self._files.folder), limits)
         if step == "rotate":
             try:
                 self._rotate(file)
@@ -61,7 +66,7 @@ class LogKeeper:
                 step = "cut"
         if step == "cut":
             log.warning("no room on the disk: only the end of %s is kept", file.name)
-            self._cut(file)
+            self._cut(file, limits.tail_bytes)
 
     def _rotate(self, file: Path) -> None:
         """`.1` becomes `.2` and so on, and the file's content `.1`.
@@ -78,7 +83,7 @@ class LogKeeper:
             with self._files.lock:
                 if not collapse(fd, size):
                     size = move_rest(fd, fresh, size)
-                self._files.take(file, size)
+                self._files.take(file, size, kept=True)
                 self._move_up(file, fresh)
         except OSError:
             fresh.unlink(missing_ok=True)
@@ -98,21 +103,21 @@ class LogKeeper:
         else:
             fresh.unlink()
 
-    def _cut(self, file: Path) -> None:
+    def _cut(self, file: Path, keep: int) -> None:
         """Keep the end alone, without a copy."""
         fd = os.open(file, os.O_RDWR)
         try:
             with self._files.lock:
                 size = os.fstat(fd).st_size
                 block = os.fstatvfs(fd).f_bsize
-                gone = max(0, size - self._limits.tail_bytes) // block * block
+                gone = max(0, size - keep) // block * block
                 if not (gone and collapse(fd, gone)):
-                    tail = os.pread(fd, self._limits.tail_bytes, max(0, size - self._limits.tail_bytes))
+                    tail = os.pread(fd, keep, max(0, size - keep))
                     os.ftruncate(fd, 0)
                     gone = size - len(tail)
                     with file.open("ab", buffering=0) as out:
                         out.write(tail)
-                self._files.take(file, gone)
+                self._files.take(file, gone, kept=False)
         finally:
             os.close(fd)
 

@@ -123,12 +123,12 @@ class LogReader:
 
     def _read(self, start: int, end: int) -> bytes:
         """Bytes of a range, out of the file and its copies: those that are there, up to its end."""
-        data, upper = b"", self._files.taken(self._file)
+        data, upper, floor = b"", self._files.taken(self._file), self._files.floor(self._file)
         pieces = [(self._file, upper, upper + self._file.stat().st_size)]
         for copy in copies(self._file):
-            if upper <= start:
-                break
             lower = upper - copy.stat().st_size
+            if upper <= start or lower < floor:
+                break
             pieces.append((copy, lower, upper))
             upper = lower
         for file, lower, upper in pieces:
