@@ -77,7 +77,7 @@ class LogRoutes:
     async def _lines(self, reader: LogReader | OwnReader, source: str, follow: bool) -> AsyncIterator[bytes]:
         self._readers += 1
         try:
-            for part in _packed(reader.tail()):
+            for part in _packed(iter(await asyncio.to_thread(lambda: list(reader.tail())))):
                 yield part
             if not follow:
                 for part in _packed(reader.end()):

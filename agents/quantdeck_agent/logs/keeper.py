@@ -37,6 +37,8 @@ class LogKeeper:
     ) -> None:
         self._files, self._live, self._free = files, live, free
         self._limits = limits or Limits()
+        for unfinished in files.folder.glob("*.log.new"):  # an agent was killed while it made a copy
+            unfinished.unlink(missing_ok=True)
 
     def tick(self, now: float) -> None:
         """Look at every file once. It blocks for the copies, so it belongs into a thread.
@@ -49,7 +51,10 @@ class LogKeeper:
                 self._look_at(file)
             except OSError as error:
                 log.warning("cannot rotate %s: %s", file.name, error.strerror)
-        self.gc(now)
+        try:
+            self.gc(now)
+        except OSError as error:
+            log.warning("cannot remove old logs: %s", error.strerror)
 
     def _look_at(self, file: Path) -> None:
         limits, size = self._limits, file.stat().st_size
@@ -81,27 +86,26 @@ class LogKeeper:
             size = whole_blocks(fd)
             copy_range(fd, fresh, 0, size)
             with self._files.lock:
+                # In this order an agent that is killed here leaves some lines twice, and loses none.
+                copy = self._move_up(file, fresh)
                 if not collapse(fd, size):
-                    size = move_rest(fd, fresh, size)
+                    size = move_rest(fd, copy, size)
                 self._files.take(file, size, kept=True)
-                self._move_up(file, fresh)
         except OSError:
             fresh.unlink(missing_ok=True)
             raise
         finally:
             os.close(fd)
 
-    def _move_up(self, file: Path, fresh: Path) -> None:
+    def _move_up(self, file: Path, fresh: Path) -> Path:
+        """Make room for the newest copy, and put it there."""
         for one in reversed(copies(file)):
             number = int(one.suffix[1:])
             if number >= self._limits.kept:
                 one.unlink()
             else:
                 one.replace(file.with_name(f"{file.name}.{number + 1}"))
-        if self._limits.kept:
-            fresh.replace(file.with_name(f"{file.name}.1"))
-        else:
-            fresh.unlink()
+        return fresh.replace(file.with_name(f"{file.name}.1"))
 
     def _cut(self, file: Path, keep: int) -> None:
         """Keep the end alone, without a copy."""
