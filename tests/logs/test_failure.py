@@ -106,6 +106,13 @@ def test_every_next_step_names_fields_that_the_engine_has() -> None:
             assert any(has(engine, field) for engine in one.engines), (one.code, field)
 
 
+def test_the_documentation_names_every_code() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "logs.md").read_text()
+    documented = set(re.findall(r"`([a-z]+(?:-[a-z]+)+|killed)`", text))
+    beside = {"killed", "stopped-by-others", "engine-crashed", "engine-failed"}
+    assert documented == {one.code for one in (*SPECIFIC, *AFTERMATH)} | beside
+
+
 def test_what_is_only_warned_of_is_no_cause() -> None:
     """A healthy vLLM warns of `Too many open files` at each start."""
     warning = (

@@ -12,6 +12,7 @@ from logs.requests_with import send_all
 from logs.test_failure import sample
 from quantdeck_agent.logs.files import LogFiles
 from quantdeck_agent.logs.reader import LogReader
+from quantdeck_agent.logs.tail import log_tail
 from quantdeck_console.link.deployment import wait_until_ready
 from quantdeck_console.link.log_client import log_lines
 from quantdeck_console.profile_source import load_profile
@@ -64,6 +65,26 @@ def test_what_engines_say_of_themselves_is_kept(name: str) -> None:
     allowed = PromptFilter()
     lines = sample(name).split("\n")
     assert [line for line in lines if not allowed.keep(line)] == []
+
+
+def test_what_a_carriage_return_hides_still_says_what_the_line_is_about(tmp_path: Path) -> None:
+    (tmp_path / "engine-a.1.log").write_text(f"INFO 11-24 17:00:00 [a.py:1] Received request 1: x\r{CANARY}\n")
+    assert [line.text for line in LogReader(LogFiles(tmp_path), "engine:a.1", 100).tail()] == [""]
+
+
+def test_a_line_whose_beginning_is_out_of_reach_is_withheld_with_what_continues_it(tmp_path: Path) -> None:
+    prompt = f"{CANARY} " * 100_000
+    text = f"0.00.000.001 D srv  request:  {prompt}\n{CANARY}\n0.00.000.002 I srv  next\n"
+    (tmp_path / "engine-a.1.log").write_text(text)
+    for lines in (1, 2, 100):
+        reader = LogReader(LogFiles(tmp_path), "engine:a.1", lines)
+        assert [line.text for line in reader.tail() if line.text] == ["0.00.000.002 I srv  next"]
+    assert CANARY not in failure_of("llama-server", log_tail(tmp_path / "engine-a.1.log")).reason
+
+
+def test_the_agents_own_lines_go_on_after_one_that_is_withheld() -> None:
+    allowed = PromptFilter(continues=False)
+    assert [allowed.keep(line) for line in ("a INFO Received request 1: x", "b INFO fine")] == [False, True]
 
 
 @given(st.lists(st.sampled_from([*CARRIERS, "plain", "INFO:     started", "0.00.000.001 I srv ok"])))

@@ -21,7 +21,7 @@ from quantdeck_agent.logs.keeper import LogKeeper
 from quantdeck_agent.logs.rotation import Found, Limits, outdated, step_for
 from quantdeck_agent.logs.tail import log_tail
 
-SMALL = Limits(max_bytes=256 << 10, kept=3, tail_bytes=64 << 10, room_bytes=0)
+SMALL = Limits(max_bytes=256 << 10, most_bytes=512 << 10, kept=3, tail_bytes=64 << 10, room_bytes=0)
 _LINE = re.compile(rb"line (\d{9}) (x*)\n")
 
 
@@ -83,7 +83,7 @@ def test_nothing_is_lost_of_what_a_fast_writer_adds(folder: Path) -> None:
     if not _collapses(folder):
         pytest.skip("this file system cannot remove the beginning of a file (ext4 and XFS can)")
     # Everything is kept, to be counted; a line is never torn, since the pieces join again.
-    limits = Limits(max_bytes=256 << 10, kept=10_000, room_bytes=0)
+    limits = Limits(max_bytes=256 << 10, most_bytes=1 << 30, kept=10_000, room_bytes=0)
     numbers, torn, rotations = rotated_while_written(folder / "gateway.log", 150_000, keeper_of(folder, limits))
     assert rotations >= 5
     assert torn == 0
@@ -94,7 +94,7 @@ def test_a_file_system_that_can_only_truncate_loses_at_the_cut_alone(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("quantdeck_agent.logs.keeper.collapse", lambda _file, _size: False)
-    limits = Limits(max_bytes=256 << 10, kept=10_000, room_bytes=0)
+    limits = Limits(max_bytes=256 << 10, most_bytes=1 << 30, kept=10_000, room_bytes=0)
     numbers, torn, rotations = rotated_while_written(folder / "gateway.log", 150_000, keeper_of(folder, limits))
     assert rotations >= 5
     assert numbers == sorted(set(numbers))
@@ -104,12 +104,26 @@ def test_a_file_system_that_can_only_truncate_loses_at_the_cut_alone(
     assert torn <= 2 * rotations
 
 
+@pytest.mark.parametrize("can_collapse", [True, False])
+def test_of_a_file_that_grows_too_fast_the_end_is_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, can_collapse: bool
+) -> None:
+    if not can_collapse:
+        monkeypatch.setattr("quantdeck_agent.logs.keeper.collapse", lambda _file, _size: False)
+    file = folder / "engine-a.1.log"
+    file.write_bytes(b"".join(b"line %07d\n" % number for number in range(200_000)))  # 2.6 MB
+    keeper_of(folder).tick(0)
+    kept = b"".join(one.read_bytes() for one in (*reversed(copies(file)), file))
+    assert len(kept) <= SMALL.max_bytes + 4096
+    assert kept.endswith(b"line 0199998\nline 0199999\n")
+
+
 def test_the_disk_use_is_bounded(folder: Path) -> None:
     file = folder / "engine-a.1.log"
     keeper = keeper_of(folder)
     for _ in range(10):
         with file.open("ab") as out:
-            out.write(b"a line of text\n" * 30_000)
+            out.write(b"a line of text\n" * 30_000)  # less than twice the limit
         keeper.tick(0)
     assert [one.name for one in copies(file)] == [f"{file.name}.{number}" for number in (1, 2, 3)]
     assert file.stat().st_size < 64 << 10
@@ -145,7 +159,7 @@ from quantdeck_agent.logs.rotation import Limits
 folder = Path({str(tmp_path)!r})
 file = folder / "engine-a.1.log"
 file.write_bytes(b"".join(b"line %06d\\n" % n for n in range(100_000)))  # 1.2 MB of 2: no room for a copy
-limits = Limits(max_bytes=1 << 20, room_bytes=0, tail_bytes=64 << 10)
+limits = Limits(max_bytes=1 << 20, room_bytes=0, tail_bytes=64 << 10)  # 1.2 MB: less than twice
 for free in (lambda f: 1 << 40, None):  # the first time the look at the disk is wrong, and the copy fails
     keeper = LogKeeper(LogFiles(folder), set, limits, **({{"free": free}} if free else {{}}))
     keeper.tick(0)
@@ -206,7 +220,8 @@ def test_the_text_of_one_start_is_what_came_after_it_across_a_rotation(folder: P
     assert file.stat().st_size < start
     assert log_tail(file, start).endswith("this start\n")
     assert len(log_tail(file, start)) <= 4096 + 20
-    assert len(log_tail(file, 0, limit=1000)) == 1000
+    assert len(log_tail(file, 0, limit=1000)) < 1000
+    assert log_tail(file, 0, limit=1000).startswith("an earlier start")
 
 
 def _collapses(folder: Path) -> bool:

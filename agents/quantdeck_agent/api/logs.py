@@ -43,9 +43,9 @@ class LogRoutes:
 
     def routes(self) -> list[Route]:
         """What the application adds."""
-        return [Route("/v1/logs", self.list), Route("/v1/logs/{source}", self.read)]
+        return [Route("/v1/logs", self.sources), Route("/v1/logs/{source}", self.read)]
 
-    async def list(self, _request: Request) -> Response:
+    async def sources(self, _request: Request) -> Response:
         """GET /v1/logs: what can be read here."""
         live = self._live()
         found = [LogSource(source=AGENT, live=True, written_at=self._own.written_at)]
@@ -76,7 +76,7 @@ class LogRoutes:
     async def _lines(self, reader: LogReader | OwnReader, source: str, follow: bool) -> AsyncIterator[bytes]:
         self._readers += 1
         try:
-            for part in _packed(reader.tail()):
+            for part in _packed(iter(await asyncio.to_thread(lambda: list(reader.tail())))):
                 yield part
             if not follow:
                 for part in _packed(reader.end()):

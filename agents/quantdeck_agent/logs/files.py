@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 from pathlib import Path
@@ -30,6 +31,7 @@ class LogFiles:
         self.folder = folder
         self.lock = threading.Lock()
         self._taken: dict[Path, int] = {}
+        self._floor: dict[Path, int] = {}
 
     def all(self) -> dict[str, Path]:
         """Source -> its file."""
@@ -55,9 +57,15 @@ class LogFiles:
         """Bytes taken from its beginning since this agent started. Under `lock`."""
         return self._taken.get(file, 0)
 
-    def take(self, file: Path, size: int) -> None:
-        """More were taken. Under `lock`."""
+    def floor(self, file: Path) -> float:
+        """The position before which bytes were dropped: copies hold nothing that joins on. Under `lock`."""
+        return self._floor.get(file, -math.inf)
+
+    def take(self, file: Path, size: int, *, kept: bool) -> None:
+        """More were taken, and kept as the newest copy or dropped. Under `lock`."""
         self._taken[file] = self.taken(file) + size
+        if not kept:
+            self._floor[file] = self._taken[file]
 
 
 def copies(file: Path) -> list[Path]:

@@ -37,6 +37,8 @@ class LogKeeper:
     ) -> None:
         self._files, self._live, self._free = files, live, free
         self._limits = limits or Limits()
+        for unfinished in files.folder.glob("*.log.new"):  # an agent was killed while it made a copy
+            unfinished.unlink(missing_ok=True)
 
     def tick(self, now: float) -> None:
         """Look at every file once. It blocks for the copies, so it belongs into a thread.
@@ -49,10 +51,18 @@ class LogKeeper:
                 self._look_at(file)
             except OSError as error:
                 log.warning("cannot rotate %s: %s", file.name, error.strerror)
-        self.gc(now)
+        try:
+            self.gc(now)
+        except OSError as error:
+            log.warning("cannot remove old logs: %s", error.strerror)
 
     def _look_at(self, file: Path) -> None:
-        step = step_for(file.stat().st_size, self._free(self._files.folder), self._limits)
+        limits, size = self._limits, file.stat().st_size
+        if size >= limits.most_bytes:
+            log.warning("%s grows too fast: %d MiB of it were dropped", file.name, (size - limits.max_bytes) >> 20)
+            self._cut(file, limits.max_bytes)
+            size = file.stat().st_size
+        step = step_for(size, self._free(self._files.folder), limits)
         if step == "rotate":
             try:
                 self._rotate(file)
@@ -61,7 +71,7 @@ class LogKeeper:
                 step = "cut"
         if step == "cut":
             log.warning("no room on the disk: only the end of %s is kept", file.name)
-            self._cut(file)
+            self._cut(file, limits.tail_bytes)
 
     def _rotate(self, file: Path) -> None:
         """`.1` becomes `.2` and so on, and the file's content `.1`.
@@ -76,43 +86,42 @@ class LogKeeper:
             size = whole_blocks(fd)
             copy_range(fd, fresh, 0, size)
             with self._files.lock:
+                # In this order an agent that is killed here leaves some lines twice, and loses none.
+                copy = self._move_up(file, fresh)
                 if not collapse(fd, size):
-                    size = move_rest(fd, fresh, size)
-                self._files.take(file, size)
-                self._move_up(file, fresh)
+                    size = move_rest(fd, copy, size)
+                self._files.take(file, size, kept=True)
         except OSError:
             fresh.unlink(missing_ok=True)
             raise
         finally:
             os.close(fd)
 
-    def _move_up(self, file: Path, fresh: Path) -> None:
+    def _move_up(self, file: Path, fresh: Path) -> Path:
+        """Make room for the newest copy, and put it there."""
         for one in reversed(copies(file)):
             number = int(one.suffix[1:])
             if number >= self._limits.kept:
                 one.unlink()
             else:
                 one.replace(file.with_name(f"{file.name}.{number + 1}"))
-        if self._limits.kept:
-            fresh.replace(file.with_name(f"{file.name}.1"))
-        else:
-            fresh.unlink()
+        return fresh.replace(file.with_name(f"{file.name}.1"))
 
-    def _cut(self, file: Path) -> None:
+    def _cut(self, file: Path, keep: int) -> None:
         """Keep the end alone, without a copy."""
         fd = os.open(file, os.O_RDWR)
         try:
             with self._files.lock:
                 size = os.fstat(fd).st_size
                 block = os.fstatvfs(fd).f_bsize
-                gone = max(0, size - self._limits.tail_bytes) // block * block
+                gone = max(0, size - keep) // block * block
                 if not (gone and collapse(fd, gone)):
-                    tail = os.pread(fd, self._limits.tail_bytes, max(0, size - self._limits.tail_bytes))
+                    tail = os.pread(fd, keep, max(0, size - keep))
                     os.ftruncate(fd, 0)
                     gone = size - len(tail)
                     with file.open("ab", buffering=0) as out:
                         out.write(tail)
-                self._files.take(file, gone)
+                self._files.take(file, gone, kept=False)
         finally:
             os.close(fd)
 

@@ -11,6 +11,7 @@ from quantdeck_agent.logs.lines import LineCutter
 from quantdeck_core.engines.log_lines import shown
 from quantdeck_core.engines.prompt_lines import PromptFilter, without_input
 from quantdeck_core.protocol.logs import LogLine
+from quantdeck_core.text import clean
 
 MAX_TAIL_BYTES = 4 << 20
 MAX_BEHIND_BYTES = 1 << 20
@@ -23,22 +24,28 @@ class Lines:
 
     def __init__(self, source: str) -> None:
         self._source = source
-        self._allowed = PromptFilter()
+        self._allowed = PromptFilter(continues=source.startswith("engine:"))
         self._told = 0
 
     def gap(self) -> None:
-        """Lines are missing before those that come. An engine's may then go on with what users wrote."""
-        if self._source.startswith("engine:"):
-            self._allowed.gap()
+        """Lines are missing before those that come."""
+        self._allowed.gap()
 
     def shown(self, raw: list[str], t: float | None, *, old: bool = False) -> Iterator[LogLine]:
-        """Lines to show; what was withheld is told with the next one."""
+        """Lines to show; what was withheld is told with the next one, or at the end."""
         for line in raw:
-            text = shown(line)
-            if self._allowed.keep(text):
-                withheld = self._allowed.dropped - self._told
-                self._told = self._allowed.dropped
-                yield LogLine(source=self._source, t=t, old=old, text=without_input(text), withheld=withheld)
+            if self._allowed.keep(clean(line, one_line=True)):
+                yield LogLine(
+                    source=self._source, t=t, old=old, text=without_input(shown(line)), withheld=self._withheld()
+                )
+        withheld = self._withheld()
+        if withheld:
+            yield LogLine(source=self._source, t=t, old=old, withheld=withheld)
+
+    def _withheld(self) -> int:
+        """Lines that were withheld and not told of yet."""
+        told, self._told = self._told, self._allowed.dropped
+        return self._told - told
 
 
 class LogReader:
@@ -63,10 +70,12 @@ class LogReader:
         data, start = b"", end
         while data.count(b"\n") <= count and len(data) < MAX_TAIL_BYTES:
             chunk = self._read(start - _CHUNK, start)
-            if not chunk:
-                break
             data, start = chunk + data, start - len(chunk)
-        return self._cutter.feed(data)
+            if len(chunk) < _CHUNK:
+                return self._cutter.feed(data)
+        # Of the first line the beginning is missing, and with it what it is about.
+        self._lines.gap()
+        return self._cutter.feed(data.partition(b"\n")[2])
 
     def tail(self) -> Iterator[LogLine]:
         """The last lines as they were. Those before them are looked at too: a withheld message may go on for long."""
@@ -114,12 +123,12 @@ class LogReader:
 
     def _read(self, start: int, end: int) -> bytes:
         """Bytes of a range, out of the file and its copies: those that are there, up to its end."""
-        data, upper = b"", self._files.taken(self._file)
+        data, upper, floor = b"", self._files.taken(self._file), self._files.floor(self._file)
         pieces = [(self._file, upper, upper + self._file.stat().st_size)]
         for copy in copies(self._file):
-            if upper <= start:
-                break
             lower = upper - copy.stat().st_size
+            if upper <= start or lower < floor:
+                break
             pieces.append((copy, lower, upper))
             upper = lower
         for file, lower, upper in pieces:

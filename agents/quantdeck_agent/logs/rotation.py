@@ -24,8 +24,10 @@ class Limits:
 
     Attributes:
         max_bytes: a file that has so much is rotated away.
-        kept: copies of one log, `.1` the newest. One source takes at most `(kept + 1) x max_bytes` and what is written
+        kept: copies of one log, 1 at least, `.1` the newest. One source takes at most `(kept + 1) x most_bytes` and what is written
             between two looks.
+        most_bytes: a file that has so much grew too fast: it is shortened to `max_bytes` before it is rotated, so that
+            no copy is larger.
         tail_bytes: what is kept of a file that is cut since the disk is full.
         room_bytes: free bytes of the disk below which files are cut instead of copied.
         engines: logs of engines that are gone, the newest.
@@ -34,6 +36,7 @@ class Limits:
 
     max_bytes: int = MAX_BYTES
     kept: int = KEPT
+    most_bytes: int = 2 * MAX_BYTES
     tail_bytes: int = TAIL_BYTES
     room_bytes: int = ROOM_BYTES
     engines: int = KEPT_ENGINES

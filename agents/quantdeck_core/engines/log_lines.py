@@ -31,16 +31,18 @@ class LogLine(NamedTuple):
 
 
 def shown(line: str) -> str:
-    """A line as a terminal would have left it: what came after the last carriage return, cleaned and bounded."""
-    return clean(line.rstrip("\r")[-MAX_LINE_CHARS * 4 :].rpartition("\r")[2][:MAX_LINE_CHARS], one_line=True).rstrip()
+    """A line as a terminal would have left it: what came after the last carriage return, cleaned and bounded.
+
+    Whether it may be shown is decided on the whole line: what a carriage return hides can say what it is about.
+    """
+    return clean(line.rstrip("\r").rpartition("\r")[2][:MAX_LINE_CHARS], one_line=True).rstrip()
 
 
 def log_lines(text: str) -> Iterator[LogLine]:
     """Lines that may be read: without those that can hold what users wrote."""
     allowed = PromptFilter()
     for raw in text.split("\n"):
-        line = shown(raw)
-        if line and allowed.keep(line):
+        if allowed.keep(clean(raw, one_line=True)) and (line := shown(raw)):
             yield _split(line)
 
 

@@ -66,22 +66,26 @@ _QUOTED_INPUT = re.compile(r"(?:,|\[) ?input_value=.*|'input': .*")
 
 
 class PromptFilter:
-    """Goes over the lines of one source in their order."""
+    """Goes over the lines of one source in their order.
 
-    def __init__(self) -> None:
-        self._dropping = False
+    Args:
+        continues: messages may go on in the next lines, as those of engines do.
+    """
+
+    def __init__(self, *, continues: bool = True) -> None:
+        self._continues, self._dropping = continues, False
         self.dropped = 0
         """Lines that were not let through."""
 
     def gap(self) -> None:
         """Lines are missing here: what follows may continue one that carries text, up to the next message."""
-        self._dropping = True
+        self._dropping = self._continues
 
     def keep(self, line: str) -> bool:
         """Whether a line may be shown."""
         if _CARRIES.search(line):
             self._dropping = True
-        elif self._dropping and _STARTS.match(line):
+        elif self._dropping and (not self._continues or _STARTS.match(line)):
             self._dropping = False
         self.dropped += self._dropping
         return not self._dropping
