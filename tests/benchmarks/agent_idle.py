@@ -37,7 +37,7 @@ async def measure(seconds: float) -> tuple[float, int]:
             client = one.client()
             for name in ("control", "treatment"):
                 ask = Deploy(request_id=name, profile=load_profile("demo-f16"), name=name)
-                await wait_until_ready(client, name, (await client.deploy(ask)).revision)
+                await wait_until_ready(client, name, (await client.deploy(ask)).operation)
             await client.create_experiment(
                 CreateExperiment(request_id="e", name="e", control="control", treatment="treatment")
             )

@@ -37,10 +37,12 @@ from quantdeck_agent.telemetry.scrape import Scraper
 from quantdeck_agent.telemetry.series import engine_series, host_series
 from quantdeck_agent.telemetry.sessions import SessionMemory
 from quantdeck_core.engines.metrics import read_metrics
+from quantdeck_core.engines.operation import enter, finish, steps_of
 from quantdeck_core.engines.reading import EngineReading, EngineWatch
 from quantdeck_core.errors import ErrorInfo
 from quantdeck_core.health.pressure import PressureState, assess
 from quantdeck_core.protocol.engine import EngineStatus
+from quantdeck_core.protocol.operation import Operation
 from support.nvml import eight_gpus
 
 HERE = Path(__file__).parent
@@ -62,6 +64,8 @@ class Host:
         self.watches = {port: EngineWatch() for port in ports}
         self.pressure = PressureState()
         self.readings: dict[str, EngineReading] = {}
+        for number in range(4):
+            self.hub.put_operation(operation(number, running=number == 3))
 
     async def poll(self) -> bytes:
         sample = await self.sampler.sample()
@@ -83,7 +87,23 @@ class Host:
         rss = memory.get(os.getsid(0))
         name = f"assistant-llama-3.1-8b-awq-{n:02d}"
         self.readings[name] = self.watches[port].add(time.monotonic(), metrics, rss)
-        self.hub.put_engine(engine_status(n, name, port, self.readings[name]))
+        self.hub.put_engines(name, (engine_status(n, name, port, self.readings[name]),))
+
+
+def operation(number: int, *, running: bool) -> Operation:
+    """A replacement, under way or done."""
+    begun = Operation(
+        id=f"op-{number + 170}",
+        kind="replace",
+        engine=f"assistant-llama-3.1-8b-awq-{number:02d}",
+        by="oncall@bastion-1.eu",
+        at=1_795_540_061.0597963,
+        replicas=(0,),
+        generation=number + 20,
+        steps=steps_of("replace"),
+    )
+    loading = enter(begun, "load", 1_795_540_075.1, "loading weights, shard 5 of 11", 0.45)
+    return loading if running else finish(loading, 1_795_540_160.2)
 
 
 def engine_status(n: int, name: str, port: int, reading: EngineReading) -> EngineStatus:
@@ -102,13 +122,17 @@ def engine_status(n: int, name: str, port: int, reading: EngineReading) -> Engin
         served_name="assistant",
         state="failed" if n in (3, 11) else "ready",
         generation=n + 1,
+        epoch=n + 1,
+        version="0.33.0",
         model="Meta-Llama-3.1-8B-Instruct-AWQ-INT4",
-        model_sha256="3f79bb7b435b05321651daefd374cdc681dc06faa65e374e38337b88ca046dea9",
+        model_sha256="3f79bb7b435b0532",
         url=f"http://127.0.0.1:{port}",
         pid=41_000 + n,
-        started_at=1_795_540_061.0597963,
-        ready_s=83.41204,
+        started_at=1_795_540_061.059,
+        ready_s=83.412,
         rss_bytes=reading.rss_bytes,
+        planned_bytes=7_315_218_432 + n,
+        measured_bytes=7_402_118_144 + n,
         running=reading.metrics.running,
         waiting=reading.metrics.waiting,
         tokens_per_s=reading.tokens_per_s,

@@ -35,6 +35,8 @@ FAST_POLL_S, SLOW_POLL_S = 0.05, 0.25
 STOP_DEADLINE_S = 10.0
 KILL_DEADLINE_S = 10.0
 SCRAPE_DEADLINE_S = 2.0
+SHOWN_DIGITS = 16
+"""Of a digest, where every watcher gets it each second."""
 _LOG_S = 0.5
 """How often the log is read for how far it has loaded."""
 
@@ -284,10 +286,10 @@ class Instance:
             epoch=record.epoch,
             version=record.version,
             model=record.model,
-            model_sha256=self.sha256,
+            model_sha256=self.sha256[:SHOWN_DIGITS],
             url=record.url,
             pid=record.identity.pid if record.identity else None,
-            started_at=record.started_at,
+            started_at=round(record.started_at, 3),
             ready_s=record.ready_s,
             rss_bytes=reading.rss_bytes,
             planned_bytes=record.planned_bytes,

@@ -30,7 +30,7 @@ class Operations:
         self._store, self._hub = store, hub
         known = sorted(store.all(KIND, Operation).values(), key=_number)
         self._all = {one.id: one for one in known}
-        for one in known[-5:]:
+        for one in known:
             self._hub.put_operation(one)
 
     def all(self) -> tuple[Operation, ...]:
