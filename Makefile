@@ -4,11 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo test engines check fix fuzz lock snapshots clean
+.PHONY: help demo test test-engines soak engines check fix fuzz lock snapshots clean
 
 help:
 	@echo "make demo              everything on this machine, in the console (ARGS=\"--headless --for 90s --json\")"
 	@echo "make test              the tests; under 3 minutes on 2 cores"
+	@echo "make test-engines      the agent with real llama.cpp servers and real vLLM; 10 minutes, more the first time"
+	@echo "make soak              the agent killed every few seconds for 5 minutes, under load"
 	@echo "make engines           check, profiles and plans against real vLLM and llama.cpp; 40 minutes, 6 GB the first time"
 	@echo "make check             ruff, mypy --strict, import contracts"
 	@echo "make fuzz              hostile checkpoints for a minute, guided by coverage (ARGS=\"--seconds 300\")"
@@ -30,6 +32,18 @@ engines: $(VENV)/.dev
 	  llamacpp=$$([ -n "$$QUANTDECK_LLAMA_SERVER" ] || bash tests/engines/install-llamacpp.sh) || { \
 	    echo "llama.cpp could not be built (it needs a C++ compiler): what needs it is skipped." >&2; llamacpp=; }; \
 	  env $$llamacpp QUANTDECK_VLLM=$$vllm $(BIN)/pytest tests/engines --timeout 600 $(ARGS)
+
+# The same variables; an engine that is neither named nor can be had here is skipped, with the reason.
+test-engines: $(VENV)/.dev
+	@vllm=$${QUANTDECK_VLLM:-$$(bash tests/engines/install-vllm.sh)} || { \
+	    echo "vLLM could not be installed: it is skipped." >&2; vllm=; }; \
+	  llamacpp=$$([ -n "$$QUANTDECK_LLAMA_SERVER" ] || bash tests/engines/install-llamacpp.sh) || { \
+	    echo "llama.cpp could not be built (it needs a C++ compiler): llama-server and llama-cpp-python are skipped." >&2; \
+	    llamacpp=; }; \
+	  env $$llamacpp QUANTDECK_VLLM=$$vllm $(BIN)/pytest tests/matrix -rs -s $(ARGS)
+
+soak: $(VENV)/.dev
+	@$(BIN)/pytest tests/faults/test_agent_killed.py -m soak -s --timeout 600 $(ARGS)
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff format --check agents console profiles tests

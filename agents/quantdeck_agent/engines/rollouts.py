@@ -271,8 +271,8 @@ class Rollouts:
         elif group.active:
             group.note = f"{operation.kind} failed: {error.detail}"
         elif shown and group.deployment is None and not isinstance(error, CancelledError):
-            shown[0].fail(info)
             group.active = shown
+            shown[0].fail(info)
         self._roster.note(group.name, "engine", f"{operation.kind} failed: {error.detail}", "quantdeck")
         self._operations.further(ended(operation, info, now))
         self._roster.publish(group.name)

@@ -54,7 +54,9 @@ class ProcessIdentity(msgspec.Struct, frozen=True, kw_only=True):
             process = psutil.Process(self.pid)
             if abs(start_time(self.pid) - self.created) > 0.5 or process.status() == psutil.STATUS_ZOMBIE:
                 return None
-            return process if process.environ().get(MARKER) == self.marker else None
+            environment = process.environ()
+            # A process that writes its title over its environment (setproctitle) carries nothing.
+            return process if environment.get(MARKER) == self.marker or not environment else None
         except psutil.Error:
             return None
 

@@ -16,17 +16,28 @@ def members(identity: ProcessIdentity) -> list[psutil.Process]:
     """Live processes of the session that it began, itself included.
 
     They carry its marker, and none is older than it: another session that got the same number later is not touched.
+    vLLM's workers write their title over their environment (setproctitle), so they carry nothing at all; the kernel
+    gives a session's number to nobody else while one of it lives.
     """
-    found = []
+    found, foreign = [], _is_somebody_else(identity)
     for pid in _of_session(identity.pid):
         try:
             process = psutil.Process(pid)
-            mine = process.environ().get(MARKER) == identity.marker
+            environment = process.environ()
+            mine = environment.get(MARKER) == identity.marker or not (environment or foreign)
             if mine and process.status() != psutil.STATUS_ZOMBIE and start_time(pid) >= identity.created - 0.5:
                 found.append(process)
         except psutil.Error:
             continue
     return found
+
+
+def _is_somebody_else(identity: ProcessIdentity) -> bool:
+    """Whether another process has its number by now."""
+    try:
+        return abs(start_time(identity.pid) - identity.created) > 0.5
+    except psutil.Error:
+        return False
 
 
 def signal_members(identity: ProcessIdentity, number: signal.Signals) -> int:
