@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from pathlib import Path
 from typing import Any
 
 import pynvml
@@ -238,7 +239,7 @@ def test_a_driver_that_is_unloaded() -> None:
     assert len(gpus.read(RAM, 2.0 + REOPEN_AFTER_S).gpus) == 8
 
 
-async def test_a_driver_that_hangs_does_not_hold_up_the_agent(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_driver_that_hangs_does_not_hold_up_the_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sampler_module, "WAIT_S", 0.05)
     monkeypatch.setattr(sampler_module, "SILENT_S", 0.2)
     nvml, go_on, asked = eight_gpus(), threading.Event(), threading.Event()
@@ -282,6 +283,20 @@ async def test_a_driver_that_hangs_does_not_hold_up_the_agent(tmp_path: Any, mon
 
     await asyncio.wait_for(again(), 10)
     await eventually(lambda: sampler.last.lost_gpus == ())
+
+
+async def test_a_library_that_fails_in_some_new_way_does_not_end_the_agent(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    played = gpu()
+    sampler = Sampler(tmp_path, gpus=Gpus(nvml=PlayedNvml(played)))
+    assert len((await sampler.first()).gpus) == 1
+    played.memory_error = ValueError
+    sample = await sampler.sample()
+    assert [one.note for one in sample.lost_gpus] == ["the GPUs cannot be read: ValueError"]
+    assert "the GPUs cannot be read" in caplog.text
+    played.memory_error = None
+    assert len((await sampler.sample()).gpus) == 1
 
 
 def test_what_pynvml_really_is_called() -> None:

@@ -71,6 +71,15 @@ def test_what_the_firmware_says_of_the_past_is_over(tmp_path: Path) -> None:
     assert Throttling(tmp_path).reasons() == ()
 
 
+def test_a_raspberry_pi_with_a_newer_kernel(tmp_path: Path) -> None:
+    alarm = "sys/class/hwmon/hwmon2/in0_lcrit_alarm"
+    play(tmp_path, {"sys/class/hwmon/hwmon2/name": "rpi_volt\n", alarm: "1\n"})
+    throttling = Throttling(tmp_path)
+    assert throttling.reasons() == ("under-voltage",)
+    play(tmp_path, {alarm: "0\n"})
+    assert throttling.reasons() == ()
+
+
 def test_a_jetson_whose_cooling_holds_it_back(tmp_path: Path) -> None:
     play(
         tmp_path,
@@ -98,7 +107,7 @@ def test_a_machine_that_tells_nothing(tmp_path: Path, text: str) -> None:
     assert memory_pressure(tmp_path) == (None, None)
     throttling = Throttling(tmp_path)
     assert throttling.reasons() is None
-    assert throttling.clock() == (None, None, None)
+    assert throttling.clock() == (None, None)
 
 
 def sensor(current: float | None, label: str = "", high: float | None = None, critical: float | None = None) -> Any:
