@@ -11,8 +11,11 @@ from quantdeck_core.protocol import events
 from quantdeck_core.protocol.engine import EngineStatus
 from quantdeck_core.protocol.experiment import ExperimentStatus
 from quantdeck_core.protocol.host import Alarm, GatewayView, HostSample, HostStatus
+from quantdeck_core.protocol.operation import Operation
 
 _ALARMS_KEPT = 20
+_OPERATIONS_KEPT = 5
+"""Ended ones; those under way are all shown."""
 
 
 class Hub:
@@ -27,6 +30,7 @@ class Hub:
         self._sample = sample
         self._engines: dict[str, EngineStatus] = {}
         self._experiments: dict[str, ExperimentStatus] = {}
+        self._operations: dict[str, Operation] = {}
         self._gateway: GatewayView | None = None
         self._alarms: list[Alarm] = []
         self._revision = 0
@@ -39,6 +43,7 @@ class Hub:
             agent_version=self._version,
             sample=self._sample,
             engines=tuple(self._engines.values()),
+            operations=tuple(self._operations.values()),
             gateway=self._gateway,
             experiments=tuple(self._experiments.values()),
             alarms=tuple(self._alarms),
@@ -53,16 +58,28 @@ class Hub:
         self._sample = sample
         self._changed("sample")
 
-    def put_engine(self, engine: EngineStatus) -> None:
-        """An engine, where it differs from what is known."""
-        if self._engines.get(engine.name) != engine:
-            self._engines[engine.name] = engine
-            self._changed(f"engine:{engine.name}")
+    def put_engines(self, name: str, statuses: tuple[EngineStatus, ...]) -> None:
+        """All replicas of an engine, where they differ from what is known."""
+        now = {status.name: status for status in statuses}
+        for known in [one for one in self._engines if one.partition("/")[0] == name and one not in now]:
+            del self._engines[known]
+            self._changed(f"engine:{known}")
+        for title, status in now.items():
+            if self._engines.get(title) != status:
+                self._engines[title] = status
+                self._changed(f"engine:{title}")
 
-    def remove_engine(self, name: str) -> None:
-        """An engine that is no longer wanted."""
-        if self._engines.pop(name, None):
-            self._changed(f"engine:{name}")
+    def put_operation(self, operation: Operation) -> None:
+        """An operation as it is now; its profile is not repeated to every watcher."""
+        self._operations[operation.id] = msgspec.structs.replace(operation, profile=None)
+        ended = [one.id for one in self._operations.values() if one.ended is not None]
+        for old in ended[:-_OPERATIONS_KEPT]:
+            del self._operations[old]
+        self._changed(f"operation:{operation.id}")
+
+    def remove_operation(self, identifier: str) -> None:
+        """An operation that did not come about."""
+        self._operations.pop(identifier, None)
 
     def put_gateway(self, gateway: GatewayView) -> None:
         """The gateway, where it differs from what is known."""
@@ -121,6 +138,9 @@ class Hub:
             if engine is None:
                 return events.EngineGone(revision=revision, name=name)
             return events.EngineEvent(revision=revision, engine=engine)
+        if kind == "operation":
+            operation = self._operations.get(name)
+            return events.OperationEvent(revision=revision, operation=operation) if operation else None
         if kind == "gateway" and self._gateway is not None:
             return events.GatewayEvent(revision=revision, gateway=self._gateway)
         if kind == "experiment":

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from quantdeck_core.errors import InputError
+
 ROLES = ("viewer", "operator", "admin")
 """Roles, weakest first; each has a socket of its own, and the file's permissions say who may open it."""
 
@@ -63,6 +65,16 @@ class Paths:
         return self.runtime / f"{role}.sock"
 
     def make(self) -> None:
-        """Create the folders, for this user only."""
+        """Create the folders, for this user only.
+
+        Raises:
+            InputError: one cannot be made.
+        """
         for folder in (self.state, self.runtime, self.logs):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise InputError(
+                    f"The folder {folder} cannot be made: {error.strerror}.",
+                    "Give the agent's user the right to, or name other folders with --state and --runtime.",
+                ) from None

@@ -11,9 +11,9 @@ import msgspec
 import psutil
 
 import quantdeck_profiles
+from quantdeck_checkpoints.local_source import LocalSource
 from quantdeck_console.device_source import load_devices
 from quantdeck_console.host_source import site_of_host
-from quantdeck_console.local_source import LocalSource
 from quantdeck_console.profile_source import load_profile, model_path
 from quantdeck_core.errors import InputError
 from quantdeck_core.formats.checkpoint import Checkpoint

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from quantdeck_console.local_source import LocalSource
+from quantdeck_checkpoints.local_source import LocalSource
 from quantdeck_console.profile_source import flag_table
 from quantdeck_core.compat.judge import Verdict, judge_all
 from quantdeck_core.compat.rules import parse_rules

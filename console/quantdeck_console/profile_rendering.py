@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from quantdeck_console.local_source import LocalSource
+from quantdeck_checkpoints.local_source import LocalSource
 from quantdeck_console.profile_source import flag_table, model_path
 from quantdeck_core.engines.argv import engine_command
 from quantdeck_core.engines.command import Command

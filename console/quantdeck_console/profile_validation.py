@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from quantdeck_console.local_source import LocalSource
+from quantdeck_checkpoints.local_source import LocalSource
 from quantdeck_console.profile_source import model_path
 from quantdeck_core.compat.judge import Verdict, judge
 from quantdeck_core.compat.rules import parse_rules

@@ -130,4 +130,4 @@ async def repair(stage: Stage) -> EngineStatus:
 async def _deploy(client: AgentClient, profile: Profile, name: str, *, replace: bool = False) -> EngineStatus:
     wish = Deploy(request_id=f"{name}-{time.monotonic_ns()}", by=BY, profile=profile, name=name, replace=replace)
     applied = await client.deploy(wish)
-    return await wait_until_ready(client, name, applied.revision)
+    return await wait_until_ready(client, name, applied.operation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from pathlib import Path
@@ -17,6 +18,7 @@ from quantdeck_console.profile_source import load_profile
 from quantdeck_core.engines.metrics import read_metrics
 from quantdeck_core.errors import RemoteError
 from quantdeck_core.protocol.engine import EngineStatus
+from quantdeck_core.protocol.host import HostStatus
 from quantdeck_core.protocol.requests import Deploy, Stop
 from support.agents import AgentProcess, agent, engine_when, status_when
 from support.waiting import eventually
@@ -35,7 +37,7 @@ def deployment(profile: str = "demo-f16", *, request_id: str = "r1", **changes: 
 
 async def deploy(client: AgentClient, ask: Deploy) -> EngineStatus:
     applied = await client.deploy(ask)
-    return await wait_until_ready(client, "engine", applied.revision)
+    return await wait_until_ready(client, "engine", applied.operation)
 
 
 def identity(engine: EngineStatus) -> tuple[int, float]:
@@ -110,7 +112,7 @@ async def test_a_replacement_that_fails_leaves_the_old_one_serving(demo_models: 
     async with agent(demo_models) as one:
         client = one.client()
         old = await deploy(client, deployment())
-        with pytest.raises(RemoteError, match="generation 1 goes on"):
+        with pytest.raises(RemoteError, match="ended"):
             await deploy(client, deployment(request_id="r2", replace=True, model="truncated.gguf"))
         status = await client.status()
         assert (status.engines[0].state, status.engines[0].pid) == ("ready", old.pid)
@@ -118,18 +120,47 @@ async def test_a_replacement_that_fails_leaves_the_old_one_serving(demo_models: 
         await client.close()
 
 
-async def test_an_engine_that_ends_by_itself_has_failed(demo_models: Path) -> None:
+async def test_an_engine_that_ends_by_itself_is_started_again(demo_models: Path) -> None:
     async with agent(demo_models) as one:
         client = one.client()
         engine = await deploy(client, deployment())
         assert engine.pid
         os.kill(engine.pid, 9)
+        recovered = [one.kind for one in (await status_when(client, recovery_is_done)).operations]
+        assert recovered == ["deploy", "recover"]
+        status = await client.status()
+        (again,) = status.engines
+        assert again.pid != engine.pid
+        # The same checkpoint by the same command: it is judged as what ran before.
+        assert (again.state, again.generation, again.epoch) == ("ready", 2, 1)
+        assert "ended by itself" in status.alarms[0].text
+        async with asyncio.timeout(10):  # a start is noted once its checkpoint has been read
+            while len(timeline := (await client.engine("engine")).timeline) < 5:
+                await asyncio.sleep(0.05)
+        assert [entry.kind for entry in timeline] == ["deploy", "start", "engine", "recover", "start"]
+        await client.close()
+
+
+def recovery_is_done(status: HostStatus) -> bool:
+    return any(one.kind == "recover" and one.state == "done" for one in status.operations)
+
+
+async def test_a_crash_loop_is_given_up_and_says_so(demo_models: Path) -> None:
+    model = demo_models / "crashing.gguf"
+    model.write_bytes((demo_models / "demo-f16.gguf").read_bytes())
+    async with agent(demo_models) as one:
+        client = one.client()
+        engine = await deploy(client, deployment(model="crashing.gguf"))
+        model.write_bytes(model.read_bytes()[:100_000])  # from now on it ends while loading
+        assert engine.pid
+        os.kill(engine.pid, 9)
         failed = await engine_when(client, "engine", "failed")
         assert failed.error
-        assert "ended by itself" in failed.error.detail
-        assert failed.rss_bytes is None
+        assert "gave up after 5 starts within 10 s" in failed.error.detail
+        assert not one.marked()
+        assert any("somebody has to look" in alarm.text for alarm in (await client.status()).alarms)
         again = await deploy(client, deployment(request_id="r2"))
-        assert again.generation == 2
+        assert again.state == "ready"
         await client.close()
 
 

@@ -46,7 +46,7 @@ class Trial:
 
     async def deploy(self, profile: str, name: str, *, replace: bool = False) -> None:
         ask = Deploy(request_id=self._id(), profile=load_profile(profile), name=name, replace=replace)
-        await wait_until_ready(self.client, name, (await self.client.deploy(ask)).revision)
+        await wait_until_ready(self.client, name, (await self.client.deploy(ask)).operation)
 
     async def experiment(self) -> ExperimentStatus:
         return (await self.client.status()).experiments[0]

@@ -12,7 +12,7 @@ from engines.loads.cases import GEMMA3, LOADS, Load
 from engines.loads.planned import cache_of, error, llamacpp_table, plan, recorded, shape_of, vllm_table
 from engines.loads.settings import Settings
 from engines.loads.vllm_cases import SERVE, VLLM_LOADS, VllmLoad
-from quantdeck_console.local_source import LocalSource
+from quantdeck_checkpoints.local_source import LocalSource
 from quantdeck_core.formats.detect import detect
 from quantdeck_core.memory.llamacpp_kv import CHECKPOINTS, context_of
 from quantdeck_core.memory.vllm_kv import kv_cache_tokens, max_concurrency

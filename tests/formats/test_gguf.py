@@ -8,7 +8,7 @@ from pathlib import Path
 import gguf
 import pytest
 
-from quantdeck_console.local_source import LocalSource
+from quantdeck_checkpoints.local_source import LocalSource
 from quantdeck_core.formats.checkpoint import Checkpoint
 from quantdeck_core.formats.detect import detect
 from quantdeck_core.formats.errors import GgufError

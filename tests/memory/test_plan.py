@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from quantdeck_checkpoints.local_source import LocalSource
 from quantdeck_console.device_source import load_devices
-from quantdeck_console.local_source import LocalSource
 from quantdeck_core.errors import InputError
 from quantdeck_core.formats.checkpoint import Checkpoint
 from quantdeck_core.formats.detect import detect

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from quantdeck_console.local_source import LocalSource
+from quantdeck_checkpoints.local_source import LocalSource
 from quantdeck_core.formats.checkpoint import Checkpoint
 from quantdeck_core.formats.detect import detect
 from support.llamas import LLAMA_3_8B, llama_folder

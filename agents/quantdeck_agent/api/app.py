@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from quantdeck_agent import __version__
-from quantdeck_agent.api.history import HistoryApi
-from quantdeck_agent.api.messages import answer, error_answer, read
-from quantdeck_agent.api.metrics import MetricsApi
+from quantdeck_agent.api.messages import answer, error_answer, internal_answer, read
 from quantdeck_agent.api.roles import require, role_of
-from quantdeck_agent.engines.supervisor import Supervisor
+from quantdeck_agent.engines.engines import Engines
 from quantdeck_agent.experiments.manager import Experiments
 from quantdeck_agent.hub import Hub
-from quantdeck_agent.store import Store
+from quantdeck_agent.store import StateWriteError, Store
 from quantdeck_core.errors import NotFoundError, QuantdeckError
 from quantdeck_core.protocol import requests
 from quantdeck_core.protocol.host import PROTOCOL, Version
+from quantdeck_core.protocol.operation import Operation, OperationList
 
 Change = TypeVar(
     "Change",
     requests.Deploy,
     requests.Stop,
+    requests.Restart,
+    requests.Scale,
+    requests.Cancel,
     requests.CreateExperiment,
     requests.ChangeWeight,
     requests.Rollback,
@@ -37,21 +40,23 @@ Change = TypeVar(
 
 
 class Api:
-    """Handlers; each change is applied once for each request id, one change at a time."""
+    """Handlers; each change is applied once for each request id, one change at a time.
+
+    Args:
+        others: paths that have handlers of their own.
+    """
 
     def __init__(
         self,
         host: str,
         hub: Hub,
         store: Store,
-        engines: Supervisor,
+        engines: Engines,
         experiments: Experiments,
-        history: HistoryApi,
-        metrics: MetricsApi,
+        others: Sequence[BaseRoute],
     ) -> None:
         self._host, self._hub, self._store = host, hub, store
-        self._history, self._metrics = history, metrics
-        self._engines, self._experiments = engines, experiments
+        self._engines, self._experiments, self._others = engines, experiments, others
         self._one_at_a_time = asyncio.Lock()
 
     def app(self) -> Starlette:
@@ -62,16 +67,22 @@ class Api:
                 Route("/v1/status", self.status),
                 Route("/v1/events", self.events),
                 Route("/v1/engines", self.deploy, methods=["POST"]),
+                Route("/v1/engines/plan", self.intend, methods=["POST"]),
+                Route("/v1/engines/{name}", self.engine),
                 Route("/v1/engines/{name}/stop", self.stop, methods=["POST"]),
+                Route("/v1/engines/{name}/restart", self.restart, methods=["POST"]),
+                Route("/v1/engines/{name}/scale", self.scale, methods=["POST"]),
+                Route("/v1/operations", self.operations),
+                Route("/v1/operations/{id}", self.operation),
+                Route("/v1/operations/{id}/cancel", self.cancel, methods=["POST"]),
                 Route("/v1/experiments", self.create_experiment, methods=["POST"]),
                 Route("/v1/experiments/{name}", self.experiment),
                 Route("/v1/experiments/{name}/weight", self.change_weight, methods=["POST"]),
                 Route("/v1/experiments/{name}/rollback", self.roll_back, methods=["POST"]),
                 Route("/v1/experiments/{name}/clear", self.clear_latch, methods=["POST"]),
-                *self._history.routes(),
-                *self._metrics.routes(),
+                *self._others,
             ],
-            exception_handlers={QuantdeckError: error_answer},
+            exception_handlers={QuantdeckError: error_answer, Exception: internal_answer},
         )
 
     async def version(self, request: Request) -> Response:
@@ -97,21 +108,63 @@ class Api:
         """POST /v1/engines: begin to start or replace an engine."""
 
         async def work(ask: requests.Deploy) -> requests.Applied:
-            name = ask.name or ask.profile.name
-            generation = self._engines.deploy(ask.profile, name, ask.replace, ask.by)
-            return requests.Applied(revision=generation, detail=f"{name}.{generation} is starting")
+            return _begun(await self._engines.supervisor.deploy(ask))
 
         return await self._apply(request, requests.Deploy, work)
+
+    async def intend(self, request: Request) -> Response:
+        """POST /v1/engines/plan: what a deployment would do; nothing is begun and nothing is kept."""
+        require(request, "operator")
+        return answer(await self._engines.intended(await read(request, requests.Deploy)))
+
+    async def engine(self, request: Request) -> Response:
+        """GET /v1/engines/NAME: its replicas, starts and timeline."""
+        return answer(self._engines.detail(request.path_params["name"]))
 
     async def stop(self, request: Request) -> Response:
         """POST /v1/engines/NAME/stop: begin to drain and end an engine."""
         name = request.path_params["name"]
 
         async def work(ask: requests.Stop) -> requests.Applied:
-            self._engines.stop(name, ask.by)
-            return requests.Applied(revision=0, detail=f"{name} is draining")
+            return _begun(await self._engines.supervisor.stop(name, ask.by))
 
         return await self._apply(request, requests.Stop, work)
+
+    async def restart(self, request: Request) -> Response:
+        """POST /v1/engines/NAME/restart: begin to start its processes anew."""
+        name = request.path_params["name"]
+
+        async def work(ask: requests.Restart) -> requests.Applied:
+            return _begun(await self._engines.supervisor.restart(name, ask))
+
+        return await self._apply(request, requests.Restart, work)
+
+    async def scale(self, request: Request) -> Response:
+        """POST /v1/engines/NAME/scale: begin to change its number of replicas."""
+        name = request.path_params["name"]
+
+        async def work(ask: requests.Scale) -> requests.Applied:
+            return _begun(await self._engines.supervisor.scale(name, ask))
+
+        return await self._apply(request, requests.Scale, work)
+
+    async def operations(self, _request: Request) -> Response:
+        """GET /v1/operations: those under way and the last that ended, oldest first."""
+        return answer(OperationList(operations=self._engines.operations.all()))
+
+    async def operation(self, request: Request) -> Response:
+        """GET /v1/operations/ID."""
+        return answer(self._engines.operations.named(request.path_params["id"]))
+
+    async def cancel(self, request: Request) -> Response:
+        """POST /v1/operations/ID/cancel: end it and undo what it has begun."""
+        identifier = request.path_params["id"]
+
+        async def work(ask: requests.Cancel) -> requests.Applied:
+            ended = await self._engines.supervisor.cancel(identifier, ask.by)
+            return requests.Applied(revision=ended.generation, operation=ended.id, detail=f"{ended.id} {ended.state}")
+
+        return await self._apply(request, requests.Cancel, work)
 
     async def create_experiment(self, request: Request) -> Response:
         """POST /v1/experiments."""
@@ -144,5 +197,13 @@ class Api:
                 applied = await asyncio.shield(work(ask))
                 # A rollback may be asked for again until it is effective: the gateway is then tried again.
                 if not (applied.pending and isinstance(ask, requests.Rollback)):
-                    self._store.remember(ask.request_id, applied, time.time())
+                    with contextlib.suppress(StateWriteError):  # it is done all the same, and must be said so
+                        self._store.remember(ask.request_id, applied, time.time())
         return answer(applied)
+
+
+def _begun(operation: Operation) -> requests.Applied:
+    words = {"stop": "is draining", "scale": "is scaled", "restart": "is restarted"}
+    generation = f".{operation.generation}" if operation.generation else ""
+    detail = f"{operation.engine}{generation} {words.get(operation.kind, 'is starting')}"
+    return requests.Applied(revision=operation.generation, operation=operation.id, detail=detail)

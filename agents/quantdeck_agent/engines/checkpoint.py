@@ -1,11 +1,14 @@
-"""The file that an engine is asked to load: below the model root, there, and what it claims to be."""
+"""The checkpoint that an engine is asked to load: below the model root, there, and of a kind that it can load."""
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
+from quantdeck_core.engines.interface import INTERFACES
 from quantdeck_core.errors import InputError, NotFoundError
+from quantdeck_core.profile.names import EngineKind
+
+_LISTED = 5
 
 
 class ModelPathError(InputError):
@@ -22,11 +25,11 @@ class ModelMissingError(NotFoundError):
     title = "Model not found"
 
 
-def resolve_model(root: Path, name: str) -> Path:
+def resolve_model(root: Path, name: str, engine: EngineKind) -> Path:
     """The checkpoint's real path.
 
     Raises:
-        ModelPathError: outside the root, also through a symbolic link, or not a GGUF file.
+        ModelPathError: outside the root, also through a symbolic link, or not what this engine loads.
         ModelMissingError: not there; the hint names what is.
     """
     real_root = root.resolve()
@@ -35,19 +38,27 @@ def resolve_model(root: Path, name: str) -> Path:
         raise ModelPathError(
             f"{name!r} leads out of the model root {root}.", "Put the checkpoint below the model root."
         )
-    if not path.is_file():
-        there = sorted(str(p.relative_to(real_root)) for p in real_root.glob("**/*.gguf"))[:5]
-        known = f"There is: {', '.join(there)}." if there else "The model root holds no .gguf file."
+    wants = INTERFACES[engine].checkpoint
+    if not path.exists():
+        there = _there(real_root, "**/*.gguf" if wants == "gguf" else "**/config.json")
+        known = f"There is: {', '.join(there)}." if there else "The model root holds none that it could load."
         raise ModelMissingError(f"There is no model {name!r} below {root}.", known)
-    with path.open("rb") as file:
-        if file.read(4) != b"GGUF":
+    if wants == "folder":
+        if not (path / "config.json").is_file():
             raise ModelPathError(
-                f"{path.name} is not a GGUF file.", "xllamacpp serves GGUF only: convert the checkpoint."
+                f"{name} is no folder with a config.json.", f"{engine} loads a folder as Hugging Face writes it."
             )
+        return path
+    if not path.is_file() or _beginning(path) != b"GGUF":
+        raise ModelPathError(f"{path.name} is not a GGUF file.", f"{engine} serves GGUF only: convert the checkpoint.")
     return path
 
 
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's content, hex; reads all of it."""
+def _beginning(path: Path) -> bytes:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return file.read(4)
+
+
+def _there(root: Path, pattern: str) -> list[str]:
+    found = sorted(root.glob(pattern))[:_LISTED]
+    return [str((one.parent if one.name == "config.json" else one).relative_to(root)) for one in found]

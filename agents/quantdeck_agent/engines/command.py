@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from functools import cache
+from hashlib import blake2b
+
+import msgspec
 
 from quantdeck_agent.engines.record import EngineRecord
 from quantdeck_core.engines.argv import engine_command
+from quantdeck_core.engines.command import Command
 from quantdeck_core.engines.launch import Launch
 from quantdeck_core.engines.table import FlagTable, parse_flags
 from quantdeck_core.errors import InputError
@@ -15,18 +19,20 @@ from quantdeck_core.profile.check import require_usable
 from quantdeck_core.profile.schema import Profile
 from quantdeck_profiles import data
 
-STARTS = ("xllamacpp",)
+RECORD = "QUANTDECK_ENGINE"
+"""Environment variable with the engine's record, from which an agent that lost its state knows what it runs."""
 
 
-class EngineUnsupportedError(InputError):
-    """A profile for something that this agent cannot do."""
+class KeyMissingError(InputError):
+    """A profile asks for an API key that the agent does not have."""
 
-    code = "engine-unsupported"
-    title = "Not by this agent"
+    code = "api-key-missing"
+    title = "API key missing"
 
 
 @cache
-def _flags() -> FlagTable:
+def flags() -> FlagTable:
+    """What engines take on their command lines."""
     return parse_flags(data.text("engine-flags"))
 
 
@@ -34,24 +40,58 @@ def require_startable(profile: Profile) -> None:
     """Refuse a profile before anything is stored or started.
 
     Raises:
-        EngineUnsupportedError: another engine, or several replicas at once.
-        InputError: what `profile validate` says.
+        InputError: what `profile validate` says, or a key that is not in the agent's environment.
     """
-    if profile.engine not in STARTS:
-        raise EngineUnsupportedError(
-            f"This agent starts {', '.join(STARTS)}, not {profile.engine}.",
-            "`quantdeck profile render` prints the command that starts it.",
+    require_usable(profile, flags())
+    name = profile.serve.api_key_env
+    if name and not os.environ.get(name):
+        raise KeyMissingError(
+            f"{profile.name} takes its API key from {name}, which is not set in the agent's environment.",
+            "Set it where the agent is started (systemd: Environment= or EnvironmentFile=).",
         )
-    if (profile.serve.replicas or 1) > 1:
-        raise EngineUnsupportedError(
-            f"{profile.name} asks for {profile.serve.replicas} replicas, and one instance is started at a time.",
-            "Deploy it with replicas = 1, once under each --name.",
-        )
-    require_usable(profile, _flags())
+
+
+def api_key(profile: Profile) -> str | None:
+    """The key that its engine asks for."""
+    return os.environ.get(profile.serve.api_key_env) if profile.serve.api_key_env else None
 
 
 def command_line(record: EngineRecord) -> tuple[list[str], dict[str, str]]:
     """argv and the whole environment of an engine's process."""
-    launch = Launch(model_path=record.model_path, port=record.port, python=sys.executable)
-    command = engine_command(_flags(), record.profile, launch)
-    return list(command.argv), command.environment(os.environ)
+    command = _command(record)
+    remembered = msgspec.structs.replace(record, identity=None, ready_s=None)
+    env = command.environment(os.environ) | {RECORD: msgspec.json.encode(remembered).decode()}
+    return list(command.argv), env
+
+
+def shown_command(record: EngineRecord) -> tuple[tuple[str, ...], dict[str, str]]:
+    """argv, and the variables that are set, as people may see them: without keys. Both empty for an external engine."""
+    if record.external:
+        return (), {}
+    command = _command(record)
+    return command.argv, command.env
+
+
+def _command(record: EngineRecord) -> Command:
+    engine = record.profile.engine
+    python = record.program if engine == "llama-cpp-python" else sys.executable
+    launch = Launch(
+        model_path=record.model_path,
+        port=record.port,
+        python=python,
+        executable=record.program or None,
+        version=record.version or None,
+        replica=record.replica,
+    )
+    return engine_command(flags(), record.profile, launch)
+
+
+def recipe_of(record: EngineRecord) -> str:
+    """Digest of what is served and how: the same for two processes that differ in port and time alone."""
+    if record.external:
+        what = [record.profile.url, record.profile.model]
+    else:
+        argv, _ = shown_command(msgspec.structs.replace(record, port=0, replica=0))
+        env = sorted(record.profile.serve.env.items())
+        what = [*argv, *(f"{name}={value}" for name, value in env), record.version, record.fingerprint]
+    return blake2b("\0".join(what).encode(), digest_size=8).hexdigest()

@@ -10,28 +10,36 @@ from pathlib import Path
 
 import msgspec
 
-from quantdeck_agent.engines.checkpoint import sha256_of
-from quantdeck_agent.engines.command import command_line
+from quantdeck_agent.engines.command import api_key, command_line
+from quantdeck_agent.engines.errors import EngineFailedError
 from quantdeck_agent.engines.probe import EngineProbe
 from quantdeck_agent.engines.record import EngineRecord
+from quantdeck_agent.logs.tail import log_tail
 from quantdeck_agent.ports import listens
-from quantdeck_agent.process.spawn import last_words, spawn
+from quantdeck_agent.process.kernel import kills_for_memory
+from quantdeck_agent.process.session import members, signal_members
+from quantdeck_agent.process.spawn import returncode_of, spawn
 from quantdeck_agent.telemetry.scrape import Scraper
-from quantdeck_core.engines.metrics import read_metrics
+from quantdeck_core.engines import liveness
+from quantdeck_core.engines.failure import Exit, failure_of
+from quantdeck_core.engines.interface import INTERFACES
+from quantdeck_core.engines.liveness import Liveness
+from quantdeck_core.engines.metrics import EngineMetrics, read_metrics
+from quantdeck_core.engines.progress import progress_of
 from quantdeck_core.engines.reading import EngineReading, EngineWatch
-from quantdeck_core.errors import ErrorInfo, QuantdeckError
+from quantdeck_core.errors import ErrorInfo, UnreachableError
 from quantdeck_core.protocol.engine import EngineState, EngineStatus
+from quantdeck_core.protocol.operation import StepName
 
-POLL_S = 0.05
+FAST_POLL_S, SLOW_POLL_S = 0.05, 0.25
 STOP_DEADLINE_S = 10.0
+KILL_DEADLINE_S = 10.0
 SCRAPE_DEADLINE_S = 2.0
+_LOG_S = 0.5
+"""How often the log is read for how far it has loaded."""
 
-
-class EngineFailedError(QuantdeckError):
-    """An engine that did not become ready, or ended without being asked to."""
-
-    code = "engine-failed"
-    title = "Engine failed"
+Progress = Callable[[StepName, str, float | None], None]
+"""Called with the step that is under way, what goes on in it, and how much of it is done (0 to 1, None: unknown)."""
 
 
 class Instance:
@@ -39,14 +47,22 @@ class Instance:
 
     def __init__(self, record: EngineRecord, logs: Path, changed: Callable[[], None]) -> None:
         self.record = record
-        self.state: EngineState = "ready" if record.ready_s is not None else "starting"
+        self.state: EngineState = "ready" if record.ready_s is not None else "queued"
         self.error: ErrorInfo | None = None
+        self.note = ""
         self.sha256 = ""
-        self._log = logs / f"engine-{record.key}.log"
+        self.ready_at = time.monotonic()
+        self.liveness = Liveness(alive_at=self.ready_at)
+        self.log = logs / f"engine-{record.key}.log"
         self._changed = changed
-        self._probe = EngineProbe(record.url, record.profile.served_name)
+        self._interface = INTERFACES[record.profile.engine]
+        self._probe = EngineProbe(record.url, record.profile.served_name, self._interface, api_key(record.profile))
         self.reading = EngineReading()
         self._watch = EngineWatch()
+        self._kills = kills_for_memory()
+        self._probing: asyncio.Task[None] | None = None
+
+    # Starting
 
     def spawn(self, owner: str) -> EngineRecord:
         """Start the process; returns the record with its identity.
@@ -54,55 +70,85 @@ class Instance:
         Raises:
             StartError: the program is not there.
         """
-        record = self.record
-        argv, env = command_line(record)
-        identity = spawn(argv, f"{owner}/{record.key}", self._log, env)
-        self.record = msgspec.structs.replace(record, identity=identity)
+        argv, env = command_line(self.record)
+        identity = spawn(argv, f"{owner}/{self.record.key}", self.log, env)
+        self.record = msgspec.structs.replace(self.record, identity=identity)
+        self.enter("starting")
         return self.record
 
     def alive(self) -> bool:
-        """Whether its process still runs."""
-        return self.record.identity is not None and self.record.identity.alive()
+        """Whether its process still runs; an external engine's is not ours to know."""
+        return self.record.external or (self.record.identity is not None and self.record.identity.alive())
 
-    async def until_ready(self) -> None:
-        """Listening itself, healthy, one token, warm-up: only then ready.
+    async def until_ready(self, progress: Progress) -> None:
+        """Listening itself, healthy, the right model, one token, warm-up: only then ready.
 
         Raises:
             EngineFailedError: it ended, or its deadline passed; with the reason from its log.
-            UnreachableError: it is up but gives no token.
+            UnreachableError: it is up but gives no token, or another model.
         """
         profile = self.record.profile
+        self.enter("starting")
+        began = time.monotonic()
         try:
             async with asyncio.timeout(profile.warmup.deadline_s):
-                await self._until_healthy()
-                self._enter("probing")
-                await self._probe.one_token()
-                self._enter("warming")
+                await self._until_healthy(progress)
+                self.enter("probing")
+                progress("health", "it says which model it serves", None)
+                await self._probe.require_model()
+                progress("token", "the first token", None)
+                await self._first_token()
+                self.enter("warming")
                 for number in range(profile.warmup.prompts):
+                    progress(
+                        "warm-up", f"request {number + 1} of {profile.warmup.prompts}", number / profile.warmup.prompts
+                    )
                     await self._probe.warm_up(number)
         except TimeoutError:
             raise EngineFailedError(
-                f"{self.record.name} was not ready within {profile.warmup.deadline_s:g} s (still {self.state}).",
-                f"Raise warmup.deadline_s in the profile, or read {self._log}.",
+                f"{self.record.title} was not ready within {profile.warmup.deadline_s:g} s (still {self.state}).",
+                f"Raise warmup.deadline_s in the profile, or read {self.log}.",
             ) from None
-        self.record = msgspec.structs.replace(self.record, ready_s=time.time() - self.record.started_at)
-        self._enter("ready")
+        except UnreachableError:
+            if self.alive():
+                raise
+            raise self._ended("ended before it was ready") from None
+        self.record = msgspec.structs.replace(self.record, ready_s=round(time.monotonic() - began, 3))
+        self.ready_at = time.monotonic()
+        self.liveness = Liveness(alive_at=self.ready_at)
 
-    async def _until_healthy(self) -> None:
+    async def _until_healthy(self, progress: Progress) -> None:
+        began, looked = time.monotonic(), 0.0
         while True:
-            process = self.record.identity.process() if self.record.identity else None
-            if process is None:
-                raise EngineFailedError(
-                    f"{self.record.name} ended while loading: {last_words(self._log)}", f"Read {self._log}."
-                )
-            if listens(process, self.record.port) and await self._probe.healthy():
-                return
-            await asyncio.sleep(POLL_S)
+            if not self.alive():
+                raise self._ended("ended while loading")
+            if time.monotonic() - looked >= _LOG_S:
+                looked = time.monotonic()
+                loading = progress_of(self.record.profile.engine, log_tail(self.log))
+                progress("load", loading.what, loading.fraction)
+            if self._listens():
+                progress("health", "it listens", None)
+                if await self._probe.healthy():
+                    return
+            await asyncio.sleep(FAST_POLL_S if time.monotonic() - began < 3 else SLOW_POLL_S)
 
-    async def hash_checkpoint(self) -> None:
-        """Find out what exactly it serves; in a thread, beside the load."""
-        self.sha256 = await asyncio.to_thread(sha256_of, Path(self.record.model_path))
-        self._changed()
+    def _listens(self) -> bool:
+        """Whether it is a process of this engine that listens on its port, and not a stale one in its place."""
+        if self.record.external:
+            return True
+        identity = self.record.identity
+        leader = identity.process() if identity else None
+        if leader is None or identity is None:
+            return False
+        return listens(leader, self.record.port) or any(
+            listens(one, self.record.port) for one in members(identity) if one.pid != leader.pid
+        )
+
+    async def _first_token(self) -> None:
+        """Slow the first time: kernels are compiled, pages read. The whole start has a deadline."""
+        await self._probe.one_token(self.record.profile.warmup.deadline_s)
+
+    # Watching
 
     async def observe(self, scraper: Scraper, memory: Mapping[int, int]) -> None:
         """Read its counters.
@@ -110,68 +156,146 @@ class Instance:
         Args:
             memory: resident bytes by session leader.
         """
-        kind = self.record.profile.engine
-        page = await scraper.get(f"{self.record.url}/metrics", SCRAPE_DEADLINE_S, keep_alive=kind != "external")
-        metrics = read_metrics(kind, page[1].decode("utf-8", "replace")) if page and page[0] == 200 else None
+        metrics = await self._scrape(scraper)
+        now = time.monotonic()
+        tokens = metrics.generated_tokens if metrics else None
+        self.liveness = liveness.seen(self.liveness, tokens, self._interface.metrics_prove_life, now)
         pid = self.record.identity.pid if self.record.identity else 0
-        self.reading = self._watch.add(time.monotonic(), metrics, memory.get(pid))
+        self.reading = self._watch.add(now, metrics, memory.get(pid))
 
-    def fail(self, error: ErrorInfo) -> None:
+    async def _scrape(self, scraper: Scraper) -> EngineMetrics | None:
+        if self._interface.metrics is None:
+            return None
+        record = self.record
+        url = f"{record.url}{self._interface.metrics}"
+        page = await scraper.get(url, SCRAPE_DEADLINE_S, api_key(record.profile), keep_alive=not record.external)
+        if page is None or page[0] != 200:
+            return None
+        return read_metrics(record.profile.engine, page[1].decode("utf-8", "replace"))
+
+    def look_after(self, now: float) -> bool:
+        """Begin to ask for a token where one is due; True where it has hung for so long that it is to be ended.
+
+        One that somebody else runs is asked again and again: it may come back.
+        """
+        if self._probing is not None:
+            return False
+        action = liveness.next_action(self.liveness, now)
+        if action == "kill" and not self.record.external:
+            return True
+        if action != "none":
+            self._probing = asyncio.create_task(self._ask_for_token())
+        return False
+
+    def suspect(self) -> None:
+        """Nothing is known of whether it answers: it gets no requests before it has given a token."""
+        now = time.monotonic()
+        self.liveness = Liveness(alive_at=now - liveness.EVERY_S, hung_since=now)
+        self.enter("hung")
+
+    async def _ask_for_token(self) -> None:
+        try:
+            await self._probe.one_token(liveness.deadline_s(self.reading.metrics.running))
+            answered = True
+        except UnreachableError:
+            answered = False
+        finally:
+            self._probing = None
+        self.liveness = liveness.probed(self.liveness, answered, time.monotonic())
+
+    # Ending
+
+    def fail(self, error: ErrorInfo, state: EngineState = "failed") -> None:
         """Remember why it is of no use."""
         self.error = error
         self.reading, self._watch = EngineReading(), EngineWatch()
-        self._enter("failed")
+        self.enter(state)
 
-    def exit_error(self) -> ErrorInfo:
+    def exit_error(self) -> EngineFailedError:
         """Why it ended, where nobody asked it to: a failure whatever its exit code."""
+        return self._ended("ended by itself")
+
+    def _ended(self, how: str) -> EngineFailedError:
+        served = self.record.ready_s is not None
+        failure = failure_of(self.record.profile.engine, log_tail(self.log), self._exit(), served=served)
+        hint = f"{failure.hint} " if failure.hint else ""
         return EngineFailedError(
-            f"{self.record.name} ended by itself: {last_words(self._log)}",
-            f"Read {self._log}, then deploy it again with --replace.",
-        ).info()
+            f"{self.record.title} {how}: {failure.reason}", f"{hint}Its log: {self.log}.", failure.code
+        )
 
-    def draining(self) -> None:
-        """It gets no new requests."""
-        self._enter("draining")
+    def _exit(self) -> Exit:
+        code = returncode_of(self.record.identity.pid) if self.record.identity else None
+        killed = code in (None, -signal.SIGKILL)
+        return Exit(
+            returncode=code if code is not None and code >= 0 else None,
+            signal=-code if code is not None and code < 0 else None,
+            oom_killed=killed and kills_for_memory() > self._kills,
+        )
 
-    async def stop(self) -> None:
-        """SIGTERM to its group, SIGKILL at a deadline. Drained before, or cut off now."""
-        self._enter("stopping")
-        identity = self.record.identity
-        if identity:
-            identity.signal_group(signal.SIGTERM)
-            deadline = time.monotonic() + STOP_DEADLINE_S
-            while identity.alive() and time.monotonic() < deadline:
-                await asyncio.sleep(POLL_S)
-            identity.signal_group(signal.SIGKILL)
+    async def stop(self) -> set[int]:
+        """SIGTERM to its session, SIGKILL at a deadline, until none of it is left. Drained before, or cut off now.
+
+        Returns the numbers of the processes that were ended.
+        """
+        self.enter("stopping")
+        if self._probing:
+            self._probing.cancel()
+        ended = await self.end_processes(STOP_DEADLINE_S + (self.record.profile.serve.shutdown_timeout or 0))
         await self._probe.close()
-        self._enter("stopped")
+        self.enter("stopped")
+        return ended
 
-    def _enter(self, state: EngineState) -> None:
-        self.state = state
-        self._changed()
+    async def end_processes(self, grace_s: float) -> set[int]:
+        """End all that it has started, also workers that outlived their parent and hold a GPU; their numbers."""
+        identity = self.record.identity
+        if identity is None:
+            return set()
+        ended = {identity.pid, *(one.pid for one in members(identity))}
+        if grace_s > 0 and identity.alive():
+            identity.signal_group(signal.SIGTERM)
+            identity.signal_group(signal.SIGCONT)  # a stopped process does not hear the other
+            deadline = time.monotonic() + grace_s
+            while identity.alive() and time.monotonic() < deadline:
+                await asyncio.sleep(FAST_POLL_S)
+        deadline = time.monotonic() + KILL_DEADLINE_S
+        while signal_members(identity, signal.SIGKILL) and time.monotonic() < deadline:
+            await asyncio.sleep(FAST_POLL_S)
+        return ended
+
+    # Telling
+
+    def enter(self, state: EngineState) -> None:
+        """Another state."""
+        if self.state != state:
+            self.state, self.note = state, ""
+            self._changed()
 
     def status(self, note: str = "") -> EngineStatus:
         """What the console is told."""
         record = self.record
         reading = self.reading
         return EngineStatus(
-            name=record.name,
+            name=record.title,
             profile=record.profile.name,
             engine=record.profile.engine,
             served_name=record.profile.served_name,
             state=self.state,
             generation=record.generation,
-            model=Path(record.model_path).name,
+            epoch=record.epoch,
+            version=record.version,
+            model=record.model,
             model_sha256=self.sha256,
             url=record.url,
             pid=record.identity.pid if record.identity else None,
             started_at=record.started_at,
             ready_s=record.ready_s,
             rss_bytes=reading.rss_bytes,
+            planned_bytes=record.planned_bytes,
+            measured_bytes=record.measured_bytes,
             running=reading.metrics.running,
             waiting=reading.metrics.waiting,
             tokens_per_s=reading.tokens_per_s,
             prompt_tokens_per_s=reading.prompt_tokens_per_s,
-            note=note,
+            note=note or self.note,
             error=self.error,
         )

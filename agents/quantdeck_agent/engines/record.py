@@ -1,31 +1,50 @@
-"""What is remembered of an engine."""
+"""What is remembered of engines."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from quantdeck_agent.process.identity import ProcessIdentity
+from quantdeck_core.profile.names import Name
 from quantdeck_core.profile.schema import Profile
 
 Place = Literal["coming", "active", "leaving"]
 
 
-class EngineRecord(msgspec.Struct, frozen=True, kw_only=True):
+class EngineRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One process that serves, or is to serve, under a name.
 
     Attributes:
         name: the engine's name; several generations of it exist while one replaces another.
+        replica: which of its replicas, from 0.
+        epoch: generation of the first process in a row that served just this (see `recipe`): what judges go by.
+        recipe: digest of checkpoint, command line without the port, and engine version.
+        program: what was started, `version` of it; empty where it is not known.
+        fingerprint: of the checkpoint's files: names, sizes and times.
+        planned_bytes: what the plan expected of the fullest device; None where there was none.
+        measured_bytes: what it took of it once it was ready; None where that was not measured.
+        gpus: numbers of the GPUs that it is on; empty for none.
         place: `coming` until ready, `active` while it has the name's traffic, `leaving` while it drains.
-        identity: the process, None until it was started.
+        identity: the process, None until it was started and for an external engine.
         ready_s: seconds it took to become ready, None until then.
     """
 
-    name: str
+    name: Name
+    replica: int = 0
     generation: int
+    epoch: int
     profile: Profile
     model_path: str
+    program: str = ""
+    version: str = ""
+    recipe: str = ""
+    fingerprint: str = ""
+    planned_bytes: int | None = None
+    measured_bytes: int | None = None
+    gpus: tuple[int, ...] = ()
     port: int
     place: Place
     started_at: float
@@ -38,9 +57,41 @@ class EngineRecord(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.name}.{self.generation}"
 
     @property
+    def title(self) -> str:
+        """As people see it: the second replica of `a` is `a/1`."""
+        return f"{self.name}/{self.replica}" if self.replica else self.name
+
+    @property
     def url(self) -> str:
         """Base of its HTTP interface."""
-        return f"http://127.0.0.1:{self.port}"
+        return self.profile.url.rstrip("/") if self.external else f"http://{self.host}:{self.port}"
+
+    @property
+    def host(self) -> str:
+        """Where this agent reaches it."""
+        given = self.profile.serve.host or "127.0.0.1"
+        return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(given, f"[{given}]" if ":" in given else given)
+
+    @property
+    def external(self) -> bool:
+        """Whether somebody else starts it."""
+        return self.profile.engine == "external"
+
+    @property
+    def model(self) -> str:
+        """The checkpoint's name."""
+        return self.profile.model if self.external else Path(self.model_path).name
+
+
+class Deployment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is wanted under a name: it is there until somebody stops it, across crashes and reboots."""
+
+    name: Name
+    profile: Profile
+    replicas: int
+    since: float
+    by: str
+    forced: str = ""
 
 
 class LastGeneration(msgspec.Struct, frozen=True, kw_only=True):

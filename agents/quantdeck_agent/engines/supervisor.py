@@ -1,281 +1,283 @@
-"""All engines of a host: what runs under which name, how one replaces another, and what survived the agent."""
+"""What people and the clock ask of a host's engines; each answer is an operation."""
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 import msgspec
 
-from quantdeck_agent.engines.checkpoint import resolve_model
-from quantdeck_agent.engines.command import require_startable
+from quantdeck_agent.engines.errors import NameInUseError, NoRoomBesideError
+from quantdeck_agent.engines.group import Group
 from quantdeck_agent.engines.instance import Instance
-from quantdeck_agent.engines.record import EngineRecord, LastGeneration, Place
-from quantdeck_agent.hub import Hub
-from quantdeck_agent.paths import Paths
-from quantdeck_agent.ports import free_port
-from quantdeck_agent.process.spawn import reap
-from quantdeck_agent.store import Store
-from quantdeck_agent.telemetry.scrape import Scraper
-from quantdeck_agent.telemetry.sessions import SessionMemory
-from quantdeck_core.engines.reading import EngineReading
-from quantdeck_core.errors import ConflictError, NotFoundError, QuantdeckError
+from quantdeck_agent.engines.operations import Operations
+from quantdeck_agent.engines.prepare import Prepared, Preparer, pinned_ports
+from quantdeck_agent.engines.record import Deployment, EngineRecord
+from quantdeck_agent.engines.rollouts import Rollouts, coming_records
+from quantdeck_agent.engines.roster import Roster
+from quantdeck_agent.engines.starts import Starts
+from quantdeck_core.engines.operation import steps_of
+from quantdeck_core.engines.outage import Outage, outage
+from quantdeck_core.errors import ConflictError, NotFoundError
 from quantdeck_core.profile.schema import Profile
-from quantdeck_core.protocol.experiment import TimelineEntry
+from quantdeck_core.protocol.operation import Operation, OperationKind
+from quantdeck_core.protocol.requests import Deploy, Restart, Scale
 
-KIND = "engine"
-GENERATION = "generation"
-WATCH_S = 0.25
-OBSERVE_S = 1.0
+SYSTEM = "quantdeck"
 
 
-class NameInUseError(ConflictError):
-    """An engine runs under this name."""
+class Intention(NamedTuple):
+    """What would be done, checked and not begun."""
 
-    code = "name-in-use"
-    title = "Name in use"
+    kind: OperationKind
+    name: str
+    prepared: Prepared
+    replicas: range
+    outage: Outage | None
 
 
 class Supervisor:
-    """Starts, watches, replaces and adopts engines.
-
-    Args:
-        owner: begins the marker of every process, so that they are found again.
-        switched: called when another process has a name's traffic, or none has; routes the gateway, then returns.
-        drained: waits until a replica has no request in flight.
-    """
+    """Deploys, replaces, restarts, scales and stops engines."""
 
     def __init__(
-        self,
-        paths: Paths,
-        store: Store,
-        hub: Hub,
-        owner: str,
-        switched: Callable[[str], Awaitable[None]],
-        drained: Callable[[str], Awaitable[None]],
+        self, roster: Roster, operations: Operations, starts: Starts, preparer: Preparer, rollouts: Rollouts
     ) -> None:
-        self._paths, self._store, self._hub, self._owner = paths, store, hub, owner
-        self._switched, self._drained = switched, drained
-        self._active: dict[str, Instance] = {}
-        self._coming: dict[str, Instance] = {}
-        self._notes: dict[str, str] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._scraper, self._memory = Scraper(), SessionMemory()
+        self._roster, self._operations, self._starts = roster, operations, starts
+        self._preparer, self._rollouts = preparer, rollouts
 
-    # What others ask
-
-    def serving(self, name: str) -> EngineRecord | None:
-        """The record behind a name while it is ready, else None."""
-        instance = self._active.get(name)
-        return instance.record if instance and instance.state == "ready" else None
-
-    def known(self, name: str) -> EngineRecord | None:
-        """The record behind a name, ready or not."""
-        instance = self._active.get(name) or self._coming.get(name)
-        return instance.record if instance else None
-
-    def readings(self) -> dict[str, EngineReading]:
-        """What is measured of each engine that answers."""
-        return {name: one.reading for name, one in self._active.items() if one.state == "ready"}
-
-    def deploy(self, profile: Profile, name: str, replace: bool, by: str) -> int:
-        """Begin to start an engine; returns its generation. It is persisted before it is started.
+    async def intend(self, ask: Deploy) -> Intention:
+        """Check a deployment without beginning anything.
 
         Raises:
-            EngineUnsupportedError, InputError, NameInUseError, ModelPathError, ModelMissingError, PortInUseError,
-            StartError: nothing was started.
+            QuantdeckError: it cannot be done at all.
         """
-        require_startable(profile)
-        old = self._active.get(name)
-        if name in self._coming:
-            raise NameInUseError(f"{name} is being deployed already.", "Wait until it is ready.")
-        if old and old.state in ("draining", "stopping"):
-            raise NameInUseError(f"{name} is being stopped.", "Wait until it is gone.")
-        if old and not replace and old.state != "failed":
+        name = ask.name or ask.profile.name
+        group = self._roster.find(name)
+        running = [one for one in group.active if one.state != "failed"] if group else []
+        self._operations.require_free(name)
+        if running and not ask.replace:
             raise NameInUseError(
-                f"{name} runs already (generation {old.record.generation}).",
+                f"{name} runs already (generation {running[0].record.generation}).",
                 "Use --replace to put the new one in its place, or another --name.",
             )
-        model = resolve_model(self._paths.models, profile.model)
-        record = EngineRecord(
-            name=name,
-            generation=self._next_generation(name),
-            profile=profile,
-            model_path=str(model),
-            port=free_port(profile.serve.port or 0),
-            place="coming",
-            started_at=time.time(),
-        )
-        with self._store.transaction():
-            self._store.put(GENERATION, name, LastGeneration(generation=record.generation))
-            self._store.put(KIND, record.key, record)
-        instance = Instance(record, self._paths.logs, lambda: self._publish(name))
-        try:
-            self._store.put(KIND, record.key, instance.spawn(self._owner))
-        except QuantdeckError:
-            self._store.delete(KIND, record.key)
-            raise
-        self._note(
-            name, "replace" if old else "deploy", f"{name}.{record.generation}: {profile.name}, {model.name}", by
-        )
-        self._coming[name] = instance
-        self._publish(name)
-        self._run(instance.hash_checkpoint())
-        self._run(self._bring_up(instance))
-        return record.generation
+        replicas = range(ask.profile.serve.replicas or 1)
+        return await self._intention("replace" if running else "deploy", name, ask.profile, replicas, running, ask.swap)
 
-    def _next_generation(self, name: str) -> int:
-        last = self._store.all(GENERATION, LastGeneration).get(name)
-        return last.generation + 1 if last else 1
+    async def _intention(
+        self, kind: OperationKind, name: str, profile: Profile, replicas: range, running: list[Instance], swap: bool
+    ) -> Intention:
+        freed = sum(one.record.measured_bytes or one.record.planned_bytes or 0 for one in running)
+        prepared = await self._preparer.prepare(profile, replicas, freed)
+        pinned = {one.record.port for one in running} & pinned_ports(profile, replicas)
+        expected = None
+        if prepared.beside or (pinned and prepared.refusal is None):
+            expected = outage(profile.engine, prepared.weights_bytes, self._starts.last_ready_s(name))
+            if swap:
+                return Intention("swap", name, prepared._replace(refusal=None), replicas, expected)
+        return Intention(kind, name, prepared, replicas, expected)
 
-    def stop(self, name: str, by: str) -> None:
+    async def deploy(self, ask: Deploy) -> Operation:
+        """Begin to start an engine, or to put another in its place.
+
+        Raises:
+            QuantdeckError: it was refused; nothing was started.
+        """
+        return self._begin(await self.intend(ask), ask.force, ask.by)
+
+    async def restart(self, name: str, ask: Restart) -> Operation:
+        """Begin to start its processes anew.
+
+        Raises:
+            QuantdeckError: it was refused; nothing was changed.
+        """
+        group = self._known(name)
+        if group.deployment is None:
+            raise ConflictError(f"{name} has never served, so there is nothing to start anew.", "Deploy it again.")
+        self._operations.require_free(name)
+        running = [one for one in group.active if one.state != "failed"]
+        wanted = group.deployment
+        replicas = range(wanted.replicas)
+        intention = await self._intention("restart", name, wanted.profile, replicas, running, ask.swap)
+        return self._begin(intention, ask.force, ask.by)
+
+    async def scale(self, name: str, ask: Scale) -> Operation:
+        """Begin to start more replicas, or to end the last ones.
+
+        Raises:
+            QuantdeckError: it was refused; nothing was changed.
+        """
+        group = self._known(name)
+        wanted = group.deployment
+        if wanted is None:
+            raise ConflictError(f"{name} does not serve.", "Deploy it first.")
+        self._operations.require_free(name)
+        if ask.replicas == wanted.replicas:
+            raise ConflictError(f"{name} has {wanted.replicas} replicas already.", "Name another number.")
+        if ask.replicas < wanted.replicas:
+            return self._scale_down(group, wanted, ask)
+        replicas = range(wanted.replicas, ask.replicas)
+        prepared = await self._preparer.prepare(wanted.profile, replicas)
+        return self._begin(Intention("scale", name, prepared, replicas, None), ask.force, ask.by)
+
+    def _scale_down(self, group: Group, wanted: Deployment, ask: Scale) -> Operation:
+        operation = self._operation("scale", group.name, ask.by, starts=False)
+
+        def fewer() -> None:
+            self._roster.want(msgspec.structs.replace(wanted, replicas=ask.replicas))
+            for instance in group.active:
+                if instance.record.replica >= ask.replicas:
+                    self._roster.place(instance, "leaving")
+
+        self._rollouts.begin(operation, [], fewer)
+        return operation
+
+    async def stop(self, name: str, by: str) -> Operation:
         """Begin to drain and end an engine.
 
         Raises:
             NotFoundError: nothing runs under this name.
         """
-        leaving = [one for one in (self._coming.pop(name, None), self._active.get(name)) if one]
-        if not leaving:
-            raise NotFoundError(f"No engine is called {name!r} here.", "`quantdeck fleet` lists them.")
-        for instance in leaving:
-            if instance.state not in ("draining", "stopping"):
-                self._note(name, "stop", f"{instance.record.key} stopped", by)
-                self._run(self._retire(instance))
+        group = self._known(name)
+        running = self._operations.of_engine(name)
+        if running and running.kind == "stop":
+            return running
+        if running:
+            await self._rollouts.cancel(running, by or "somebody")
+        operation = self._operation("stop", name, by)
+        self._rollouts.begin(operation, [], lambda: self._roster.want_no_more(name))
+        self._roster.note(name, "stop", f"{name} stopped", by)
+        group.due.clear()
+        return operation
 
-    # Life of one engine
+    async def cancel(self, identifier: str, by: str) -> Operation:
+        """End an operation and undo what it has begun.
 
-    async def _bring_up(self, instance: Instance) -> None:
-        name = instance.record.name
-        try:
-            await instance.until_ready()
-        except QuantdeckError as error:
-            await self._gave_up(instance, error)
-            return
-        if self._coming.get(name) is not instance:
-            return  # stopped meanwhile
-        del self._coming[name]
-        old = self._active.get(name)
-        self._active[name] = instance
-        self._notes.pop(name, None)
-        self._place(instance, "active")
-        await self._switched(name)
-        if old:
-            await self._retire(old)
-
-    async def _gave_up(self, instance: Instance, error: QuantdeckError) -> None:
-        name = instance.record.name
-        if self._coming.get(name) is not instance:
-            return
-        await instance.stop()
-        del self._coming[name]
-        self._store.delete(KIND, instance.record.key)
-        self._hub.alarm(time.time(), "fail", f"{name}: {error.detail}")
-        self._note(name, "engine", f"{instance.record.key} failed: {error.detail}", "quantdeck")
-        if name in self._active:
-            self._notes[name] = f"replacement failed: {error.detail}"
-        else:
-            instance.fail(error.info())
-            self._active[name] = instance
-        self._publish(name)
-
-    async def _retire(self, instance: Instance) -> None:
-        """Take it out of the gateway, let its answers end, then end it."""
-        name = instance.record.name
-        self._place(instance, "leaving")
-        instance.draining()
-        if self._active.get(name) is instance:
-            await self._switched(name)
-        await self._drained(instance.record.key)
-        await instance.stop()
-        self._store.delete(KIND, instance.record.key)
-        if self._active.get(name) is instance:
-            del self._active[name]
-        self._publish(name)
-
-    def _place(self, instance: Instance, place: Place) -> None:
-        instance.record = msgspec.structs.replace(instance.record, place=place)
-        self._store.put(KIND, instance.record.key, instance.record)
-
-    # Beginning and end of the agent
-
-    def restore(self) -> None:
-        """Take over the engines that outlived the last agent, and begin to end what was half done.
-
-        When this returns, everything that serves is known: only then may the gateway be told anything.
+        Raises:
+            NotFoundError, ConflictError: there is none, it has ended, or it is a stop.
         """
-        for record in self._store.all(KIND, EngineRecord).values():
-            name = record.name
-            instance = Instance(record, self._paths.logs, lambda name=name: self._publish(name))  # type: ignore[misc]
-            if record.place == "active" and instance.alive():
-                self._active[name] = instance
-                self._run(instance.hash_checkpoint())
-            elif record.place == "active":
-                instance.fail(instance.exit_error())
-                self._active[name] = instance
-            else:
-                self._run(self._retire(instance))
-            self._publish(name)
+        operation = self._operations.named(identifier)
+        if operation.ended is not None:
+            raise ConflictError(f"{identifier} has ended already ({operation.state}).", "There is nothing to cancel.")
+        if operation.kind == "stop":
+            raise ConflictError(
+                f"{identifier} ends {operation.engine}, which cannot be taken back.", "Deploy it again."
+            )
+        if operation.state != "cancelling" and self._rollouts.past_return(operation):
+            raise ConflictError(
+                f"{identifier} cannot be taken back: {operation.engine} serves what was asked for already.",
+                "Wait until it is done, then change it again.",
+            )
+        await self._rollouts.cancel(operation, by or "somebody")
+        return self._operations.named(identifier)
 
-    async def watch(self) -> None:
-        """Notice engines that end, and read their counters; runs until cancelled."""
-        observed = 0.0
-        while True:
-            reap()
-            for name, instance in list(self._active.items()):
-                if instance.state == "ready" and not instance.alive():
-                    instance.fail(instance.exit_error())
-                    detail = instance.error.detail if instance.error else ""
-                    self._note(name, "engine", detail, "quantdeck")
-                    self._hub.alarm(time.time(), "fail", detail)
-                    await self._switched(name)
-            if time.monotonic() - observed >= OBSERVE_S:
-                observed = time.monotonic()
-                ready = [instance for instance in self._active.values() if instance.state == "ready"]
-                leaders = [one.record.identity.pid for one in ready if one.record.identity]
-                memory = await asyncio.to_thread(self._memory.read, observed, leaders)
-                await asyncio.gather(*(instance.observe(self._scraper, memory) for instance in ready))
-                for name in self._active:
-                    self._publish(name)
-            await asyncio.sleep(WATCH_S)
+    def busy(self, name: str) -> bool:
+        """Whether something is being done with an engine."""
+        return self._operations.of_engine(name) is not None
 
-    async def stop_all(self) -> None:
-        """End every engine now; for an agent that takes its engines with it."""
-        for task in self._tasks:
-            task.cancel()
-        everything = [*self._active.values(), *self._coming.values()]
-        await asyncio.gather(*(instance.stop() for instance in everything))
-        for instance in everything:
-            self._store.delete(KIND, instance.record.key)
+    def _known(self, name: str) -> Group:
+        group = self._roster.find(name)
+        if group is None:
+            raise NotFoundError(f"No engine is called {name!r} here.", "`quantdeck fleet` lists them.")
+        return group
 
-    async def close(self) -> None:
-        """Close the connections to all engines; they go on."""
-        await self._scraper.close()
+    # What the agent itself asks
 
-    # Telling
+    async def tidy(self, name: str) -> None:
+        """Begin to end what an operation left behind that is not known any more."""
+        group = self._known(name)
+        if group.deployment is None:
+            await self.stop(name, SYSTEM)
+            return
 
-    def _publish(self, name: str) -> None:
-        active, coming = self._active.get(name), self._coming.get(name)
-        if active:
-            note = f"replacement {coming.record.generation}: {coming.state}" if coming else self._notes.get(name, "")
-            self._hub.put_engine(active.status(note))
-        elif coming:
-            self._hub.put_engine(coming.status())
-        else:
-            self._hub.remove_engine(name)
+        def leave() -> None:
+            for instance in [*group.coming, *group.leaving]:
+                self._roster.place(instance, "leaving")
 
-    def _note(self, name: str, kind: str, text: str, by: str) -> None:
-        self._store.note(f"engine:{name}", TimelineEntry(t=time.time(), kind=kind, text=text, by=by))
+        self._rollouts.begin(self._operation("scale", name, SYSTEM, starts=False), [], leave)
 
-    def _run(self, work: Awaitable[None]) -> None:
-        async def guarded() -> None:
-            await work
+    async def recover(self, name: str, replica: int, why: str) -> None:
+        """Begin to start a replica that ended by itself.
 
-        task = asyncio.create_task(guarded())
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
+        Raises:
+            QuantdeckError: its profile cannot be used any more.
+        """
+        group = self._roster.find(name)
+        if group is None or group.deployment is None or self._operations.of_engine(name):
+            return
+        wanted = group.deployment
+        replicas = range(replica, replica + 1)
+        prepared = await self._preparer.prepare(wanted.profile, replicas)
+        if group.deployment is not wanted or self._operations.of_engine(name):
+            return  # somebody has asked for something else meanwhile
+        # What ran a moment ago is not refused for what somebody may have started meanwhile.
+        self._begin(Intention("recover", name, prepared, replicas, None), True, SYSTEM, why)
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            asyncio.get_running_loop().call_exception_handler({"message": "engine task failed", "exception": error})
+    def _begin(self, intention: Intention, force: bool, by: str, why: str = "") -> Operation:
+        kind, name, prepared, replicas, expected = intention
+        self._operations.require_free(name)  # asked again: checking took a while
+        if expected is not None and kind != "swap" and not (force and prepared.beside):
+            raise NoRoomBesideError(
+                f"{name} cannot be replaced while it serves: {_why_not_beside(prepared)}",
+                f"--swap ends it first: nobody is served by it for {expected.words}.",
+            )
+        forced = prepared.require(force, by) if kind != "recover" else ""
+        group = self._roster.find(name)
+        running = group.active if group else []
+        first = self._roster.next_generations(name, len(replicas))
+        operation = self._operation(
+            kind, name, by, profile=prepared.profile, replicas=replicas, generation=first, forced=forced, why=why,
+            outage_s=expected.seconds if kind == "swap" and expected else 0.0,
+        )  # fmt: skip
+        template = template_of(name, prepared)
+        previous = running[0].record if running else None
+        leaving = frozenset(one.record.port for one in running) if kind == "swap" else frozenset()
+        records = coming_records(operation, template, previous, prepared.gpus, leaving)
+        title = f"{name}.{first}: {prepared.profile.name}, {template.model}"
+        parts = (title, f"forced by {forced}" if forced else "", why, prepared.note)
+        self._rollouts.begin(operation, records)
+        self._roster.note(name, kind, "; ".join(filter(None, parts)), by)
+        return operation
+
+    def _operation(
+        self, kind: OperationKind, name: str, by: str, *, profile: Profile | None = None, replicas: range = range(0),
+        generation: int = 0, forced: str = "", why: str = "", outage_s: float = 0.0, starts: bool = True,
+    ) -> Operation:  # fmt: skip
+        external = profile is not None and profile.engine == "external"
+        return Operation(
+            id=self._operations.next_id(),
+            kind=kind,
+            engine=name,
+            by=by,
+            at=time.time(),
+            profile=profile,
+            replicas=tuple(replicas),
+            generation=generation,
+            forced=forced,
+            why=why,
+            outage_s=outage_s,
+            steps=steps_of(kind, external=external, starts=starts),
+        )
+
+
+def _why_not_beside(prepared: Prepared) -> str:
+    if prepared.refusal is not None:
+        return prepared.refusal.detail
+    return f"port {prepared.profile.serve.port} is its own."
+
+
+def template_of(name: str, prepared: Prepared) -> EngineRecord:
+    """What the records of a start have in common."""
+    return EngineRecord(
+        name=name,
+        generation=0,
+        epoch=0,
+        profile=prepared.profile,
+        model_path=prepared.model_path,
+        program=prepared.program,
+        version=prepared.version,
+        fingerprint=prepared.fingerprint,
+        planned_bytes=prepared.planned_bytes,
+        port=0,
+        place="coming",
+        started_at=time.time(),
+    )

@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
+import msgspec
+
+from quantdeck_agent.engines.command import api_key
+from quantdeck_agent.engines.engines import Engines
 from quantdeck_agent.engines.record import EngineRecord
-from quantdeck_agent.engines.supervisor import Supervisor
 from quantdeck_agent.experiments.controller import KIND, Controller, RollingBack
 from quantdeck_agent.experiments.record import ExperimentRecord
 from quantdeck_agent.experiments.report import experiment_status
+from quantdeck_agent.experiments.unsaved import Unsaved
 from quantdeck_agent.gateway.router import Router
 from quantdeck_agent.hub import Hub
 from quantdeck_agent.store import Store
@@ -21,20 +26,24 @@ from quantdeck_core.rollout.machine import LatchCleared, RollbackAsked, RolloutE
 from quantdeck_core.rollout.state import RolloutState
 
 PUBLISH_S = 1.0
+NOT_ON_DISK = (
+    "the rollback holds, but the disk refused to save it; it is tried again: make room before the agent restarts"
+)
 
 
 class Experiments:
     """The experiments of one gateway."""
 
-    def __init__(self, store: Store, hub: Hub) -> None:
-        self._store, self._hub = store, hub
+    def __init__(self, store: Store, hub: Hub, runtime: Path) -> None:
+        """`runtime`: where a rollback is kept that the disk of the state refuses."""
+        self._store, self._hub, self._unsaved = store, hub, Unsaved(runtime)
         self._controllers = {
-            name: Controller(record, store) for name, record in store.all(KIND, ExperimentRecord).items()
+            name: Controller(record, store, self._unsaved) for name, record in store.all(KIND, ExperimentRecord).items()
         }
         self._router: Router | None = None
-        self._engines: Supervisor | None = None
+        self._engines: Engines | None = None
 
-    def connect(self, engines: Supervisor, router: Router | None) -> None:
+    def connect(self, engines: Engines, router: Router | None) -> None:
         """Engines and gateway ask for routes, and routes need engines: they are made first, then joined here."""
         self._engines, self._router = engines, router
 
@@ -62,12 +71,11 @@ class Experiments:
 
     def _arm(self, engine: str) -> Arm:
         serving = self._serving(engine)
-        if serving is None:
-            return Arm()
-        return Arm(replicas=(Replica(name=serving.key, url=serving.url),), generation=serving.generation)
+        replicas = tuple(Replica(name=one.key, url=one.url, api_key=api_key(one.profile)) for one in serving)
+        return Arm(replicas=replicas, generation=_epoch(serving))
 
-    def _serving(self, engine: str) -> EngineRecord | None:
-        return self._engines.serving(engine) if self._engines else None
+    def _serving(self, engine: str) -> tuple[EngineRecord, ...]:
+        return self._engines.serving(engine) if self._engines else ()
 
     # What people ask
 
@@ -87,9 +95,9 @@ class Experiments:
         arms = []
         for engine in (ask.control, ask.treatment):
             serving = self._serving(engine)
-            if serving is None:
+            if not serving:
                 raise NotFoundError(f"No ready engine is called {engine!r} here.", "Deploy it first.")
-            arms.append(serving.profile)
+            arms.append(serving[0].profile)
         if ask.control == ask.treatment or arms[0].served_name != arms[1].served_name:
             raise ConflictError(
                 f"{ask.control} serves {arms[0].served_name!r} and {ask.treatment} {arms[1].served_name!r}.",
@@ -104,7 +112,7 @@ class Experiments:
             thresholds=ask.thresholds,
             state=RolloutState(by=ask.by, since=now),
         )
-        controller = Controller(record, self._store)
+        controller = Controller(record, self._store, self._unsaved)
         with self._store.transaction():
             self._store.put(KIND, record.name, record)
             controller.note(now, "create", f"{ask.control} against {ask.treatment}, at 0 %", ask.by)
@@ -149,7 +157,7 @@ class Experiments:
         return controller
 
     def _require_ready(self, engine: str, role: str) -> None:
-        if self._serving(engine) is None:
+        if not self._serving(engine):
             raise ConflictError(f"The {role} {engine} is not ready.", "Deploy it again and wait until it is ready.")
 
     # What happens then
@@ -182,6 +190,9 @@ class Experiments:
         applied = await self._effect(controller, began)
         if transition.alert:
             self._hub.alarm(time.time(), transition.alert.level, transition.alert.text, controller.record.name)
+        if controller.unsaved:
+            self._hub.alarm(time.time(), "fail", NOT_ON_DISK, controller.record.name)
+            applied = msgspec.structs.replace(applied, detail=f"{NOT_ON_DISK} {applied.detail}".strip())
         return applied
 
     def settled(self) -> None:
@@ -210,7 +221,8 @@ class Experiments:
             if engine not in (record.control, record.treatment):
                 continue
             serving = self._serving(engine)
-            text = f"{engine} is gone" if serving is None else f"{serving.key} serves {serving.profile.model}"
+            keys = ", ".join(one.key for one in serving)
+            text = f"{keys} serves {serving[0].profile.model}" if serving else f"{engine} is gone"
             controller.note(now, "engine", text, "quantdeck")
             self._start_generation(controller, now)
             if not await self._check_treatment(controller, now):
@@ -219,18 +231,17 @@ class Experiments:
     async def _check_treatment(self, controller: Controller, now: float) -> bool:
         """Roll back where users are on a treatment that is gone; whether that was so."""
         record = controller.record
-        gone = self._serving(record.treatment) is None and record.state.weight_bp > 0
+        gone = not self._serving(record.treatment) and record.state.weight_bp > 0
         if gone:
             await self._treatment_failed(controller, f"the treatment {record.treatment} is gone", now)
         return gone
 
     def _start_generation(self, controller: Controller, now: float) -> None:
-        serving = (self._serving(controller.record.control), self._serving(controller.record.treatment))
-        control, treatment = (one.generation if one else 0 for one in serving)
-        controller.start_generation(control, treatment, now)
+        control, treatment = self._serving(controller.record.control), self._serving(controller.record.treatment)
+        controller.start_generation(_epoch(control), _epoch(treatment), now)
 
     async def _treatment_failed(self, controller: Controller, reason: str, detected: float) -> None:
-        control_ready = self._serving(controller.record.control) is not None
+        control_ready = bool(self._serving(controller.record.control))
         if control_ready or not controller.paged:
             controller.paged = not control_ready
             event = TreatmentFailed(reason=reason, control_ready=control_ready)
@@ -240,6 +251,8 @@ class Experiments:
         """Tell watchers once a second; runs until cancelled."""
         while True:
             for controller in self._controllers.values():
+                if controller.save_again():
+                    self._hub.alarm(time.time(), "warn", "the rollback is on disk now", controller.record.name)
                 self._publish(controller)
             await asyncio.sleep(PUBLISH_S)
 
@@ -256,3 +269,8 @@ class Experiments:
                 now=time.time(),
             )
         )
+
+
+def _epoch(serving: tuple[EngineRecord, ...]) -> int:
+    """What the answers of these replicas are judged as: the newest of what they serve."""
+    return max((one.epoch for one in serving), default=0)

@@ -13,23 +13,23 @@ from quantdeck_core.protocol.gateway import ExperimentRoute
 def experiment_status(
     controller: Controller,
     *,
-    control: EngineRecord | None,
-    treatment: EngineRecord | None,
+    control: tuple[EngineRecord, ...],
+    treatment: tuple[EngineRecord, ...],
     timeline: tuple[TimelineEntry, ...],
     router: Router | None,
     route: ExperimentRoute,
     now: float,
 ) -> ExperimentStatus:
-    """One experiment as it is at a UNIX time; `control` and `treatment` are the ready engines, None where not ready."""
+    """One experiment as it is at a UNIX time; `control` and `treatment` are the ready replicas."""
     record = controller.record
     counters = router.counters(record.name) if router else None
 
-    def arm(tracker: ArmTracker, engine: str, serving: EngineRecord | None, in_flight: int) -> ArmSummary:
+    def arm(tracker: ArmTracker, engine: str, serving: tuple[EngineRecord, ...], in_flight: int) -> ArmSummary:
         return tracker.summary(
             now=now,
-            profile=serving.profile.name if serving else "",
-            engines=(serving.key if serving else engine,),
-            ready=serving is not None,
+            profile=serving[0].profile.name if serving else "",
+            engines=tuple(one.key for one in serving) or (engine,),
+            ready=bool(serving),
             in_flight=in_flight,
         )
 
@@ -49,8 +49,8 @@ def experiment_status(
     )
 
 
-def _readiness(engine: str, control: EngineRecord | None, router: Router | None) -> RollbackReadiness:
-    if control is None:
+def _readiness(engine: str, control: tuple[EngineRecord, ...], router: Router | None) -> RollbackReadiness:
+    if not control:
         return RollbackReadiness(can=False, why=f"the control {engine} is not ready")
     if router is None or not router.running:
         return RollbackReadiness(can=False, why="the gateway does not answer")

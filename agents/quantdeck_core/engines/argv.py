@@ -60,6 +60,8 @@ def engine_command(table: FlagTable, profile: Profile, launch: Launch) -> Comman
     else:
         values |= llamacpp_values(serve)
     program = tuple(launch.python if word == "{python}" else word for word in engine.program)
+    if launch.executable is not None and engine.program[0] != "{python}":
+        program = (launch.executable, *program[1:])
     key = _KEY_VARIABLE.get(profile.engine, "VLLM_API_KEY")
     return Command(
         argv=(*program, *positional, *flags_of(table, profile.engine, version, values), *serve.extra_args),

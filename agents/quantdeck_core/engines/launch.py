@@ -12,6 +12,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
         model_path: absolute path of the checkpoint.
         port: to listen on.
         python: interpreter that has the engine's package.
+        executable: the engine's own program, where it is a program; None for the name that the table gives it.
         version: of the engine; None for the newest that the table of flags describes.
         replica: which of the profile's replicas, from 0.
         parameters: of the model, for defaults that depend on its size; None where they are not known.
@@ -20,6 +21,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     model_path: str
     port: int
     python: str = "python3"
+    executable: str | None = None
     version: str | None = None
     replica: int = 0
     parameters: int | None = None

@@ -26,7 +26,16 @@ AGE_SHOWN_AFTER_S = 2.0
 ALARM_COUNTS_S = 300.0
 """An alarm colours its host for five minutes; one with a key until its end is told."""
 
-_STARTING = {"starting": "is starting", "probing": "is being probed", "warming": "is warming up"}
+_STARTING = {
+    "queued": "waits for its GPU",
+    "starting": "is starting",
+    "probing": "is being probed",
+    "warming": "is warming up",
+}
+_TROUBLED = {
+    "hung": "hangs: its port answers, and it generates nothing",
+    "restarting": "ended by itself and starts again",
+}
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +103,8 @@ def _findings(status: HostStatus) -> Iterator[Finding]:
         if engine.state == "failed":
             why = f": {engine.error.detail}" if engine.error else ""
             yield Finding(level="fail", text=f"engine {engine.name} failed{why}")
+        elif engine.state in _TROUBLED:
+            yield Finding(level="fail", text=f"engine {engine.name} {_TROUBLED[engine.state]}")
     if status.gateway and not status.gateway.running:
         why = f": {status.gateway.detail}" if status.gateway.detail else ""
         yield Finding(level="fail", text=f"the gateway does not answer{why}")

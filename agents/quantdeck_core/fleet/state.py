@@ -18,6 +18,7 @@ from quantdeck_core.protocol.events import (
     ExperimentEvent,
     GatewayEvent,
     Heartbeat,
+    OperationEvent,
     SampleEvent,
     Snapshot,
 )
@@ -28,6 +29,7 @@ _Named = TypeVar("_Named", EngineStatus, ExperimentStatus)
 
 KEPT_ALARMS = 20
 """As many as an agent keeps."""
+KEPT_OPERATIONS = 20
 
 
 class HostView(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +111,9 @@ def _changed(status: HostStatus, update: Event) -> HostStatus:
             return replace(status, engines=_put(status.engines, engine))
         case EngineGone(name=name):
             return replace(status, engines=tuple(engine for engine in status.engines if engine.name != name))
+        case OperationEvent(operation=operation):
+            known = tuple(one for one in status.operations if one.id != operation.id)
+            return replace(status, operations=(*known, operation)[-KEPT_OPERATIONS:])
         case ExperimentEvent(experiment=experiment):
             return replace(status, experiments=_put(status.experiments, experiment))
         case AlarmEvent(alarm=alarm):

@@ -14,6 +14,8 @@ ModelPath = Annotated[str, Meta(pattern=r"^[^-\x00-\x1f\x7f][^\x00-\x1f\x7f]*$",
 """It becomes an argument of a command: no leading dash, no control characters."""
 ServedName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,199}$")]
 """Likewise; llama.cpp takes a comma for the end of a name."""
+Executable = Annotated[str, Meta(pattern=r"^(/[^\x00-\x1f\x7f]+)?$", max_length=4096)]
+"""An absolute path: what a bare name means would depend on the agent's environment."""
 
 
 class Warmup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,6 +35,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     Attributes:
         model: path below the agent's model root. For an external engine: what it serves, for people.
         served_name: the model name that clients send; the same on both arms, so that bodies need no rewriting.
+        executable: which of the host's engines to start, e.g. ``/opt/vllm-0.33/bin/vllm``; for llama-cpp-python the
+            interpreter that has it. Empty for the one on the agent's path.
         development: not for users; reasons belong in the description.
         url: of an external engine, e.g. ``http://10.0.0.7:8000``.
     """
@@ -41,6 +45,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     model: ModelPath
     served_name: ServedName = "assistant"
     engine: EngineKind = "xllamacpp"
+    executable: Executable = ""
     description: str = ""
     development: bool = False
     url: str = ""

@@ -6,18 +6,38 @@ from typing import Literal
 
 import msgspec
 
+from quantdeck_core.engines.started import Start
 from quantdeck_core.errors import ErrorInfo
+from quantdeck_core.profile.schema import Profile
+from quantdeck_core.protocol.experiment import TimelineEntry
 
-EngineState = Literal["starting", "probing", "warming", "ready", "draining", "stopping", "stopped", "failed"]
+EngineState = Literal[
+    "queued",
+    "starting",
+    "probing",
+    "warming",
+    "ready",
+    "hung",
+    "draining",
+    "stopping",
+    "stopped",
+    "restarting",
+    "failed",
+]
+"""`queued`: another start on its GPU goes first. `hung`: its port answers, it generates nothing and gets no requests.
+`restarting`: it ended by itself and is started again after a pause. `failed`: somebody has to act."""
 
 
-class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
+class EngineStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One engine process.
 
     Attributes:
-        name: unique on its host; replacing keeps it and raises `generation`.
+        name: unique on its host; replacing keeps it and raises `generation`. The second replica of `a` is `a/1`.
         generation: 1 for the first start, one more for each other process that served under this name.
+        epoch: generation of the first of the processes that served just this: checkpoint, command, engine version.
+        version: of the engine; empty where it could not be told.
         model: the checkpoint's file name; `model_sha256` its content, so that a timeline can tell two apart.
+        planned_bytes: what the plan expected of its fullest device; `measured_bytes` what it took once ready.
         ready_s: seconds from start to ready, None before.
         tokens_per_s: generated tokens per second over the last seconds, None where unknown.
         note: what is going on beside `state`, e.g. `replacement: warming`.
@@ -30,6 +50,8 @@ class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
     served_name: str
     state: EngineState
     generation: int
+    epoch: int = 0
+    version: str = ""
     model: str
     model_sha256: str
     url: str
@@ -37,9 +59,28 @@ class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
     started_at: float | None = None
     ready_s: float | None = None
     rss_bytes: int | None = None
+    planned_bytes: int | None = None
+    measured_bytes: int | None = None
     running: int | None = None
     waiting: int | None = None
     tokens_per_s: float | None = None
     prompt_tokens_per_s: float | None = None
     note: str = ""
     error: ErrorInfo | None = None
+
+
+class EngineDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """All that an agent knows of one engine, also of one that was stopped.
+
+    Attributes:
+        profile: what is wanted; None where nothing is.
+        replicas: as they are now.
+        starts: the last ones, oldest first: checkpoint, command line, engine version.
+        timeline: its newest lines, oldest first.
+    """
+
+    name: str
+    profile: Profile | None
+    replicas: tuple[EngineStatus, ...]
+    starts: tuple[Start, ...]
+    timeline: tuple[TimelineEntry, ...]

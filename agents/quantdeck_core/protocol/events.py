@@ -7,6 +7,7 @@ import msgspec
 from quantdeck_core.protocol.engine import EngineStatus
 from quantdeck_core.protocol.experiment import ExperimentStatus
 from quantdeck_core.protocol.host import Alarm, GatewayView, HostSample, HostStatus
+from quantdeck_core.protocol.operation import Operation
 
 HEARTBEAT_S = 5.0
 """A line is sent at least this often, so that silence means a dead link."""
@@ -41,6 +42,12 @@ class EngineGone(_Event, tag="engine-gone", kw_only=True, frozen=True):
     name: str
 
 
+class OperationEvent(_Event, tag="operation", kw_only=True, frozen=True):
+    """A new operation, or one that is further."""
+
+    operation: Operation
+
+
 class GatewayEvent(_Event, tag="gateway", kw_only=True, frozen=True):
     """The gateway changed."""
 
@@ -63,4 +70,14 @@ class Heartbeat(_Event, tag="heartbeat", kw_only=True, frozen=True):
     """Nothing changed; the link is alive."""
 
 
-Event = Snapshot | SampleEvent | EngineEvent | EngineGone | GatewayEvent | ExperimentEvent | AlarmEvent | Heartbeat
+Event = (
+    Snapshot
+    | SampleEvent
+    | EngineEvent
+    | EngineGone
+    | OperationEvent
+    | GatewayEvent
+    | ExperimentEvent
+    | AlarmEvent
+    | Heartbeat
+)

@@ -6,6 +6,7 @@ import msgspec
 
 from quantdeck_core.protocol.engine import EngineStatus
 from quantdeck_core.protocol.experiment import ExperimentStatus
+from quantdeck_core.protocol.operation import Operation
 
 PROTOCOL = 1
 """Version of the wire. A peer with another one is read-only."""
@@ -205,6 +206,8 @@ class HostStatus(msgspec.Struct, frozen=True, kw_only=True):
     agent_version: str
     sample: HostSample
     engines: tuple[EngineStatus, ...] = ()
+    operations: tuple[Operation, ...] = ()
+    """Those under way and the last that ended, oldest first, without their profiles."""
     gateway: GatewayView | None = None
     experiments: tuple[ExperimentStatus, ...] = ()
     alarms: tuple[Alarm, ...] = ()

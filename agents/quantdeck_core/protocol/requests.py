@@ -7,6 +7,7 @@ import msgspec
 from quantdeck_core.drift.thresholds import Thresholds
 from quantdeck_core.profile.names import Name, NameOrNone
 from quantdeck_core.profile.schema import Profile
+from quantdeck_core.profile.serve import Degree
 from quantdeck_core.protocol.gateway import WeightBp
 
 
@@ -22,15 +23,38 @@ class Deploy(_Change, kw_only=True, frozen=True):
     Attributes:
         name: the engine's name on the host; empty for the profile's.
         replace: the new one becomes ready before the old one drains; without it, a name in use is refused.
+        swap: with `replace`: where there is no room for both, the old one is ended first, and nobody serves meanwhile.
+        force: start it although the plan says that it does not fit, or a rule that the engine cannot serve it. Who
+            forced it is recorded.
     """
 
     profile: Profile
     name: NameOrNone = ""
     replace: bool = False
+    swap: bool = False
+    force: bool = False
 
 
 class Stop(_Change, kw_only=True, frozen=True):
-    """Drain and end an engine."""
+    """Drain and end an engine; ends an operation on it too."""
+
+
+class Restart(_Change, kw_only=True, frozen=True):
+    """Start an engine's processes anew with the profile that they have; `swap` and `force` as in `Deploy`."""
+
+    swap: bool = False
+    force: bool = False
+
+
+class Scale(_Change, kw_only=True, frozen=True):
+    """Change how many replicas an engine has."""
+
+    replicas: Degree
+    force: bool = False
+
+
+class Cancel(_Change, kw_only=True, frozen=True):
+    """End an operation; what served before goes on."""
 
 
 class CreateExperiment(_Change, kw_only=True, frozen=True):
@@ -73,11 +97,13 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         revision: of the changed thing, to base the next change on.
         detail: what else there is to say; empty where all is done.
+        operation: what goes on from now, where it takes time; its id.
         pending: the gateway could not be told yet; the agent goes on trying. Never to be shown as done.
         effective_ms: from the agent's receipt until the gateway acknowledged, for changes of the split.
     """
 
     revision: int
     detail: str = ""
+    operation: str = ""
     pending: bool = False
     effective_ms: float | None = None

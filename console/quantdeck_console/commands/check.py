@@ -8,10 +8,10 @@ from pathlib import Path
 
 import msgspec
 
+from quantdeck_checkpoints.local_source import LocalSource
 from quantdeck_console.commands.common import emit, parser_for, wrapped
 from quantdeck_console.device_source import add_devices_option, load_devices
 from quantdeck_console.host_source import hardware_of_host
-from quantdeck_console.local_source import LocalSource
 from quantdeck_core.compat.architecture import parse_architectures, with_architecture
 from quantdeck_core.compat.judge import Verdict, judge_any
 from quantdeck_core.compat.rules import parse_rules

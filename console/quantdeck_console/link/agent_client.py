@@ -10,14 +10,19 @@ import msgspec
 
 from quantdeck_core.errors import ErrorInfo, RemoteError, UnreachableError
 from quantdeck_core.protocol import requests
+from quantdeck_core.protocol.engine import EngineDetail
 from quantdeck_core.protocol.events import HEARTBEAT_S, Event
 from quantdeck_core.protocol.host import HostStatus, Version
+from quantdeck_core.protocol.operation import Intended, Operation, OperationList
 
 T = TypeVar("T")
 
 DEADLINE_S = 10.0
+CHANGE_DEADLINE_S = 60.0
+"""Before a start is accepted its engine is asked for its version, its checkpoint read and a plan made."""
 SILENCE_S = 3 * HEARTBEAT_S
 """A stream that says nothing for so long is dead, whatever TCP thinks."""
+MAX_LINE_BYTES = 16 << 20
 
 
 class AgentClient:
@@ -45,14 +50,34 @@ class AgentClient:
     async def events(self) -> AsyncIterator[Event]:
         """A snapshot, then every change, until the link breaks."""
         decoder = msgspec.json.Decoder(Event)
-        timeout = httpx.Timeout(DEADLINE_S, read=SILENCE_S)
+        async for line in self.lines("/v1/events", httpx.Timeout(DEADLINE_S, read=SILENCE_S)):
+            try:
+                event = decoder.decode(line)
+            except msgspec.MsgspecError as error:
+                raise self._unreachable(error) from None
+            yield event
+
+    async def get(self, path: str, kind: type[T]) -> T:
+        """What another part of the interface answers."""
+        return await self._call("GET", path, None, kind)
+
+    async def lines(self, path: str, timeout: httpx.Timeout) -> AsyncIterator[bytes]:
+        """The lines of an answer as they come, until it ends or the link breaks.
+
+        Only a newline ends one: `aiter_lines` of httpx also splits at characters that JSON may hold, such as U+2028.
+        """
+        rest = b""
         try:
-            async with self._http.stream("GET", "/v1/events", timeout=timeout) as response:
+            async with self._http.stream("GET", path, timeout=timeout) as response:
                 if response.status_code != 200:
                     raise _refusal(response.status_code, await response.aread())
-                async for line in response.aiter_lines():
-                    yield decoder.decode(line)
-        except (httpx.HTTPError, msgspec.MsgspecError) as error:
+                async for chunk in response.aiter_bytes():
+                    *whole, rest = (rest + chunk).split(b"\n")
+                    for line in whole:
+                        yield line
+                    if len(rest) > MAX_LINE_BYTES:
+                        raise self._unreachable(ValueError("a line without an end"))
+        except httpx.HTTPError as error:
             raise self._unreachable(error) from None
 
     async def deploy(self, ask: requests.Deploy) -> requests.Applied:
@@ -62,6 +87,34 @@ class AgentClient:
     async def stop(self, engine: str, ask: requests.Stop) -> requests.Applied:
         """Begin to drain and end an engine."""
         return await self._change(f"/v1/engines/{engine}/stop", ask)
+
+    async def restart(self, engine: str, ask: requests.Restart) -> requests.Applied:
+        """Begin to start an engine's processes anew."""
+        return await self._change(f"/v1/engines/{engine}/restart", ask)
+
+    async def scale(self, engine: str, ask: requests.Scale) -> requests.Applied:
+        """Begin to change an engine's number of replicas."""
+        return await self._change(f"/v1/engines/{engine}/scale", ask)
+
+    async def intend(self, ask: requests.Deploy) -> Intended:
+        """What a deployment would do; nothing is begun."""
+        return await self._call("POST", "/v1/engines/plan", ask, Intended)
+
+    async def engine(self, engine: str) -> EngineDetail:
+        """An engine's replicas, starts and timeline."""
+        return await self._call("GET", f"/v1/engines/{engine}", None, EngineDetail)
+
+    async def operations(self) -> OperationList:
+        """Operations under way and the last that ended."""
+        return await self._call("GET", "/v1/operations", None, OperationList)
+
+    async def operation(self, identifier: str) -> Operation:
+        """One of them."""
+        return await self._call("GET", f"/v1/operations/{identifier}", None, Operation)
+
+    async def cancel(self, identifier: str, ask: requests.Cancel) -> requests.Applied:
+        """End an operation and undo what it has begun."""
+        return await self._change(f"/v1/operations/{identifier}/cancel", ask)
 
     async def create_experiment(self, ask: requests.CreateExperiment) -> requests.Applied:
         """Put two engines side by side."""
@@ -98,12 +151,13 @@ class AgentClient:
     async def _send(self, method: str, path: str, content: bytes | None) -> httpx.Response:
         """Send, and once more where the connection broke: reads change nothing, and changes carry a request id."""
         headers = {"content-type": "application/json"}
+        timeout = httpx.Timeout(DEADLINE_S, read=CHANGE_DEADLINE_S if path.startswith("/v1/engines") else DEADLINE_S)
         try:
-            return await self._http.request(method, path, content=content, headers=headers)
+            return await self._http.request(method, path, content=content, headers=headers, timeout=timeout)
         except httpx.TimeoutException:
             raise
         except httpx.TransportError:
-            return await self._http.request(method, path, content=content, headers=headers)
+            return await self._http.request(method, path, content=content, headers=headers, timeout=timeout)
 
     def _unreachable(self, error: Exception) -> UnreachableError:
         text = str(error) or type(error).__name__

@@ -1,48 +1,66 @@
-"""Follow a deployment to its end."""
+"""Follow an operation to its end."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from quantdeck_console.link.agent_client import AgentClient
 from quantdeck_core.errors import ErrorInfo, RemoteError, UnreachableError
 from quantdeck_core.protocol.engine import EngineStatus
-from quantdeck_core.protocol.events import EngineEvent, EngineGone, Snapshot
+from quantdeck_core.protocol.events import OperationEvent, Snapshot
+from quantdeck_core.protocol.operation import Operation
 
-_FAILED_STATUS = 500
+_FAILED_STATUS, _CANCELLED_STATUS = 500, 409
 
 
-async def wait_until_ready(client: AgentClient, name: str, generation: int) -> EngineStatus:
-    """The engine's status once this generation is ready.
+async def follow(
+    client: AgentClient, identifier: str, progress: Callable[[Operation], None] = lambda _: None
+) -> Operation:
+    """An operation once it is done.
+
+    Args:
+        progress: called whenever it is further.
 
     Raises:
-        RemoteError: it failed, in the agent's words, or it was stopped meanwhile.
+        RemoteError: it failed, in the agent's words, or was cancelled.
         UnreachableError: the link broke; the agent goes on.
     """
     async for event in client.events():
         match event:
             case Snapshot():
-                engines = [engine for engine in event.status.engines if engine.name == name]
-            case EngineEvent(engine=engine) if engine.name == name:
-                engines = [engine]
-            case EngineGone(name=gone) if gone == name:
-                engines = []
+                found = await client.operation(identifier)  # one that ended long ago is in no snapshot
+            case OperationEvent(operation=operation) if operation.id == identifier:
+                found = operation
             case _:
                 continue
-        if not engines:
-            raise _failure(f"{name} was stopped before it was ready.")
-        engine = engines[0]
-        if engine.generation >= generation and engine.error:
-            raise RemoteError(engine.error, _FAILED_STATUS)
-        if engine.note.startswith("replacement failed"):
-            raise _failure(f"{name} was not replaced, generation {engine.generation} goes on: {engine.note}.")
-        if engine.generation >= generation and engine.state == "ready":
-            return engine
+        progress(found)
+        if found.ended is not None:
+            return _done(found)
     raise UnreachableError(
-        f"The link broke while {name} was starting.", "The agent goes on: look at `quantdeck fleet`."
+        f"The link broke while {identifier} went on.", f"The agent goes on: quantdeck operation show {identifier}."
     )
 
 
-def _failure(detail: str) -> RemoteError:
-    return RemoteError(
-        ErrorInfo(code="deploy-failed", title="Deployment failed", detail=detail, hint="Read the engine's log there."),
+async def wait_until_ready(
+    client: AgentClient, name: str, identifier: str, progress: Callable[[Operation], None] = lambda _: None
+) -> EngineStatus:
+    """The engine's status once the operation that starts it is done.
+
+    Raises:
+        RemoteError, UnreachableError: as for `follow`; it was stopped meanwhile.
+    """
+    await follow(client, identifier, progress)
+    for engine in (await client.status()).engines:
+        if engine.name == name:
+            return engine
+    raise RemoteError(
+        ErrorInfo(code="deploy-failed", title="Deployment failed", detail=f"{name} was stopped.", hint=""),
         _FAILED_STATUS,
     )
+
+
+def _done(operation: Operation) -> Operation:
+    if operation.state == "done":
+        return operation
+    error = operation.error or ErrorInfo(code="failed", title="It failed", detail=f"{operation.id} failed.")
+    raise RemoteError(error, _CANCELLED_STATUS if operation.state == "cancelled" else _FAILED_STATUS)

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from engines.cases import building, results, running, table, tools
 from engines.cases.case import CASES, Case
-from quantdeck_console.local_source import LocalSource
+from quantdeck_checkpoints.local_source import LocalSource
 from quantdeck_core.errors import QuantdeckError
 from quantdeck_core.formats.detect import detect
 

@@ -18,7 +18,7 @@ import msgspec
 
 from engines.cases.load import forking
 from engines.cases.results import Conversion, Load
-from quantdeck_console.local_source import LocalSource
+from quantdeck_checkpoints.local_source import LocalSource
 from quantdeck_core.formats.detect import detect
 
 _HERE = Path(__file__).parent

@@ -1,0 +1,141 @@
+"""Everything that is checked before a start is accepted: a refusal leaves nothing half done."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from quantdeck_agent.engines.checkpoint import resolve_model
+from quantdeck_agent.engines.command import flags, require_startable
+from quantdeck_agent.engines.errors import RefusedError
+from quantdeck_agent.engines.program import program_of
+from quantdeck_agent.ports import free_port
+from quantdeck_checkpoints.digest import fingerprint_of
+from quantdeck_core.engines.gpus import occupied
+from quantdeck_core.errors import ErrorInfo, QuantdeckError
+from quantdeck_core.profile.defaults import resolved
+from quantdeck_core.profile.schema import Profile
+from quantdeck_core.protocol.host import HostSample
+from quantdeck_ledger.place import default_ledger_path
+
+
+class Prepared(NamedTuple):
+    """What is known of a start before it begins.
+
+    Attributes:
+        gpus: of each replica.
+        weights_bytes: of the checkpoint; None where it could not be read.
+        refusal: why it should not be started now; None where nothing speaks against it.
+        beside: the refusal is about room only, and there is enough once the old processes are gone.
+    """
+
+    profile: Profile
+    program: str = ""
+    version: str = ""
+    model_path: str = ""
+    fingerprint: str = ""
+    gpus: tuple[tuple[int, ...], ...] = ()
+    planned_bytes: int | None = None
+    weights_bytes: int | None = None
+    refusal: ErrorInfo | None = None
+    beside: bool = False
+    note: str = ""
+
+    def require(self, force: bool, by: str) -> str:
+        """Refuse, or say who forced it.
+
+        Raises:
+            RefusedError: it was refused and not forced.
+        """
+        if self.refusal is None:
+            return ""
+        if not force:
+            raise RefusedError(self.refusal)
+        return f"{by or 'somebody'}: {self.refusal.detail}"
+
+
+class Preparer:
+    """Checks profiles against this host.
+
+    Args:
+        sample: the newest reading of the machine.
+    """
+
+    def __init__(self, models: Path, sample: Callable[[], HostSample]) -> None:
+        self._models, self._sample = models, sample
+
+    async def prepare(self, profile: Profile, replicas: range, freed: int = 0) -> Prepared:
+        """Check; takes up to a second, in a thread.
+
+        Args:
+            replicas: numbers of those that are to be started.
+            freed: bytes on each device that the processes give back which they replace.
+
+        Raises:
+            QuantdeckError: the profile cannot be used here at all; force does not help.
+        """
+        require_startable(profile)
+        if profile.engine == "external":
+            return Prepared(profile=profile, model_path=profile.model, gpus=tuple(() for _ in replicas))
+        return await asyncio.to_thread(self._check, profile, replicas, freed)
+
+    def _check(self, profile: Profile, replicas: range, freed: int) -> Prepared:
+        path = resolve_model(self._models, profile.model, profile.engine)
+        program = program_of(profile, self._models)
+        flags().version(profile.engine, program.version)
+        sample = self._sample()
+        present = tuple(gpu.index for gpu in sample.gpus)
+        serve = resolved(profile, None)
+        gpus = tuple(occupied(profile.engine, serve, replica, present) for replica in replicas)
+        known = Prepared(
+            profile=profile,
+            program=program.path,
+            version=program.version or "",
+            model_path=str(path),
+            fingerprint=fingerprint_of(path),
+            gpus=gpus,
+        )
+        return self._with_fit(known, path, sample, freed)
+
+    def _with_fit(self, known: Prepared, path: Path, sample: HostSample, freed: int) -> Prepared:
+        from quantdeck_agent.engines.fit import fit_of, subject_of  # tables and readers that only a start needs
+
+        ledger = default_ledger_path()
+        try:
+            subject = subject_of(known.profile, path, sample, known.gpus[0])
+        except QuantdeckError as error:
+            return known._replace(note=f"not planned: {error.detail}")
+        # Those that share devices need room together.
+        copies = max(known.gpus.count(one) for one in known.gpus)
+        fit = fit_of(subject, sample, known.gpus[0], copies, 0, known.version, ledger)
+        beside = False
+        if fit.refusal is not None and fit.refusal.code == "no-room-now" and freed:
+            beside = fit_of(subject, sample, known.gpus[0], copies, freed, known.version, ledger).refusal is None
+        return known._replace(
+            planned_bytes=fit.planned_bytes,
+            weights_bytes=subject.checkpoint.weights_bytes,
+            refusal=fit.refusal,
+            beside=beside,
+            note=fit.note,
+        )
+
+
+def pinned_ports(profile: Profile, replicas: range) -> set[int]:
+    """Ports that a profile names for its replicas: counted on from its own; none where any free one will do."""
+    first = profile.serve.port
+    return {first + replica for replica in replicas} if first else set()
+
+
+def port_for(profile: Profile, replica: int, given_back: frozenset[int] = frozenset()) -> int:
+    """The port of a replica: the profile's, counted on, or any free one.
+
+    Args:
+        given_back: ports that are free by the time that it starts.
+
+    Raises:
+        PortInUseError: the profile's is taken.
+    """
+    wanted = profile.serve.port + replica if profile.serve.port else 0
+    return wanted if wanted in given_back else free_port(wanted)
