@@ -83,7 +83,7 @@ class Host:
         rss = memory.get(os.getsid(0))
         name = f"assistant-llama-3.1-8b-awq-{n:02d}"
         self.readings[name] = self.watches[port].add(time.monotonic(), metrics, rss)
-        self.hub.put_engine(engine_status(n, name, port, self.readings[name]))
+        self.hub.put_engines(name, (engine_status(n, name, port, self.readings[name]),))
 
 
 def engine_status(n: int, name: str, port: int, reading: EngineReading) -> EngineStatus:
@@ -102,6 +102,10 @@ def engine_status(n: int, name: str, port: int, reading: EngineReading) -> Engin
         served_name="assistant",
         state="failed" if n in (3, 11) else "ready",
         generation=n + 1,
+        epoch=n + 1,
+        version="0.32.0+cu129",
+        planned_bytes=71_468_255_805,
+        measured_bytes=72_011_436_032,
         model="Meta-Llama-3.1-8B-Instruct-AWQ-INT4",
         model_sha256="3f79bb7b435b05321651daefd374cdc681dc06faa65e374e38337b88ca046dea9",
         url=f"http://127.0.0.1:{port}",
@@ -113,6 +117,9 @@ def engine_status(n: int, name: str, port: int, reading: EngineReading) -> Engin
         waiting=reading.metrics.waiting,
         tokens_per_s=reading.tokens_per_s,
         prompt_tokens_per_s=reading.prompt_tokens_per_s,
+        kv_usage=reading.kv_usage,
+        ttft_p95_ms=reading.ttft_p95_ms or 1234.5,
+        itl_p95_ms=reading.itl_p95_ms or 23.4,
         error=failed if n in (3, 11) else None,
     )
 

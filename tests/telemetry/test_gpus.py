@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from quantdeck_agent.telemetry import sampler as sampler_module
 from quantdeck_agent.telemetry.gpu import Memory
 from quantdeck_agent.telemetry.gpus import REOPEN_AFTER_S, GpuReading, Gpus
 from quantdeck_agent.telemetry.sampler import Sampler
-from quantdeck_core.protocol.host import GpuProcess, GpuSample
+from quantdeck_core.protocol.host import GpuProcess, GpuSample, Pcie
 from support.nvml import GIB, PlayedGpu, PlayedMig, PlayedNvml, PlayedProcess, eight_gpus
 from support.waiting import eventually
 
@@ -40,7 +41,7 @@ def test_everything_that_the_driver_tells() -> None:
         memory_used_bytes=70 * GIB,
         memory_total_bytes=80 * GIB,
         memory_reserved_bytes=GIB // 2,
-        processes=(GpuProcess(pid=7, memory_bytes=3 * GIB), GpuProcess(pid=9, memory_bytes=2 * GIB)),
+        processes=(GpuProcess(7, 3 * GIB), GpuProcess(9, 2 * GIB)),
         utilization_percent=97,
         memory_utilization_percent=41,
         temperature_c=64,
@@ -55,8 +56,7 @@ def test_everything_that_the_driver_tells() -> None:
         ecc_corrected=0,
         repair_pending=False,
         throttle=("power-cap",),
-        pcie_generation=5,
-        pcie_width=16,
+        pcie=Pcie(5, 16),
         nvlinks=18,
         sm=90,
         uuid="GPU-1",
@@ -75,8 +75,9 @@ _REFUSED = {
     "nvmlDeviceGetTotalEccErrors": ("ecc_uncorrected", "ecc_corrected"),
     "nvmlDeviceGetRemappedRows": ("repair_pending",),
     "nvmlDeviceGetCurrentClocksEventReasons": ("throttle",),
-    "nvmlDeviceGetCurrPcieLinkGeneration": ("pcie_generation",),
-    "nvmlDeviceGetCurrPcieLinkWidth": ("pcie_width",),
+    "nvmlDeviceGetCurrPcieLinkGeneration": ("pcie.generation",),
+    "nvmlDeviceGetCurrPcieLinkWidth": ("pcie.width",),
+    "nvmlDeviceGetFieldValues": ("pcie.rx_bytes_per_s", "pcie.tx_bytes_per_s"),
     "nvmlDeviceGetNvLinkState": ("nvlinks",),
     "nvmlDeviceGetCudaComputeCapability": ("sm",),
     "nvmlDeviceGetComputeRunningProcesses": ("processes",),
@@ -90,7 +91,7 @@ _REFUSED = {
 @pytest.mark.parametrize("function", _REFUSED)
 def test_what_a_driver_does_not_give_is_none_and_the_rest_is_there(function: str, error: type[Exception]) -> None:
     sample = one(gpu(values={function: error}))
-    assert [getattr(sample, name) for name in _REFUSED[function]] == [None] * len(_REFUSED[function])
+    assert [attrgetter(name)(sample) for name in _REFUSED[function]] == [None] * len(_REFUSED[function])
     assert sample.memory_used_bytes == 70 * GIB
 
 
@@ -100,11 +101,11 @@ def test_a_library_without_the_newer_functions() -> None:
     [sample] = Gpus(nvml=nvml).read(RAM, 0.0).gpus
     # Before the second version the driver's own part could not be told from that of processes.
     assert (sample.memory_used_bytes, sample.memory_reserved_bytes) == (70 * GIB + GIB // 2, None)
-    assert (sample.throttle, sample.repair_pending, sample.pcie_rx_bytes_per_s) == (None, None, None)
+    assert (sample.throttle, sample.repair_pending, sample.pcie.rx_bytes_per_s) == (None, None, None)
 
 
 def test_a_container_that_hides_how_much_a_process_has() -> None:
-    assert one(gpu(processes=[PlayedProcess(7, None)])).processes == (GpuProcess(pid=7),)
+    assert one(gpu(processes=[PlayedProcess(7, None)])).processes == (GpuProcess(7),)
     assert one(gpu(processes=[])).processes == ()
 
 
@@ -121,7 +122,7 @@ def test_mig_devices_have_memory_and_processes_of_their_own() -> None:
         ("MIG-a", GIB, 10 * GIB),
         ("MIG-b", 2 * GIB, 10 * GIB),
     ]
-    assert sample.mig[0].processes == (GpuProcess(pid=3, memory_bytes=GIB),)
+    assert sample.mig[0].processes == (GpuProcess(3, GIB),)
     assert one(gpu()).mig is None
 
 
@@ -132,12 +133,12 @@ def test_names_reach_no_terminal_with_escape_codes() -> None:
 def test_pcie_bytes_a_second() -> None:
     played = gpu(pcie=(1000, 2000))
     gpus = Gpus(nvml=PlayedNvml(played))
-    assert gpus.read(RAM, 0.0).gpus[0].pcie_rx_bytes_per_s is None
+    assert gpus.read(RAM, 0.0).gpus[0].pcie.rx_bytes_per_s is None
     played.pcie = (3000, 2500)
     [sample] = gpus.read(RAM, 2.0).gpus
-    assert (sample.pcie_rx_bytes_per_s, sample.pcie_tx_bytes_per_s) == (1000, 250)
+    assert (sample.pcie.rx_bytes_per_s, sample.pcie.tx_bytes_per_s) == (1000, 250)
     played.pcie = None
-    assert gpus.read(RAM, 3.0).gpus[0].pcie_rx_bytes_per_s is None
+    assert gpus.read(RAM, 3.0).gpus[0].pcie.rx_bytes_per_s is None
 
 
 def test_what_seldom_changes_is_seldom_asked() -> None:
@@ -213,7 +214,9 @@ def test_a_gpu_that_does_not_answer_in_time_is_lost_for_that_reading() -> None:
     nvml.gpus[0].memory_error = pynvml.NVMLError_Timeout
     assert [one.note for one in gpus.read(RAM, 1.0).lost] == ["Timeout"]
     nvml.gpus[0].memory_error = None
-    assert gpus.read(RAM, 2.0).lost == ()
+    reading = gpus.read(RAM, 2.0)
+    assert reading.lost == ()
+    assert reading.gpus[0].memory_reserved_bytes == GIB // 2  # it is asked as before
 
 
 def test_a_driver_that_is_loaded_anew() -> None:

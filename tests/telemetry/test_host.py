@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 from quantdeck_agent.telemetry import network as network_module
+from quantdeck_agent.telemetry.cpu import CpuUse
 from quantdeck_agent.telemetry.gpus import GpuReading
 from quantdeck_agent.telemetry.host import HostReader
 from quantdeck_agent.telemetry.memory_pressure import memory_pressure
@@ -39,6 +41,26 @@ def test_this_machine(tmp_path: Path) -> None:
     assert 0 < sample.memory_used_bytes < sample.memory_total_bytes == psutil.virtual_memory().total
     assert sample.disk_total_bytes == psutil.disk_usage(str(tmp_path)).total
     assert (sample.models_disk_free_bytes, sample.rx_bytes_per_s) == (None, None)
+
+
+def test_use_of_the_processor_is_the_same_for_every_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = SimpleNamespace(total=1000.0, idle=900.0)
+
+    class Times(tuple[float, ...]):
+        idle, iowait, guest = property(lambda self: self[1]), 0.0, 50.0
+
+    monkeypatch.setattr(psutil, "cpu_times", lambda: Times((times.total - times.idle + 50.0, times.idle)))
+    monkeypatch.setattr(psutil, "cpu_count", lambda: 4)
+    use = CpuUse()
+    assert use.percent() == 0.0
+    times.total, times.idle = 1004.0, 903.0
+    found: list[float] = []
+    thread = threading.Thread(target=lambda: found.append(use.percent()))
+    thread.start()
+    thread.join()
+    assert found == [25.0]
+    times.total += 0.1  # too short to tell anything
+    assert use.percent() == 25.0
 
 
 def test_models_on_a_disk_of_their_own(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def test_eight_gpus_and_sixteen_engines_are_at_most_16_kib() -> None:
     ram = Memory(used=1, total=2)
     gpus.read(ram, 0.0)
     reading = EngineReading(
-        metrics=EngineMetrics(running=131, waiting=12),
+        metrics=EngineMetrics(running=131, waiting=12, kv_usage=0.8371234),
         tokens_per_s=3181.4,
         prompt_tokens_per_s=18113.2,
         rss_bytes=10**10,

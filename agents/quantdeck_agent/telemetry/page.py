@@ -97,10 +97,10 @@ def _gpu(page: Exposition, gpu: GpuSample) -> None:
     add("repair_pending", "Whether broken memory waits for a reset.", repair)
     for reason in gpu.throttle or ():
         add("throttled", "Why its clocks are held back now.", 1, reason=reason)
-    add("pcie_generation", "Of the link now.", gpu.pcie_generation)
-    add("pcie_width", "Lanes of the link now.", gpu.pcie_width)
-    add("pcie_receive_bytes_per_second", "Over PCIe.", gpu.pcie_rx_bytes_per_s)
-    add("pcie_transmit_bytes_per_second", "Over PCIe.", gpu.pcie_tx_bytes_per_s)
+    add("pcie_generation", "Of the link now.", gpu.pcie.generation)
+    add("pcie_width", "Lanes of the link now.", gpu.pcie.width)
+    add("pcie_receive_bytes_per_second", "Over PCIe.", gpu.pcie.rx_bytes_per_s)
+    add("pcie_transmit_bytes_per_second", "Over PCIe.", gpu.pcie.tx_bytes_per_s)
     add("nvlinks_active", "Active NVLinks.", gpu.nvlinks)
     for process in gpu.processes or ():
         add("process_memory_bytes", "GPU memory of a process.", process.memory_bytes, pid=str(process.pid))

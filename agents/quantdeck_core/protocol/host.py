@@ -25,11 +25,25 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     role: str
 
 
-class GpuProcess(msgspec.Struct, frozen=True, kw_only=True):
-    """A process on a GPU; its memory is None where the driver or the container hides it."""
+class GpuProcess(msgspec.Struct, frozen=True, array_like=True):
+    """A process on a GPU, `[pid, bytes]`; null where the driver or the container hides how much."""
 
     pid: int
     memory_bytes: int | None = None
+
+
+class Pcie(msgspec.Struct, frozen=True, array_like=True):
+    """A GPU's link to the machine, `[generation, lanes, received, sent]`.
+
+    Attributes:
+        generation, width: now; the link may save power by going slower while idle.
+        rx_bytes_per_s, tx_bytes_per_s: where the GPU counts them (NVML fields 198 and 197).
+    """
+
+    generation: int | None = None
+    width: int | None = None
+    rx_bytes_per_s: int | None = None
+    tx_bytes_per_s: int | None = None
 
 
 class MigDevice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -57,8 +71,6 @@ class GpuSample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         repair_pending: a row waits to be remapped (a page to be retired) at the next reset.
         throttle: why its clocks are lower than asked for, e.g. `power-cap`, `hw-thermal`; empty: they are not.
         mig: its MIG devices; None where it is not divided.
-        pcie_generation, pcie_width: of the link now; it may save power by going slower when idle.
-        pcie_rx_bytes_per_s, pcie_tx_bytes_per_s: where the GPU counts them (NVML fields 197 and 198).
         nvlinks: active NVLinks.
     """
 
@@ -83,10 +95,7 @@ class GpuSample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     repair_pending: bool | None = None
     throttle: tuple[str, ...] | None = None
     mig: tuple[MigDevice, ...] | None = None
-    pcie_generation: int | None = None
-    pcie_width: int | None = None
-    pcie_rx_bytes_per_s: float | None = None
-    pcie_tx_bytes_per_s: float | None = None
+    pcie: Pcie = Pcie()
     nvlinks: int | None = None
     sm: int | None = None
     unified: bool = False
