@@ -15,7 +15,7 @@ from quantdeck_agent.telemetry import sampler as sampler_module
 from quantdeck_agent.telemetry.gpu import Memory
 from quantdeck_agent.telemetry.gpus import REOPEN_AFTER_S, GpuReading, Gpus
 from quantdeck_agent.telemetry.sampler import Sampler
-from quantdeck_core.protocol.host import GpuProcess, GpuSample, Pcie
+from quantdeck_core.protocol.host import Clocks, Ecc, GpuProcess, GpuSample, Pcie
 from support.nvml import GIB, PlayedGpu, PlayedMig, PlayedNvml, PlayedProcess, eight_gpus
 from support.waiting import eventually
 
@@ -49,12 +49,8 @@ def test_everything_that_the_driver_tells() -> None:
         shutdown_c=92,
         power_w=612.3,
         power_limit_w=700.0,
-        sm_clock_mhz=1755,
-        max_sm_clock_mhz=1980,
-        memory_clock_mhz=1755,
-        ecc_uncorrected=0,
-        ecc_corrected=0,
-        repair_pending=False,
+        clocks=Clocks(1755, 1980, 1755),
+        ecc=Ecc(0, 0, False),
         throttle=("power-cap",),
         pcie=Pcie(5, 16),
         nvlinks=18,
@@ -70,10 +66,10 @@ _REFUSED = {
     "nvmlDeviceGetTemperatureThreshold": ("slowdown_c", "shutdown_c"),
     "nvmlDeviceGetPowerUsage": ("power_w",),
     "nvmlDeviceGetEnforcedPowerLimit": ("power_limit_w",),
-    "nvmlDeviceGetClockInfo": ("sm_clock_mhz", "memory_clock_mhz"),
-    "nvmlDeviceGetMaxClockInfo": ("max_sm_clock_mhz",),
-    "nvmlDeviceGetTotalEccErrors": ("ecc_uncorrected", "ecc_corrected"),
-    "nvmlDeviceGetRemappedRows": ("repair_pending",),
+    "nvmlDeviceGetClockInfo": ("clocks.sm_mhz", "clocks.memory_mhz"),
+    "nvmlDeviceGetMaxClockInfo": ("clocks.max_sm_mhz",),
+    "nvmlDeviceGetTotalEccErrors": ("ecc.uncorrected", "ecc.corrected"),
+    "nvmlDeviceGetRemappedRows": ("ecc.repair_pending",),
     "nvmlDeviceGetCurrentClocksEventReasons": ("throttle",),
     "nvmlDeviceGetCurrPcieLinkGeneration": ("pcie.generation",),
     "nvmlDeviceGetCurrPcieLinkWidth": ("pcie.width",),
@@ -101,7 +97,7 @@ def test_a_library_without_the_newer_functions() -> None:
     [sample] = Gpus(nvml=nvml).read(RAM, 0.0).gpus
     # Before the second version the driver's own part could not be told from that of processes.
     assert (sample.memory_used_bytes, sample.memory_reserved_bytes) == (70 * GIB + GIB // 2, None)
-    assert (sample.throttle, sample.repair_pending, sample.pcie.rx_bytes_per_s) == (None, None, None)
+    assert (sample.throttle, sample.ecc.repair_pending, sample.pcie.rx_bytes_per_s) == (None, None, None)
 
 
 def test_a_container_that_hides_how_much_a_process_has() -> None:

@@ -9,7 +9,7 @@ import pynvml
 from quantdeck_agent.telemetry.gpu_facts import Facts, MigHandle, Slow, read_facts, read_slow
 from quantdeck_agent.telemetry.nvml import Ask
 from quantdeck_core.engines.rate import Rate
-from quantdeck_core.protocol.host import GpuProcess, GpuSample, MigDevice, Pcie
+from quantdeck_core.protocol.host import Clocks, GpuProcess, GpuSample, MigDevice, Pcie
 from quantdeck_ledger.process_memory import processes_on
 
 SLOW_EVERY_S = 10.0
@@ -85,12 +85,12 @@ class Gpu:
             shutdown_c=facts.shutdown_c,
             power_w=None if power_mw is None else round(power_mw / 1000, 1),
             power_limit_w=slow.power_limit_w,
-            sm_clock_mhz=ask.number("nvmlDeviceGetClockInfo", handle, pynvml.NVML_CLOCK_SM),
-            max_sm_clock_mhz=facts.max_sm_clock_mhz,
-            memory_clock_mhz=ask.number("nvmlDeviceGetClockInfo", handle, pynvml.NVML_CLOCK_MEM),
-            ecc_uncorrected=slow.ecc_uncorrected,
-            ecc_corrected=slow.ecc_corrected,
-            repair_pending=slow.repair_pending,
+            clocks=Clocks(
+                ask.number("nvmlDeviceGetClockInfo", handle, pynvml.NVML_CLOCK_SM),
+                facts.max_sm_clock_mhz,
+                ask.number("nvmlDeviceGetClockInfo", handle, pynvml.NVML_CLOCK_MEM),
+            ),
+            ecc=slow.ecc,
             throttle=self._throttle(),
             mig=None if slow.mig is None else tuple(self._mig(one) for one in slow.mig),
             pcie=Pcie(slow.pcie_generation, slow.pcie_width, *self._traffic(now)),

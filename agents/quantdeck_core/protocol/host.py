@@ -32,6 +32,26 @@ class GpuProcess(msgspec.Struct, frozen=True, array_like=True):
     memory_bytes: int | None = None
 
 
+class Clocks(msgspec.Struct, frozen=True, array_like=True):
+    """MHz, `[sm, max_sm, memory]`: of the multiprocessors now, the highest they may have, and of the memory now."""
+
+    sm_mhz: int | None = None
+    max_sm_mhz: int | None = None
+    memory_mhz: int | None = None
+
+
+class Ecc(msgspec.Struct, frozen=True, array_like=True):
+    """Memory errors since the driver was loaded, `[uncorrected, corrected, repair_pending]`.
+
+    Attributes:
+        repair_pending: a row waits to be remapped (a page to be retired) at the next reset.
+    """
+
+    uncorrected: int | None = None
+    corrected: int | None = None
+    repair_pending: bool | None = None
+
+
 class Pcie(msgspec.Struct, frozen=True, array_like=True):
     """A GPU's link to the machine, `[generation, lanes, received, sent]`.
 
@@ -66,9 +86,6 @@ class GpuSample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         sm: compute capability without its point (89 for 8.9).
         unified: it has no memory of its own; the figures are those of the machine's RAM.
         slowdown_c: it slows itself down from here, and powers off at `shutdown_c`.
-        sm_clock_mhz, memory_clock_mhz: now; `max_sm_clock_mhz` is the highest it may have.
-        ecc_uncorrected, ecc_corrected: since the driver was loaded.
-        repair_pending: a row waits to be remapped (a page to be retired) at the next reset.
         throttle: why its clocks are lower than asked for, e.g. `power-cap`, `hw-thermal`; empty: they are not.
         mig: its MIG devices; None where it is not divided.
         nvlinks: active NVLinks.
@@ -87,12 +104,8 @@ class GpuSample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     shutdown_c: int | None = None
     power_w: float | None = None
     power_limit_w: float | None = None
-    sm_clock_mhz: int | None = None
-    max_sm_clock_mhz: int | None = None
-    memory_clock_mhz: int | None = None
-    ecc_uncorrected: int | None = None
-    ecc_corrected: int | None = None
-    repair_pending: bool | None = None
+    clocks: Clocks = Clocks()
+    ecc: Ecc = Ecc()
     throttle: tuple[str, ...] | None = None
     mig: tuple[MigDevice, ...] | None = None
     pcie: Pcie = Pcie()
