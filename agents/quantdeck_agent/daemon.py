@@ -141,6 +141,7 @@ class Daemon:
             if self._options.metrics:
                 self._metrics_port = MetricsPort(self._options.metrics)
                 closing.callback(self._metrics_port.close)
+            self._hub.put_sample(await self._sampler.first())
             if self._options.lifeline is not None:
                 closing.push_async_callback(self._take_along)
             if self._gateway:
@@ -210,7 +211,7 @@ class Daemon:
         gateway = self._hub.status().gateway
         if gateway:
             values |= gateway_series(gateway)
-        self._history.put(sample.t, values)
+        self._history.put(time.time(), values)
 
     def _live_logs(self) -> set[str]:
         return {AGENT, "gateway", *(f"engine:{key}" for key in self._engines.present())}

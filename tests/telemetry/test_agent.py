@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import httpx
@@ -12,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from quantdeck_console.profile_source import load_profile
 from quantdeck_core.protocol.history import HistoryAnswer, SeriesList
 from quantdeck_core.protocol.requests import Deploy
-from support.agents import AgentProcess, agent, engine_when, status_when
+from support.agents import AgentProcess, agent, engine_when, short_folder, status_when
 
 
 def viewer(one: AgentProcess) -> httpx.AsyncClient:
@@ -78,12 +79,11 @@ async def test_what_an_agent_measures_can_be_read_in_every_way(demo_models: Path
 
 
 async def test_a_metrics_port_that_is_taken_leaves_nothing_running(demo_models: Path) -> None:
-    async with agent(demo_models, "--metrics-listen", "127.0.0.1:0") as one:
-        port = json.loads(one.ready_file.read_bytes())["metrics_port"]
-        other = AgentProcess(one.folder / "other", demo_models, "--metrics-listen", f"127.0.0.1:{port}")
-        other.folder.mkdir()
-        await other.start(ready=False)
-        assert other.process is not None
-        assert other.process.wait(timeout=15) == 2
-        assert f"Cannot serve metrics on 127.0.0.1:{port}" in other.log()
-        assert other.marked() == []
+    with short_folder() as folder, socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        one = AgentProcess(folder, demo_models, "--metrics-listen", address)
+        await one.start(ready=False)
+        assert one.process is not None
+        assert one.process.wait(timeout=30) == 2
+        assert f"Cannot serve metrics on {address}" in one.log()
+        assert one.marked() == []

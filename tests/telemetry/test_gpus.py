@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 import pynvml
@@ -13,7 +15,7 @@ from quantdeck_agent.telemetry import sampler as sampler_module
 from quantdeck_agent.telemetry.gpu import Memory
 from quantdeck_agent.telemetry.gpus import REOPEN_AFTER_S, GpuReading, Gpus
 from quantdeck_agent.telemetry.sampler import Sampler
-from quantdeck_core.protocol.host import GpuProcess, GpuSample
+from quantdeck_core.protocol.host import Clocks, Ecc, GpuProcess, GpuSample, Pcie
 from support.nvml import GIB, PlayedGpu, PlayedMig, PlayedNvml, PlayedProcess, eight_gpus
 from support.waiting import eventually
 
@@ -39,7 +41,7 @@ def test_everything_that_the_driver_tells() -> None:
         memory_used_bytes=70 * GIB,
         memory_total_bytes=80 * GIB,
         memory_reserved_bytes=GIB // 2,
-        processes=(GpuProcess(pid=7, memory_bytes=3 * GIB), GpuProcess(pid=9, memory_bytes=2 * GIB)),
+        processes=(GpuProcess(7, 3 * GIB), GpuProcess(9, 2 * GIB)),
         utilization_percent=97,
         memory_utilization_percent=41,
         temperature_c=64,
@@ -47,15 +49,10 @@ def test_everything_that_the_driver_tells() -> None:
         shutdown_c=92,
         power_w=612.3,
         power_limit_w=700.0,
-        sm_clock_mhz=1755,
-        max_sm_clock_mhz=1980,
-        memory_clock_mhz=1755,
-        ecc_uncorrected=0,
-        ecc_corrected=0,
-        repair_pending=False,
+        clocks=Clocks(1755, 1980, 1755),
+        ecc=Ecc(0, 0, False),
         throttle=("power-cap",),
-        pcie_generation=5,
-        pcie_width=16,
+        pcie=Pcie(5, 16),
         nvlinks=18,
         sm=90,
         uuid="GPU-1",
@@ -69,13 +66,14 @@ _REFUSED = {
     "nvmlDeviceGetTemperatureThreshold": ("slowdown_c", "shutdown_c"),
     "nvmlDeviceGetPowerUsage": ("power_w",),
     "nvmlDeviceGetEnforcedPowerLimit": ("power_limit_w",),
-    "nvmlDeviceGetClockInfo": ("sm_clock_mhz", "memory_clock_mhz"),
-    "nvmlDeviceGetMaxClockInfo": ("max_sm_clock_mhz",),
-    "nvmlDeviceGetTotalEccErrors": ("ecc_uncorrected", "ecc_corrected"),
-    "nvmlDeviceGetRemappedRows": ("repair_pending",),
+    "nvmlDeviceGetClockInfo": ("clocks.sm_mhz", "clocks.memory_mhz"),
+    "nvmlDeviceGetMaxClockInfo": ("clocks.max_sm_mhz",),
+    "nvmlDeviceGetTotalEccErrors": ("ecc.uncorrected", "ecc.corrected"),
+    "nvmlDeviceGetRemappedRows": ("ecc.repair_pending",),
     "nvmlDeviceGetCurrentClocksEventReasons": ("throttle",),
-    "nvmlDeviceGetCurrPcieLinkGeneration": ("pcie_generation",),
-    "nvmlDeviceGetCurrPcieLinkWidth": ("pcie_width",),
+    "nvmlDeviceGetCurrPcieLinkGeneration": ("pcie.generation",),
+    "nvmlDeviceGetCurrPcieLinkWidth": ("pcie.width",),
+    "nvmlDeviceGetFieldValues": ("pcie.rx_bytes_per_s", "pcie.tx_bytes_per_s"),
     "nvmlDeviceGetNvLinkState": ("nvlinks",),
     "nvmlDeviceGetCudaComputeCapability": ("sm",),
     "nvmlDeviceGetComputeRunningProcesses": ("processes",),
@@ -89,7 +87,7 @@ _REFUSED = {
 @pytest.mark.parametrize("function", _REFUSED)
 def test_what_a_driver_does_not_give_is_none_and_the_rest_is_there(function: str, error: type[Exception]) -> None:
     sample = one(gpu(values={function: error}))
-    assert [getattr(sample, name) for name in _REFUSED[function]] == [None] * len(_REFUSED[function])
+    assert [attrgetter(name)(sample) for name in _REFUSED[function]] == [None] * len(_REFUSED[function])
     assert sample.memory_used_bytes == 70 * GIB
 
 
@@ -99,11 +97,11 @@ def test_a_library_without_the_newer_functions() -> None:
     [sample] = Gpus(nvml=nvml).read(RAM, 0.0).gpus
     # Before the second version the driver's own part could not be told from that of processes.
     assert (sample.memory_used_bytes, sample.memory_reserved_bytes) == (70 * GIB + GIB // 2, None)
-    assert (sample.throttle, sample.repair_pending, sample.pcie_rx_bytes_per_s) == (None, None, None)
+    assert (sample.throttle, sample.ecc.repair_pending, sample.pcie.rx_bytes_per_s) == (None, None, None)
 
 
 def test_a_container_that_hides_how_much_a_process_has() -> None:
-    assert one(gpu(processes=[PlayedProcess(7, None)])).processes == (GpuProcess(pid=7),)
+    assert one(gpu(processes=[PlayedProcess(7, None)])).processes == (GpuProcess(7),)
     assert one(gpu(processes=[])).processes == ()
 
 
@@ -120,7 +118,7 @@ def test_mig_devices_have_memory_and_processes_of_their_own() -> None:
         ("MIG-a", GIB, 10 * GIB),
         ("MIG-b", 2 * GIB, 10 * GIB),
     ]
-    assert sample.mig[0].processes == (GpuProcess(pid=3, memory_bytes=GIB),)
+    assert sample.mig[0].processes == (GpuProcess(3, GIB),)
     assert one(gpu()).mig is None
 
 
@@ -131,12 +129,12 @@ def test_names_reach_no_terminal_with_escape_codes() -> None:
 def test_pcie_bytes_a_second() -> None:
     played = gpu(pcie=(1000, 2000))
     gpus = Gpus(nvml=PlayedNvml(played))
-    assert gpus.read(RAM, 0.0).gpus[0].pcie_rx_bytes_per_s is None
+    assert gpus.read(RAM, 0.0).gpus[0].pcie.rx_bytes_per_s is None
     played.pcie = (3000, 2500)
     [sample] = gpus.read(RAM, 2.0).gpus
-    assert (sample.pcie_rx_bytes_per_s, sample.pcie_tx_bytes_per_s) == (1000, 250)
+    assert (sample.pcie.rx_bytes_per_s, sample.pcie.tx_bytes_per_s) == (1000, 250)
     played.pcie = None
-    assert gpus.read(RAM, 3.0).gpus[0].pcie_rx_bytes_per_s is None
+    assert gpus.read(RAM, 3.0).gpus[0].pcie.rx_bytes_per_s is None
 
 
 def test_what_seldom_changes_is_seldom_asked() -> None:
@@ -212,7 +210,9 @@ def test_a_gpu_that_does_not_answer_in_time_is_lost_for_that_reading() -> None:
     nvml.gpus[0].memory_error = pynvml.NVMLError_Timeout
     assert [one.note for one in gpus.read(RAM, 1.0).lost] == ["Timeout"]
     nvml.gpus[0].memory_error = None
-    assert gpus.read(RAM, 2.0).lost == ()
+    reading = gpus.read(RAM, 2.0)
+    assert reading.lost == ()
+    assert reading.gpus[0].memory_reserved_bytes == GIB // 2  # it is asked as before
 
 
 def test_a_driver_that_is_loaded_anew() -> None:
@@ -238,7 +238,7 @@ def test_a_driver_that_is_unloaded() -> None:
     assert len(gpus.read(RAM, 2.0 + REOPEN_AFTER_S).gpus) == 8
 
 
-async def test_a_driver_that_hangs_does_not_hold_up_the_agent(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_driver_that_hangs_does_not_hold_up_the_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sampler_module, "WAIT_S", 0.05)
     monkeypatch.setattr(sampler_module, "SILENT_S", 0.2)
     nvml, go_on, asked = eight_gpus(), threading.Event(), threading.Event()
@@ -282,6 +282,20 @@ async def test_a_driver_that_hangs_does_not_hold_up_the_agent(tmp_path: Any, mon
 
     await asyncio.wait_for(again(), 10)
     await eventually(lambda: sampler.last.lost_gpus == ())
+
+
+async def test_a_library_that_fails_in_some_new_way_does_not_end_the_agent(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    played = gpu()
+    sampler = Sampler(tmp_path, gpus=Gpus(nvml=PlayedNvml(played)))
+    assert len((await sampler.first()).gpus) == 1
+    played.memory_error = ValueError
+    sample = await sampler.sample()
+    assert [one.note for one in sample.lost_gpus] == ["the GPUs cannot be read: ValueError"]
+    assert "the GPUs cannot be read" in caplog.text
+    played.memory_error = None
+    assert len((await sampler.sample()).gpus) == 1
 
 
 def test_what_pynvml_really_is_called() -> None:

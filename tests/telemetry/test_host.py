@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 from quantdeck_agent.telemetry import network as network_module
+from quantdeck_agent.telemetry.cpu import CpuUse
 from quantdeck_agent.telemetry.gpus import GpuReading
 from quantdeck_agent.telemetry.host import HostReader
 from quantdeck_agent.telemetry.memory_pressure import memory_pressure
@@ -39,6 +41,26 @@ def test_this_machine(tmp_path: Path) -> None:
     assert 0 < sample.memory_used_bytes < sample.memory_total_bytes == psutil.virtual_memory().total
     assert sample.disk_total_bytes == psutil.disk_usage(str(tmp_path)).total
     assert (sample.models_disk_free_bytes, sample.rx_bytes_per_s) == (None, None)
+
+
+def test_use_of_the_processor_is_the_same_for_every_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = SimpleNamespace(total=1000.0, idle=900.0)
+
+    class Times(tuple[float, ...]):
+        idle, iowait, guest = property(lambda self: self[1]), 0.0, 50.0
+
+    monkeypatch.setattr(psutil, "cpu_times", lambda: Times((times.total - times.idle + 50.0, times.idle)))
+    monkeypatch.setattr(psutil, "cpu_count", lambda: 4)
+    use = CpuUse()
+    assert use.percent() == 0.0
+    times.total, times.idle = 1004.0, 903.0
+    found: list[float] = []
+    thread = threading.Thread(target=lambda: found.append(use.percent()))
+    thread.start()
+    thread.join()
+    assert found == [25.0]
+    times.total += 0.1  # too short to tell anything
+    assert use.percent() == 25.0
 
 
 def test_models_on_a_disk_of_their_own(tmp_path: Path) -> None:
@@ -71,6 +93,15 @@ def test_what_the_firmware_says_of_the_past_is_over(tmp_path: Path) -> None:
     assert Throttling(tmp_path).reasons() == ()
 
 
+def test_a_raspberry_pi_with_a_newer_kernel(tmp_path: Path) -> None:
+    alarm = "sys/class/hwmon/hwmon2/in0_lcrit_alarm"
+    play(tmp_path, {"sys/class/hwmon/hwmon2/name": "rpi_volt\n", alarm: "1\n"})
+    throttling = Throttling(tmp_path)
+    assert throttling.reasons() == ("under-voltage",)
+    play(tmp_path, {alarm: "0\n"})
+    assert throttling.reasons() == ()
+
+
 def test_a_jetson_whose_cooling_holds_it_back(tmp_path: Path) -> None:
     play(
         tmp_path,
@@ -98,7 +129,7 @@ def test_a_machine_that_tells_nothing(tmp_path: Path, text: str) -> None:
     assert memory_pressure(tmp_path) == (None, None)
     throttling = Throttling(tmp_path)
     assert throttling.reasons() is None
-    assert throttling.clock() == (None, None, None)
+    assert throttling.clock() == (None, None)
 
 
 def sensor(current: float | None, label: str = "", high: float | None = None, critical: float | None = None) -> Any:

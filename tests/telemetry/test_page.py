@@ -17,6 +17,7 @@ from quantdeck_agent.telemetry.page import metrics_page
 from quantdeck_core.engines.metrics import read_metrics
 from quantdeck_core.engines.reading import EngineReading, EngineWatch
 from quantdeck_core.protocol.host import HostStatus, LostGpu, Temperature
+from quantdeck_core.text import clean
 from support.fleets import engine, experiment, gateway, replace, sample
 from support.nvml import eight_gpus
 
@@ -65,7 +66,7 @@ def full() -> tuple[HostStatus, dict[str, EngineReading]]:
 def test_everything_is_there() -> None:
     page = metrics_page(*full())
     values = parsed(page)
-    assert values["quantdeck_agent_info", (("host", 'gpu "1"\\\n'), ("version", "0.1.0"))] == 1
+    assert values["quantdeck_agent_info", (("host", 'gpu "1"\\ '), ("version", "0.1.0"))] == 1
     gpu = (("gpu", "3"), ("uuid", "GPU-8f3a2c1e-0b4d-4c6e-9a7f-1d2e3f4a5b03"))
     assert values["quantdeck_gpu_temperature_celsius", gpu] == 64
     assert values["quantdeck_gpu_power_watts", gpu] == 612.3
@@ -120,5 +121,5 @@ def test_any_label_and_any_number(label: str, value: float) -> None:
     if value != value or value in (float("inf"), float("-inf")):
         assert text == ""
     # The parser takes the page apart with splitlines, which knows more line ends than the format has.
-    elif len(label.splitlines()) <= 1 and label.strip() == label:
+    elif len((label := clean(label, one_line=True)).splitlines()) <= 1 and label.strip() == label:
         assert parsed(text) == {("quantdeck_x_total", (("label", label),)): value}

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from quantdeck_core.health.condition import NO_EPISODES, Condition, Edge, Episodes, follow
 from quantdeck_core.health.pressure import PressureState, assess
-from quantdeck_core.protocol.host import GpuSample, HostSample, LostGpu, Temperature
+from quantdeck_core.protocol.host import Clocks, Ecc, GpuSample, HostSample, LostGpu, Temperature
 
 GIB = 1 << 30
 GPU = GpuSample(
@@ -24,10 +24,8 @@ GPU = GpuSample(
     slowdown_c=87,
     throttle=(),
     power_limit_w=700.0,
-    sm_clock_mhz=1900,
-    max_sm_clock_mhz=1980,
-    ecc_uncorrected=0,
-    repair_pending=False,
+    clocks=Clocks(1900, 1980),
+    ecc=Ecc(0, 0, False),
 )
 CALM = HostSample(
     t=0.0,
@@ -78,9 +76,9 @@ CASES = [
     (with_gpu(temperature_c=84), "hot:gpu:GPU-1", "warn", "84 C", 6),
     (with_gpu(throttle=("hw-thermal",)), "throttled:gpu:GPU-1", "warn", "hw-thermal", 11),
     (with_gpu(throttle=("hw-power-brake",)), "throttled:gpu:GPU-1", "warn", "hw-power-brake", 11),
-    (with_gpu(throttle=("power-cap",), sm_clock_mhz=900), "power:gpu:GPU-1", "warn", "45 %", 61),
-    (with_gpu(ecc_uncorrected=2), "ecc:gpu:GPU-1", "fail", "2 uncorrectable", 1),
-    (with_gpu(repair_pending=True), "repair:gpu:GPU-1", "warn", "next reset", 1),
+    (with_gpu(throttle=("power-cap",), clocks=Clocks(900, 1980)), "power:gpu:GPU-1", "warn", "45 %", 61),
+    (with_gpu(ecc=Ecc(2, 0, False)), "ecc:gpu:GPU-1", "fail", "2 uncorrectable", 1),
+    (with_gpu(ecc=Ecc(0, 0, True)), "repair:gpu:GPU-1", "warn", "next reset", 1),
     (
         with_host(gpus=(), lost_gpus=(LostGpu(index=3, name="NVIDIA H100", uuid="GPU-1", note="GPU is lost"),)),
         "lost:gpu:GPU-1",
@@ -146,7 +144,7 @@ def test_what_wavers_about_its_limit_is_one_alarm() -> None:
 
 
 def test_a_power_cap_at_full_load_is_no_alarm() -> None:
-    assert Machine().run(300, with_gpu(throttle=("power-cap",), sm_clock_mhz=1500)) == []
+    assert Machine().run(300, with_gpu(throttle=("power-cap",), clocks=Clocks(1500, 1980))) == []
 
 
 def test_swap_that_grows_is_told_and_swap_that_is_merely_used_is_not() -> None:
@@ -169,7 +167,13 @@ def test_limits_that_make_no_sense_are_none() -> None:
     assert Machine().run(60, with_host(temperatures=odd)) == []
 
 
-_MISSING = ["temperature_c", "slowdown_c", "throttle", "sm_clock_mhz", "max_sm_clock_mhz", "ecc_uncorrected"]
+_MISSING: dict[str, Any] = {
+    "temperature_c": None,
+    "slowdown_c": None,
+    "throttle": None,
+    "clocks": Clocks(),
+    "ecc": Ecc(),
+}
 
 
 def test_a_missing_value_neither_begins_nor_ends_anything() -> None:
@@ -180,8 +184,8 @@ def test_a_missing_value_neither_begins_nor_ends_anything() -> None:
     assert machine.run(300, nothing) == []
     bare = GpuSample(index=0, name="x", memory_used_bytes=0, memory_total_bytes=0)
     assert machine.run(300, replace(nothing, gpus=(bare,))) == []
-    for name in _MISSING:
-        assert machine.run(120, with_gpu(**{name: None})) == []
+    for name, value in _MISSING.items():
+        assert machine.run(120, with_gpu(**{name: value})) == []
     [(_, edge)] = machine.run(30, with_gpu(temperature_c=90))
     assert edge.key == "hot:gpu:GPU-1"
     assert machine.run(300, with_gpu(temperature_c=None)) == []

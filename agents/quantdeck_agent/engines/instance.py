@@ -298,6 +298,9 @@ class Instance:
             waiting=reading.metrics.waiting,
             tokens_per_s=reading.tokens_per_s,
             prompt_tokens_per_s=reading.prompt_tokens_per_s,
+            kv_usage=reading.kv_usage,
+            ttft_p95_ms=reading.ttft_p95_ms,
+            itl_p95_ms=reading.itl_p95_ms,
             note=note or self.note,
             error=self.error,
         )

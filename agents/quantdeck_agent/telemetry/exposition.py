@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
+from quantdeck_core.text import clean
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 Kind = Literal["gauge", "counter", "histogram"]
 Labels = Mapping[str, str]
@@ -64,8 +66,8 @@ def _braces(labels: Labels) -> str:
 
 
 def escaped(value: str) -> str:
-    """A label's value."""
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    """A label's value, without control characters."""
+    return clean(value, one_line=True).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def _number(value: float) -> str:

@@ -9,7 +9,7 @@ import pynvml
 from quantdeck_agent.telemetry.gpu_facts import Facts, MigHandle, Slow, read_facts, read_slow
 from quantdeck_agent.telemetry.nvml import Ask
 from quantdeck_core.engines.rate import Rate
-from quantdeck_core.protocol.host import GpuProcess, GpuSample, MigDevice
+from quantdeck_core.protocol.host import Clocks, GpuProcess, GpuSample, MigDevice, Pcie
 from quantdeck_ledger.process_memory import processes_on
 
 SLOW_EVERY_S = 10.0
@@ -23,6 +23,13 @@ _REASONS = {
     pynvml.nvmlClocksEventReasonHwPowerBrakeSlowdown: "hw-power-brake",
 }
 """Reasons for lower clocks that somebody should know of; idle and clocks that were set by hand are none."""
+
+_NO_SECOND_VERSION = (
+    pynvml.NVMLError_FunctionNotFound,
+    pynvml.NVMLError_ArgumentVersionMismatch,
+    pynvml.NVMLError_InvalidArgument,
+    pynvml.NVMLError_NotSupported,
+)
 
 
 class Memory(NamedTuple):
@@ -64,7 +71,6 @@ class Gpu:
         slow = self._slow
         utilization = ask("nvmlDeviceGetUtilizationRates", handle)
         power_mw = ask("nvmlDeviceGetPowerUsage", handle)
-        rx, tx = self._pcie(now)
         return GpuSample(
             index=facts.index,
             name=facts.name,
@@ -79,18 +85,15 @@ class Gpu:
             shutdown_c=facts.shutdown_c,
             power_w=None if power_mw is None else round(power_mw / 1000, 1),
             power_limit_w=slow.power_limit_w,
-            sm_clock_mhz=ask.number("nvmlDeviceGetClockInfo", handle, pynvml.NVML_CLOCK_SM),
-            max_sm_clock_mhz=facts.max_sm_clock_mhz,
-            memory_clock_mhz=ask.number("nvmlDeviceGetClockInfo", handle, pynvml.NVML_CLOCK_MEM),
-            ecc_uncorrected=slow.ecc_uncorrected,
-            ecc_corrected=slow.ecc_corrected,
-            repair_pending=slow.repair_pending,
+            clocks=Clocks(
+                ask.number("nvmlDeviceGetClockInfo", handle, pynvml.NVML_CLOCK_SM),
+                facts.max_sm_clock_mhz,
+                ask.number("nvmlDeviceGetClockInfo", handle, pynvml.NVML_CLOCK_MEM),
+            ),
+            ecc=slow.ecc,
             throttle=self._throttle(),
             mig=None if slow.mig is None else tuple(self._mig(one) for one in slow.mig),
-            pcie_generation=slow.pcie_generation,
-            pcie_width=slow.pcie_width,
-            pcie_rx_bytes_per_s=rx,
-            pcie_tx_bytes_per_s=tx,
+            pcie=Pcie(slow.pcie_generation, slow.pcie_width, *self._traffic(now)),
             nvlinks=slow.nvlinks,
             sm=facts.sm,
             unified=memory is None,
@@ -101,10 +104,11 @@ class Gpu:
     def _memory(self, handle: Any) -> Memory | None:
         """None where it has none of its own: NVML reads no memory of GB10 and Jetson."""
         if self._second_version:
-            reading = self._ask("nvmlDeviceGetMemoryInfo", handle, pynvml.nvmlMemory_v2)
-            if reading is not None:
+            try:
+                reading = self._ask.nvml.nvmlDeviceGetMemoryInfo(handle, pynvml.nvmlMemory_v2)
                 return Memory(used=int(reading.used), total=int(reading.total), reserved=int(reading.reserved))
-            self._second_version = False  # drivers before 510
+            except _NO_SECOND_VERSION:
+                self._second_version = False  # drivers before 510
         try:
             reading = self._ask.nvml.nvmlDeviceGetMemoryInfo(handle)
         except pynvml.NVMLError_NotSupported:
@@ -116,7 +120,7 @@ class Gpu:
             found = processes_on(handle, self._ask.nvml)
         except pynvml.NVMLError:
             return None
-        return tuple(GpuProcess(pid=pid, memory_bytes=amount) for pid, amount in sorted(found.items()))
+        return tuple(GpuProcess(pid, amount) for pid, amount in sorted(found.items()))
 
     def _throttle(self) -> tuple[str, ...] | None:
         for name in ("nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons"):
@@ -125,7 +129,7 @@ class Gpu:
                 return tuple(word for bit, word in _REASONS.items() if bits & bit)
         return None
 
-    def _pcie(self, now: float) -> tuple[float | None, float | None]:
+    def _traffic(self, now: float) -> tuple[int | None, int | None]:
         """From counters where the GPU has them; NVML's own throughput takes 20 ms of waiting for each direction."""
         fields = [pynvml.NVML_FI_DEV_PCIE_COUNT_RX_BYTES, pynvml.NVML_FI_DEV_PCIE_COUNT_TX_BYTES]
         values = self._ask("nvmlDeviceGetFieldValues", self._handle, fields)
@@ -146,5 +150,5 @@ class Gpu:
         )
 
 
-def _rounded(rate: float | None) -> float | None:
+def _rounded(rate: float | None) -> int | None:
     return None if rate is None else round(rate)

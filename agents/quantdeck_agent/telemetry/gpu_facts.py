@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pynvml
 
 from quantdeck_agent.telemetry.nvml import Ask
+from quantdeck_core.protocol.host import Ecc
 from quantdeck_core.text import clean
 
 
@@ -34,9 +35,7 @@ class Slow(NamedTuple):
     """Changes seldom."""
 
     power_limit_w: float | None
-    ecc_uncorrected: int | None
-    ecc_corrected: int | None
-    repair_pending: bool | None
+    ecc: Ecc
     pcie_generation: int | None
     pcie_width: int | None
     nvlinks: int | None
@@ -72,9 +71,11 @@ def read_slow(ask: Ask, handle: Any) -> Slow:
     limit_mw = ask("nvmlDeviceGetEnforcedPowerLimit", handle)
     return Slow(
         power_limit_w=None if limit_mw is None else limit_mw / 1000,
-        ecc_uncorrected=_ecc(ask, handle, pynvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED),
-        ecc_corrected=_ecc(ask, handle, pynvml.NVML_MEMORY_ERROR_TYPE_CORRECTED),
-        repair_pending=_repair_pending(ask, handle),
+        ecc=Ecc(
+            _errors(ask, handle, pynvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED),
+            _errors(ask, handle, pynvml.NVML_MEMORY_ERROR_TYPE_CORRECTED),
+            _repair_pending(ask, handle),
+        ),
         pcie_generation=ask.number("nvmlDeviceGetCurrPcieLinkGeneration", handle),
         pcie_width=ask.number("nvmlDeviceGetCurrPcieLinkWidth", handle),
         nvlinks=_nvlinks(ask, handle),
@@ -82,7 +83,7 @@ def read_slow(ask: Ask, handle: Any) -> Slow:
     )
 
 
-def _ecc(ask: Ask, handle: Any, kind: int) -> int | None:
+def _errors(ask: Ask, handle: Any, kind: int) -> int | None:
     return ask.number("nvmlDeviceGetTotalEccErrors", handle, kind, pynvml.NVML_VOLATILE_ECC)
 
 

@@ -91,7 +91,8 @@ class History:
         """
         start = int(since) // step_s * step_s
         end = int(now) // step_s * step_s + step_s
-        whole = start > now - recent.KEPT_S
+        # Minutes make no steps of seconds; what lies just beyond the hour is then missing.
+        whole = step_s % MINUTE_S != 0 or start > now - recent.KEPT_S
         series = {}
         for name in names:
             found = self._seconds(name, start, end, step_s) if whole else self._all(name, start, end, step_s)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 
+from quantdeck_agent.telemetry.cpu import CpuUse
 from quantdeck_agent.telemetry.gpu import Memory
 from quantdeck_agent.telemetry.gpus import GpuReading
 from quantdeck_agent.telemetry.memory_pressure import memory_pressure
@@ -33,7 +34,7 @@ class HostReader:
         self._throttling = Throttling(root)
         self._network = Network(root)
         self._sensors = Sensors()
-        psutil.cpu_percent()  # the first call has nothing to compare with
+        self._cpu = CpuUse()
 
     def ram(self) -> Memory:
         """Of the machine, bytes."""
@@ -53,7 +54,7 @@ class HostReader:
         some, full = memory_pressure(self._root)
         return HostSample(
             t=round(t, 3),
-            cpu_percent=psutil.cpu_percent(),
+            cpu_percent=self._cpu.percent(),
             cpu_count=psutil.cpu_count() or 1,
             load_1m=round(psutil.getloadavg()[0], 2),
             memory_used_bytes=ram.used,

@@ -97,10 +97,14 @@ def gateway_series(view: GatewayView) -> dict[str, float | None]:
 
 def _gpu(gpu: GpuSample) -> dict[str, float | None]:
     values: dict[str, float | None] = {
-        f"gpu/{gpu.index}/{name}": getattr(gpu, name) for name in GPU if name != "throttled"
+        "utilization_percent": gpu.utilization_percent,
+        "memory_used_bytes": gpu.memory_used_bytes,
+        "temperature_c": gpu.temperature_c,
+        "power_w": gpu.power_w,
+        "sm_clock_mhz": gpu.clocks.sm_mhz,
+        "throttled": None if gpu.throttle is None else float(bool(gpu.throttle)),
     }
-    values[f"gpu/{gpu.index}/throttled"] = None if gpu.throttle is None else float(bool(gpu.throttle))
-    return values
+    return {f"gpu/{gpu.index}/{name}": value for name, value in values.items()}
 
 
 def _percentiles(one: Percentiles | None) -> tuple[float | None, float | None, float | None]:

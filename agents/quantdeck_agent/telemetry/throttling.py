@@ -7,10 +7,6 @@ from typing import NamedTuple
 
 from quantdeck_agent.telemetry.sysfs import number_of, text_of
 
-_FIRMWARE = (
-    "sys/devices/platform/soc/soc:firmware/get_throttled",
-    "sys/devices/platform/soc@107c000000/soc@107c000000:firmware/get_throttled",
-)
 _BITS = {0: "under-voltage", 1: "clock capped", 2: "throttled", 3: "soft temperature limit"}
 """Raspberry Pi: what holds now (`vcgencmd get_throttled`); the bits from 16 on tell of the past."""
 _ACTIVE = ("cpufreq", "cpu", "processor", "devfreq", "gpu")
@@ -18,10 +14,9 @@ _ACTIVE = ("cpufreq", "cpu", "processor", "devfreq", "gpu")
 
 
 class Clock(NamedTuple):
-    """MHz, of the fastest core; `limit` is what it may have at present and `top` what the hardware can."""
+    """MHz, of the fastest core, and what the hardware can."""
 
     now: float | None
-    limit: float | None
     top: float | None
 
 
@@ -29,7 +24,10 @@ class Throttling:
     """Looks for the machine's files once."""
 
     def __init__(self, root: Path) -> None:
-        self._firmware = next((root / path for path in _FIRMWARE if (root / path).exists()), None)
+        # Older kernels of the Raspberry Pi have the firmware's word, newer ones its voltage alarm.
+        self._firmware = next((root / "sys/devices/platform").glob("soc*/soc*:firmware/get_throttled"), None)
+        monitors = (root / "sys/class/hwmon").glob("hwmon*")
+        self._volt = next((one / "in0_lcrit_alarm" for one in monitors if text_of(one / "name") == "rpi_volt"), None)
         cooling = sorted((root / "sys/class/thermal").glob("cooling_device*"))
         self._cooling = [
             (device, name.lower())
@@ -40,7 +38,7 @@ class Throttling:
 
     def clock(self) -> Clock:
         """The fastest policy's clock."""
-        return Clock(self._most("scaling_cur_freq"), self._most("scaling_max_freq"), self._most("cpuinfo_max_freq"))
+        return Clock(self._most("scaling_cur_freq"), self._most("cpuinfo_max_freq"))
 
     def _most(self, file: str) -> float | None:
         known = [khz for policy in self._policies if (khz := number_of(policy / file))]
@@ -50,7 +48,10 @@ class Throttling:
         """In words; None where this machine has nothing to tell it by."""
         bits = number_of(self._firmware, 16) if self._firmware else None
         words = [word for bit, word in _BITS.items() if bits is not None and bits >> bit & 1]
-        known = bits is not None
+        low = number_of(self._volt) if self._volt else None
+        if low and not words:
+            words.append(_BITS[0])
+        known = bits is not None or low is not None
         for device, name in self._cooling:
             state = number_of(device / "cur_state")
             if state is None:

@@ -24,6 +24,22 @@ class EngineReading(msgspec.Struct, frozen=True, kw_only=True):
     latencies: Latencies = Latencies()
     rss_bytes: int | None = None
 
+    @property
+    def kv_usage(self) -> float | None:
+        """Share of the KV cache in use, to a tenth of a percent: more digits change all the time."""
+        usage = self.metrics.kv_usage
+        return None if usage is None else round(usage, 3)
+
+    @property
+    def ttft_p95_ms(self) -> float | None:
+        """Time to first token, 95th percentile."""
+        return self.latencies.ttft.p95_ms if self.latencies.ttft else None
+
+    @property
+    def itl_p95_ms(self) -> float | None:
+        """Time between tokens, 95th percentile."""
+        return self.latencies.itl.p95_ms if self.latencies.itl else None
+
 
 class EngineWatch:
     """Readings of one process, one after the other."""

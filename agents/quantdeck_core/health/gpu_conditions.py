@@ -85,8 +85,8 @@ def _throttled(gpu: GpuSample) -> Condition:
 
 
 def _power_capped(gpu: GpuSample) -> Condition:
-    known = gpu.throttle is not None and gpu.sm_clock_mhz is not None and gpu.max_sm_clock_mhz is not None
-    share = (gpu.sm_clock_mhz or 0) / (gpu.max_sm_clock_mhz or 1)
+    known = gpu.throttle is not None and gpu.clocks.sm_mhz is not None and gpu.clocks.max_sm_mhz is not None
+    share = (gpu.clocks.sm_mhz or 0) / (gpu.clocks.max_sm_mhz or 1)
     capped = "power-cap" in (gpu.throttle or ())
     limit = f" of {gpu.power_limit_w:.0f} W" if gpu.power_limit_w is not None else ""
     return Condition(
@@ -102,7 +102,7 @@ def _power_capped(gpu: GpuSample) -> Condition:
 
 
 def _uncorrected(gpu: GpuSample) -> Condition:
-    count = gpu.ecc_uncorrected
+    count = gpu.ecc.uncorrected
     return Condition(
         key=f"ecc:{_key(gpu)}",
         bad=None if count is None else count > 0,
@@ -117,8 +117,8 @@ def _uncorrected(gpu: GpuSample) -> Condition:
 def _repair(gpu: GpuSample) -> Condition:
     return Condition(
         key=f"repair:{_key(gpu)}",
-        bad=gpu.repair_pending,
-        good=None if gpu.repair_pending is None else not gpu.repair_pending,
+        bad=gpu.ecc.repair_pending,
+        good=None if gpu.ecc.repair_pending is None else not gpu.ecc.repair_pending,
         level="warn",
         text=f"{_of(gpu)} has broken memory that it replaces at its next reset",
         hint="Drain it when traffic allows and reset it: nvidia-smi -r.",

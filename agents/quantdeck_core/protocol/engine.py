@@ -41,6 +41,8 @@ class EngineStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         planned_bytes: what the plan expected of its fullest device; `measured_bytes` what it took once ready.
         ready_s: seconds from start to ready, None before.
         tokens_per_s: generated tokens per second over the last seconds, None where unknown.
+        kv_usage: share of its KV cache in use, 0 to 1.
+        ttft_p95_ms, itl_p95_ms: time to first token and between tokens, over the last minute.
         note: what is going on beside `state`, e.g. `replacement: warming`.
         error: why it failed, and what to do next.
     """
@@ -66,6 +68,9 @@ class EngineStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     waiting: int | None = None
     tokens_per_s: float | None = None
     prompt_tokens_per_s: float | None = None
+    kv_usage: float | None = None
+    ttft_p95_ms: float | None = None
+    itl_p95_ms: float | None = None
     note: str = ""
     error: ErrorInfo | None = None
 

@@ -25,11 +25,45 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     role: str
 
 
-class GpuProcess(msgspec.Struct, frozen=True, kw_only=True):
-    """A process on a GPU; its memory is None where the driver or the container hides it."""
+class GpuProcess(msgspec.Struct, frozen=True, array_like=True):
+    """A process on a GPU, `[pid, bytes]`; null where the driver or the container hides how much."""
 
     pid: int
     memory_bytes: int | None = None
+
+
+class Clocks(msgspec.Struct, frozen=True, array_like=True):
+    """MHz, `[sm, max_sm, memory]`: of the multiprocessors now, the highest they may have, and of the memory now."""
+
+    sm_mhz: int | None = None
+    max_sm_mhz: int | None = None
+    memory_mhz: int | None = None
+
+
+class Ecc(msgspec.Struct, frozen=True, array_like=True):
+    """Memory errors since the driver was loaded, `[uncorrected, corrected, repair_pending]`.
+
+    Attributes:
+        repair_pending: a row waits to be remapped (a page to be retired) at the next reset.
+    """
+
+    uncorrected: int | None = None
+    corrected: int | None = None
+    repair_pending: bool | None = None
+
+
+class Pcie(msgspec.Struct, frozen=True, array_like=True):
+    """A GPU's link to the machine, `[generation, lanes, received, sent]`.
+
+    Attributes:
+        generation, width: now; the link may save power by going slower while idle.
+        rx_bytes_per_s, tx_bytes_per_s: where the GPU counts them (NVML fields 198 and 197).
+    """
+
+    generation: int | None = None
+    width: int | None = None
+    rx_bytes_per_s: int | None = None
+    tx_bytes_per_s: int | None = None
 
 
 class MigDevice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -52,13 +86,8 @@ class GpuSample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         sm: compute capability without its point (89 for 8.9).
         unified: it has no memory of its own; the figures are those of the machine's RAM.
         slowdown_c: it slows itself down from here, and powers off at `shutdown_c`.
-        sm_clock_mhz, memory_clock_mhz: now; `max_sm_clock_mhz` is the highest it may have.
-        ecc_uncorrected, ecc_corrected: since the driver was loaded.
-        repair_pending: a row waits to be remapped (a page to be retired) at the next reset.
         throttle: why its clocks are lower than asked for, e.g. `power-cap`, `hw-thermal`; empty: they are not.
         mig: its MIG devices; None where it is not divided.
-        pcie_generation, pcie_width: of the link now; it may save power by going slower when idle.
-        pcie_rx_bytes_per_s, pcie_tx_bytes_per_s: where the GPU counts them (NVML fields 197 and 198).
         nvlinks: active NVLinks.
     """
 
@@ -75,18 +104,11 @@ class GpuSample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     shutdown_c: int | None = None
     power_w: float | None = None
     power_limit_w: float | None = None
-    sm_clock_mhz: int | None = None
-    max_sm_clock_mhz: int | None = None
-    memory_clock_mhz: int | None = None
-    ecc_uncorrected: int | None = None
-    ecc_corrected: int | None = None
-    repair_pending: bool | None = None
+    clocks: Clocks = Clocks()
+    ecc: Ecc = Ecc()
     throttle: tuple[str, ...] | None = None
     mig: tuple[MigDevice, ...] | None = None
-    pcie_generation: int | None = None
-    pcie_width: int | None = None
-    pcie_rx_bytes_per_s: float | None = None
-    pcie_tx_bytes_per_s: float | None = None
+    pcie: Pcie = Pcie()
     nvlinks: int | None = None
     sm: int | None = None
     unified: bool = False
