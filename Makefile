@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo test test-engines soak engines check fix fuzz lock snapshots clean
+.PHONY: help demo test test-engines soak engines check fix fuzz bench lock snapshots clean
 
 help:
 	@echo "make demo              everything on this machine, in the console (ARGS=\"--headless --for 90s --json\")"
@@ -14,6 +14,7 @@ help:
 	@echo "make engines           check, profiles and plans against real vLLM and llama.cpp; 40 minutes, 6 GB the first time"
 	@echo "make check             ruff, mypy --strict, import contracts"
 	@echo "make fuzz              hostile checkpoints for a minute, guided by coverage (ARGS=\"--seconds 300\")"
+	@echo "make bench             what things cost, beside their limits; fails where one is exceeded"
 	@echo "make fix               let ruff format and mend what it can"
 	@echo "make snapshots         draw the screens under snapshots/ again"
 	@echo "make lock              resolve requirements/*.lock again (needs uv)"
@@ -59,6 +60,9 @@ fuzz: $(VENV)/.dev
 	@$(BIN)/python -m pip install --disable-pip-version-check --no-input --quiet --only-binary :all: \
 	  --require-hashes -r requirements/fuzz.lock || echo "No atheris for this machine: fuzzing without it." >&2
 	@PYTHONPATH=tests $(BIN)/python -m fuzz $(ARGS)
+
+bench: $(VENV)/.dev
+	@for one in tests/benchmarks/agent_*.py; do echo "== $$one"; $(BIN)/python $$one || exit 1; done
 
 snapshots: $(VENV)/.dev
 	@$(BIN)/pytest tests/console --snapshot-update

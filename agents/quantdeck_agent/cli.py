@@ -39,6 +39,7 @@ def main(argv: list[str]) -> int:
             name=options.name,
             paths=paths,
             gateway=options.gateway,
+            metrics=options.metrics_listen,
             ssh=_ssh(options),
             lifeline=options.lifeline_fd,
         )
@@ -84,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--runtime", type=Path, help="folder of its sockets (default: /run/quantdeck for root)")
     run.add_argument("--models", type=Path, default=Path("/models"), help="model root (default: %(default)s)")
     run.add_argument("--gateway", metavar="HOST:PORT", help="run a gateway there")
+    run.add_argument("--metrics-listen", metavar="HOST:PORT", help="serve /metrics there too, e.g. 127.0.0.1:9464")
     run.add_argument("--ssh-listen", metavar="HOST:PORT", help="serve SSH itself, for hosts without sshd")
     run.add_argument("--ssh-host-key", type=Path, help="private host key, with --ssh-listen")
     run.add_argument("--ssh-authorized-keys", type=Path, help='lines like: quantdeck-role="operator" ssh-ed25519 ...')

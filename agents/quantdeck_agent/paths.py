@@ -31,6 +31,11 @@ class Paths:
         return self.state / "agent.db"
 
     @property
+    def history(self) -> Path:
+        """A week of telemetry by the minute, in SQLite; it may be deleted while the agent is down."""
+        return self.state / "history.db"
+
+    @property
     def logs(self) -> Path:
         """One file an engine, one for the gateway."""
         return self.state / "logs"

@@ -15,7 +15,8 @@ import pytest
 from gateway.lab.process import Gateway
 from quantdeck_agent.experiments.controller import KIND, Controller
 from quantdeck_agent.experiments.record import ExperimentRecord
-from quantdeck_agent.store import StateWriteError, Store
+from quantdeck_agent.experiments.unsaved import Unsaved
+from quantdeck_agent.store import StateUnusableError, StateWriteError, Store
 from quantdeck_agent.store.reserve import RESERVE_BYTES
 from quantdeck_console.link.agent_client import AgentClient
 from quantdeck_console.link.deployment import wait_until_ready
@@ -60,9 +61,7 @@ def test_a_full_disk_refuses_the_change_and_keeps_the_rest(disk: SmallDisk) -> N
         with pytest.raises(StateWriteError) as caught:
             store.put("thing", "a", big(number))
         assert caught.value.http_status == 507
-        assert (
-            f"The state in {disk.folder} cannot be written: the disk is full; 0.0 MB are free." in caught.value.detail
-        )
+        assert f"The state in {disk.folder} cannot be written: the disk is full; 0." in caught.value.detail
         assert "df -h" in caught.value.hint
         assert contents(store) == before
     assert [level for level, _ in told] == ["fail"], "said once, not with every attempt"
@@ -77,6 +76,36 @@ def test_a_full_disk_refuses_the_change_and_keeps_the_rest(disk: SmallDisk) -> N
     store.put("thing", "a", big(10))
     assert told[-1] == ("warn", f"The state in {disk.folder} can be written again.")
     assert store.all("thing", Applied) == {"a": big(10)}
+    store.close()
+
+
+def test_a_disk_that_is_read_only_is_an_error_for_people_and_no_damage(disk: SmallDisk) -> None:
+    store = Store(disk.folder / "agent.db")
+    fill(store)
+    before = contents(store)
+    store.close()
+    disk.read_only(True)
+    with pytest.raises(StateUnusableError, match="Read-only file system") as caught:
+        Store(disk.folder / "agent.db")
+    assert "mounted read-write" in caught.value.hint
+    disk.read_only(False)
+    store = Store(disk.folder / "agent.db")
+    assert contents(store) == before
+    assert store.recovered == ""
+    store.close()
+
+
+def test_a_disk_that_is_almost_full_rings_once(disk: SmallDisk) -> None:
+    store = Store(disk.folder / "agent.db")
+    told: list[str] = []
+    store.watch(lambda level, _: told.append(level))
+    for number in range(5):
+        disk.fill()
+        with pytest.raises(StateWriteError):
+            store.put("thing", "a", big(number))
+        disk.empty()
+        store.put("thing", "a", big(number))
+    assert told == ["fail", "warn"]
     store.close()
 
 
@@ -120,12 +149,12 @@ def test_the_reserve_is_for_what_is_urgent(larger_disk: SmallDisk) -> None:
     store.close()
 
 
-def test_a_rollback_holds_although_it_cannot_be_saved_and_is_saved_later(disk: SmallDisk) -> None:
+def test_a_rollback_holds_although_it_cannot_be_saved_and_is_saved_later(disk: SmallDisk, tmp_path: Path) -> None:
     store = Store(disk.folder / "agent.db")
     record = ExperimentRecord(
         name="e", served_name="a", control="c", treatment="t", thresholds=Thresholds(), state=RolloutState()
     )
-    controller = Controller(record, store)
+    controller = Controller(record, store, Unsaved(tmp_path))
     controller.apply(WeightAsked(weight_bp=5000, revision=1, by="ana"), 1.0)
     while True:  # also what the log of SQLite has left
         disk.fill()
@@ -145,8 +174,13 @@ def test_a_rollback_holds_although_it_cannot_be_saved_and_is_saved_later(disk: S
         controller.apply(LatchCleared(revision=3, by="ana", reason="y"), 4.0)
     assert controller.record.state.latched
     assert store.all(KIND, ExperimentRecord)["e"].state.weight_bp == 5000
+    again = Controller(store.all(KIND, ExperimentRecord)["e"], store, Unsaved(tmp_path))
+    assert again.record == controller.record, "an agent that is started again knows of it"
+    assert again.unsaved
     disk.empty()
+    controller = again
     assert controller.save_again()
+    assert list(tmp_path.iterdir()) == []
     assert not controller.save_again()
     assert store.all(KIND, ExperimentRecord)["e"].state == controller.record.state
     assert [line.kind for line in store.timeline("experiment:e")] == ["weight", "rollback"]
@@ -155,7 +189,7 @@ def test_a_rollback_holds_although_it_cannot_be_saved_and_is_saved_later(disk: S
 
 async def deploy(client: AgentClient, name: str) -> None:
     ask = Deploy(request_id=name, profile=load_profile("demo-f16"), name=name)
-    await wait_until_ready(client, name, (await client.deploy(ask)).revision)
+    await wait_until_ready(client, name, (await client.deploy(ask)).operation)
 
 
 async def test_an_agent_on_a_full_disk_serves_and_rolls_back(demo_models: Path) -> None:
@@ -212,7 +246,7 @@ async def test_an_agent_on_a_full_disk_serves_and_rolls_back(demo_models: Path) 
 
 
 def test_an_error_of_the_disk_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """EIO from the journal's fsync: the change is in neither file."""
+    """EIO as the journal is synced: the change is in neither file."""
     store = Store(tmp_path / "agent.db")
     fill(store)
     before = contents(store)

@@ -32,6 +32,10 @@ class SmallDisk:
         """Make room again."""
         self._filler.unlink(missing_ok=True)
 
+    def read_only(self, wanted: bool) -> None:
+        """As the kernel does with a disk that has errors."""
+        subprocess.run(["mount", "-o", f"remount,{'ro' if wanted else 'rw'}", str(self.folder)], check=True)
+
 
 @contextlib.contextmanager
 def small_disk(folder: Path, mib: int) -> Iterator[SmallDisk]:

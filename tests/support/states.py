@@ -32,6 +32,7 @@ def fill(store: Store) -> None:
         record = EngineRecord(
             name=name,
             generation=2,
+            epoch=2,
             profile=load_profile("demo-f16"),
             model_path=f"/models/{name}.gguf",
             port=9000 + number,

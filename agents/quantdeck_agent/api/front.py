@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,13 @@ class _Server(uvicorn.Server):
 
     def capture_signals(self) -> Any:
         return contextlib.nullcontext()
+
+    async def main_loop(self) -> None:
+        """Its own looks ten times a second whether it should end; this one is cancelled."""
+        second = 0
+        while not await self.on_tick(10 * second):
+            second += 1
+            await asyncio.sleep(1)
 
 
 class Front:

@@ -16,6 +16,8 @@ from quantdeck_agent.engines.roster import Roster
 from quantdeck_agent.engines.starts import Starts
 from quantdeck_agent.engines.supervisor import Supervisor
 from quantdeck_agent.process.spawn import reap
+from quantdeck_agent.telemetry.scrape import Scraper
+from quantdeck_agent.telemetry.sessions import SessionMemory
 from quantdeck_core.engines import restart
 from quantdeck_core.engines.liveness import KILL_AFTER_S
 from quantdeck_core.engines.restart import GiveUp, Restarts
@@ -40,18 +42,26 @@ class Keeper:
         self._roster, self._supervisor, self._starts, self._switched = roster, supervisor, starts, switched
         self._looks: dict[str, asyncio.Task[None]] = {}
         self._observed: dict[str, float] = {}
+        self._scraper, self._memory = Scraper(), SessionMemory()
+        self._resident: dict[int, int] = {}
 
     async def watch(self) -> None:
         """Runs until cancelled. What goes wrong with one engine must not keep it from looking after the others."""
         try:
             while True:
                 reap()
+                self._resident = await asyncio.to_thread(self._memory.read, time.monotonic(), self._leaders())
                 self._look_after_all()
                 await asyncio.sleep(WATCH_S)
         finally:
             for task in self._looks.values():
                 task.cancel()
             await asyncio.gather(*self._looks.values(), return_exceptions=True)
+            await self._scraper.close()
+
+    def _leaders(self) -> set[int]:
+        groups = self._roster.groups()
+        return {one.record.identity.pid for group in groups for one in group.active if one.record.identity}
 
     def _look_after_all(self) -> None:
         """Begin a look at each: one that answers slowly, or takes long to end, delays its own alone."""
@@ -78,7 +88,7 @@ class Keeper:
                 await self.ended(group, instance, instance.exit_error())
         if look:
             up = [one for one in group.active if one.state in ("ready", "hung")]
-            await asyncio.gather(*(one.observe(time.monotonic()) for one in up))
+            await asyncio.gather(*(one.observe(self._scraper, self._resident) for one in up))
             for instance in up:
                 await self._judge_life(group, instance)
             self._roster.publish(group.name)
@@ -123,6 +133,13 @@ class Keeper:
         await self._switched(group.name)
         self._starts.ended(await instance.end_processes(0))
         self._schedule(group, replica, instance)
+
+    def start_after_boot(self, group: Group, instance: Instance) -> None:
+        """A process that went with the machine: what was wanted then, which is the last that was good, is started."""
+        instance.enter("restarting")
+        instance.note = "the machine was started again"
+        self._roster.note(group.name, "engine", f"{instance.record.key}: {instance.note}", "quantdeck")
+        group.due[instance.record.replica] = time.monotonic()
 
     def operation_failed(self, operation: Operation, error: QuantdeckError) -> None:
         """Tell people, and try again where nobody asked for it."""

@@ -38,15 +38,18 @@ class Restorer:
         keeper: Keeper,
         starts: Starts,
         owner: str,
+        boot: str,
     ) -> None:
         self._roster, self._operations, self._rollouts = roster, operations, rollouts
         self._supervisor, self._keeper, self._starts, self._owner = supervisor, keeper, starts, owner
+        self._boot, self._rebooted = boot, False
 
     async def restore(self) -> None:
         """Take over everything.
 
         When this returns, everything that serves is known: only then may the gateway be told anything.
         """
+        self._rebooted = self._roster.booted(self._boot)
         deployments, records = self._roster.saved()
         unknown: dict[str, ProcessIdentity] = {}
         for key, identity in self._running():
@@ -126,6 +129,8 @@ class Restorer:
                 else:
                     instance.enter("ready")
                 self._starts.hash_again(instance)
+            elif self._rebooted:
+                self._keeper.start_after_boot(group, instance)
             else:
                 await self._keeper.ended(group, instance, instance.exit_error())
         self._roster.publish(record.name)

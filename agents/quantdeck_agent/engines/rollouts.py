@@ -67,7 +67,7 @@ class Rollouts:
         group = self._roster.group(operation.engine)
         instances = [self._roster.instance(record) for record in coming]
         try:
-            with self._roster.store.transaction():
+            with self._roster.store.transaction(urgent=operation.kind == "stop"):
                 for instance in instances:
                     self._roster.save(instance)
                 also()
@@ -127,7 +127,7 @@ class Rollouts:
             everything = operation.kind == "stop"
             leaving = [one for one in group.instances() if everything or one.record.place == "leaving"]
             await self._retire(identifier, group, leaving)
-            self._operations.put(steps.finish(self._operations.named(identifier), time.time()))
+            self._operations.further(steps.finish(self._operations.named(identifier), time.time()))
             self._roster.publish(operation.engine)
         except QuantdeckError as error:
             await self._undo(identifier, group, error)
@@ -233,7 +233,7 @@ class Rollouts:
             return
         self._enter(identifier, "drain", "answers that have begun are finished", None)
         for instance in leaving:
-            self._roster.place(instance, "leaving")
+            self._roster.leave(instance)
             if instance.state != "failed":
                 instance.enter("draining")
         await self._switched(group.name)
@@ -274,7 +274,7 @@ class Rollouts:
             group.active = shown
             shown[0].fail(info)
         self._roster.note(group.name, "engine", f"{operation.kind} failed: {error.detail}", "quantdeck")
-        self._operations.put(ended(operation, info, now))
+        self._operations.further(ended(operation, info, now))
         self._roster.publish(group.name)
         self._failed(operation, error)
 
@@ -292,7 +292,7 @@ class Rollouts:
 
     def _enter(self, identifier: str, name: StepName, detail: str, fraction: float | None) -> None:
         operation = self._operations.named(identifier)
-        self._operations.put(steps.enter(operation, name, time.time(), detail, fraction))
+        self._operations.further(steps.enter(operation, name, time.time(), detail, fraction))
 
 
 def _before(operation: Operation, group: Group) -> list[Instance]:

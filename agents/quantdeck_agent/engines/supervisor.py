@@ -66,7 +66,7 @@ class Supervisor:
     async def _intention(
         self, kind: OperationKind, name: str, profile: Profile, replicas: range, running: list[Instance], swap: bool
     ) -> Intention:
-        freed = sum(one.measured_bytes or one.record.planned_bytes or 0 for one in running)
+        freed = sum(one.record.measured_bytes or one.record.planned_bytes or 0 for one in running)
         prepared = await self._preparer.prepare(profile, replicas, freed)
         pinned = {one.record.port for one in running} & pinned_ports(profile, replicas)
         expected = None

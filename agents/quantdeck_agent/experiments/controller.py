@@ -8,6 +8,7 @@ import msgspec
 
 from quantdeck_agent.experiments.arm import ArmTracker
 from quantdeck_agent.experiments.record import ExperimentRecord
+from quantdeck_agent.experiments.unsaved import Unsaved
 from quantdeck_agent.store import StateWriteError, Store
 from quantdeck_core.drift.verdict import Verdict, judge
 from quantdeck_core.protocol.experiment import RollbackRecord, TimelineEntry
@@ -33,8 +34,11 @@ class RollingBack(msgspec.Struct, frozen=True, kw_only=True):
 class Controller:
     """State of one experiment. Every change is on disk before it is returned, but for a rollback on a full disk."""
 
-    def __init__(self, record: ExperimentRecord, store: Store) -> None:
-        self.record = record
+    def __init__(self, record: ExperimentRecord, store: Store, unsaved: Unsaved | None = None) -> None:
+        """`unsaved`: where rollbacks are kept that the disk refuses."""
+        kept = unsaved.newer_than(record) if unsaved else None
+        self.record = kept.record if kept else record
+        self._elsewhere = unsaved
         self.control = ArmTracker(record.thresholds.window)
         self.treatment = ArmTracker(record.thresholds.window)
         self.verdict = self._judge()
@@ -42,7 +46,7 @@ class Controller:
         """A breach that could not be acted on was reported; once is enough until the verdict changes."""
         self.rolling: RollingBack | None = None
         """A rollback that the gateway has not acknowledged yet."""
-        self.unsaved: TimelineEntry | None = None
+        self.unsaved: TimelineEntry | None = kept.line if kept else None
         """A rollback that holds although the disk refused it: it is not on disk until `save_again` says so."""
         self._store = store
 
@@ -97,6 +101,8 @@ class Controller:
             if not safer:
                 raise
             self.unsaved = line
+            if self._elsewhere:
+                self._elsewhere.keep(record, line)
         self.record = record
         if transition.kind == "clear":
             self.treatment.window.forget()
@@ -118,6 +124,8 @@ class Controller:
             self._store.put(KIND, record.name, record)
             for line in dict.fromkeys(one for one in (self.unsaved, *lines) if one):
                 self._store.note(self.subject, line)
+        if self.unsaved and self._elsewhere:
+            self._elsewhere.drop(record.name)
         self.unsaved = None
 
     def settled(self, now: float) -> bool:

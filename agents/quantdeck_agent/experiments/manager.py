@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import msgspec
 
@@ -14,6 +15,7 @@ from quantdeck_agent.engines.record import EngineRecord
 from quantdeck_agent.experiments.controller import KIND, Controller, RollingBack
 from quantdeck_agent.experiments.record import ExperimentRecord
 from quantdeck_agent.experiments.report import experiment_status
+from quantdeck_agent.experiments.unsaved import Unsaved
 from quantdeck_agent.gateway.router import Router
 from quantdeck_agent.hub import Hub
 from quantdeck_agent.store import Store
@@ -32,10 +34,11 @@ NOT_ON_DISK = (
 class Experiments:
     """The experiments of one gateway."""
 
-    def __init__(self, store: Store, hub: Hub) -> None:
-        self._store, self._hub = store, hub
+    def __init__(self, store: Store, hub: Hub, runtime: Path) -> None:
+        """`runtime`: where a rollback is kept that the disk of the state refuses."""
+        self._store, self._hub, self._unsaved = store, hub, Unsaved(runtime)
         self._controllers = {
-            name: Controller(record, store) for name, record in store.all(KIND, ExperimentRecord).items()
+            name: Controller(record, store, self._unsaved) for name, record in store.all(KIND, ExperimentRecord).items()
         }
         self._router: Router | None = None
         self._engines: Engines | None = None
@@ -109,7 +112,7 @@ class Experiments:
             thresholds=ask.thresholds,
             state=RolloutState(by=ask.by, since=now),
         )
-        controller = Controller(record, self._store)
+        controller = Controller(record, self._store, self._unsaved)
         with self._store.transaction():
             self._store.put(KIND, record.name, record)
             controller.note(now, "create", f"{ask.control} against {ask.treatment}, at 0 %", ask.by)

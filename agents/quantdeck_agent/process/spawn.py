@@ -15,6 +15,9 @@ from quantdeck_core.text import clean
 _TAIL_BYTES = 16_384
 _children: dict[int, subprocess.Popen[bytes]] = {}
 """Processes that this agent started itself: only a parent can collect them."""
+_ended: dict[int, int] = {}
+"""Return codes of the last that ended."""
+_ENDED_KEPT = 100
 
 
 class StartError(QuantdeckError):
@@ -69,6 +72,15 @@ def reap() -> None:
     for pid, child in list(_children.items()):
         if child.poll() is not None:
             del _children[pid]
+            _ended[pid] = child.returncode
+            while len(_ended) > _ENDED_KEPT:
+                del _ended[next(iter(_ended))]
+
+
+def returncode_of(pid: int) -> int | None:
+    """How a child ended: its exit code, or minus a signal's number. None where it runs, or another agent started it."""
+    reap()
+    return _ended.get(pid)
 
 
 def last_words(log: Path) -> str:

@@ -141,7 +141,13 @@ class Database:
         self._db.execute("BEGIN IMMEDIATE")
 
     def apply(self, change: Change) -> None:
-        """Change one row inside the transaction."""
+        """Change one row inside the transaction.
+
+        Raises:
+            DamagedError: there is none any more, since the database was made again meanwhile.
+        """
+        if not self._db.in_transaction:
+            raise DamagedError("the transaction ended early")
         old = self._db.execute(_GET_SUM[change.table], change.key).fetchone()
         if old:
             self.digest ^= number(old[0])

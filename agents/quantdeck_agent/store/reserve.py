@@ -12,15 +12,21 @@ _ROOM_FACTOR = 16
 
 
 class Reserve:
-    """A file of zeros beside the database."""
+    """A file of zeros beside the database.
+
+    Attributes:
+        there: it is allocated.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.there = False
 
     def make(self) -> None:
         """Allocate it where there is none and the disk has room to spare."""
         try:
-            if self._path.exists() and self._path.stat().st_size >= RESERVE_BYTES:
+            self.there = self._path.exists() and self._path.stat().st_size >= RESERVE_BYTES
+            if self.there:
                 return
             room = os.statvfs(self._path.parent)
             if room.f_bavail * room.f_frsize < _ROOM_FACTOR * RESERVE_BYTES:
@@ -30,11 +36,13 @@ class Reserve:
                 os.posix_fallocate(file, 0, RESERVE_BYTES)
             finally:
                 os.close(file)
+            self.there = True
         except OSError:
             self.release()
 
     def release(self) -> bool:
         """Give its room free; whether there was any."""
+        self.there = False
         with contextlib.suppress(OSError):
             self._path.unlink()
             return True
