@@ -35,13 +35,15 @@ async def test_a_real_engine_that_cannot_allocate_says_why(demo_models: Path) ->
         assert not host.agent.marked()
 
 
-async def test_an_engine_that_runs_out_while_it_loads_shows_its_last_words(demo_models: Path, tmp_path: Path) -> None:
+async def test_an_engine_that_runs_out_while_it_loads_says_so(demo_models: Path, tmp_path: Path) -> None:
     played = PlayedEngine(tmp_path / "played")
     played.plays(eats=True)
     async with deck(demo_models, gateway=False) as host:
-        with pytest.raises(RemoteError, match="MemoryError"):
+        with pytest.raises(RemoteError, match="ran out of memory while it was loading"):
             await host.deploy(played.profile())
-        assert "MemoryError" in str((await host.until("failed")).error)
+        error = (await host.until("failed")).error
+        assert error
+        assert error.code == "host-out-of-memory"
         assert not host.agent.marked()
 
 

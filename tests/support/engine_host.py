@@ -15,7 +15,7 @@ from quantdeck_agent.engines.engines import Engines
 from quantdeck_agent.hub import Hub
 from quantdeck_agent.paths import Paths
 from quantdeck_agent.store import Store
-from quantdeck_checkpoints.digest import digest_of
+from quantdeck_checkpoints.hashing import sha256_of
 from quantdeck_core.profile.schema import Profile
 from quantdeck_core.protocol.engine import EngineStatus
 from quantdeck_core.protocol.host import GpuSample, HostSample
@@ -56,9 +56,10 @@ class EngineHost:
             self.owner,
             sample=lambda: self.sample,
             holders=lambda: self.held,
-            digest=lambda path: asyncio.to_thread(digest_of, path),
+            digest=lambda path: asyncio.to_thread(sha256_of, path),
             switched=self._switched,
             drained=self._drained,
+            boot="this boot",
         )
 
     async def _switched(self, name: str) -> None:
