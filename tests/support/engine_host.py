@@ -57,6 +57,7 @@ class EngineHost:
             sample=lambda: self.sample,
             holders=lambda: self.held,
             digest=lambda path: asyncio.to_thread(digest_of, path),
+            boot="this one",
             switched=self._switched,
             drained=self._drained,
         )
