@@ -44,6 +44,8 @@ class EngineHost:
         self.held: Mapping[int, frozenset[int]] = {}
         self.draining: set[str] = set()
         self.switches: list[tuple[str, ...]] = []
+        self._ended = False
+        self.models = models
         paths = Paths(folder / "state", folder / "run", models)
         paths.make()
         self.folder, self.owner = folder, str(paths.state.resolve())
@@ -110,19 +112,41 @@ class EngineHost:
         await eventually(lambda: self.statuses() and self.statuses()[0].state == state, 30, f"it is {state}")
         return self.statuses()[0]
 
+    async def _begin(self) -> None:
+        await self.engines.restore()
+        self._watching = asyncio.create_task(self.engines.keeper.watch())
+
+    async def _end(self) -> None:
+        """As an agent that ends: engines go on."""
+        self._watching.cancel()
+        await asyncio.gather(self._watching, return_exceptions=True)
+        await self.engines.close()
+        self.store.close()
+
+    @contextlib.asynccontextmanager
+    async def next_agent(self) -> AsyncIterator[EngineHost]:
+        """The agent that comes after this one, on the same state; this one is back afterwards, without its state."""
+        await self._end()
+        following = EngineHost(self.folder, self.models)
+        following.sample, following.draining = self.sample, self.draining
+        await following._begin()
+        try:
+            yield following
+        finally:
+            await following.engines.stop_all()
+            await following._end()
+            self._ended = True
+
 
 @contextlib.asynccontextmanager
 async def engine_host(models: Path) -> AsyncIterator[EngineHost]:
     """Engines that are looked after; all of them are ended afterwards."""
     with short_folder() as folder:
         host = EngineHost(folder, models)
-        await host.engines.restore()
-        watching = asyncio.create_task(host.engines.keeper.watch())
+        await host._begin()
         try:
             yield host
         finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
-            await host.engines.stop_all()
-            await host.engines.close()
-            host.store.close()
+            if not host._ended:
+                await host.engines.stop_all()
+                await host._end()
