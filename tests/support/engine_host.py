@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 
 from quantdeck_agent.engines.engines import Engines
 from quantdeck_agent.hub import Hub
 from quantdeck_agent.paths import Paths
+from quantdeck_agent.process.identity import MARKER
 from quantdeck_agent.store import Store
 from quantdeck_checkpoints.digest import digest_of
 from quantdeck_core.profile.schema import Profile
@@ -111,6 +113,15 @@ class EngineHost:
         """The engine once it is in a state."""
         await eventually(lambda: self.statuses() and self.statuses()[0].state == state, 30, f"it is {state}")
         return self.statuses()[0]
+
+    def processes(self) -> list[psutil.Process]:
+        """All that was started and runs."""
+        found = []
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get(MARKER, "").startswith(self.owner):
+                    found.append(process)
+        return found
 
     async def _begin(self) -> None:
         await self.engines.restore()

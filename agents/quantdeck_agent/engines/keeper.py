@@ -103,13 +103,12 @@ class Keeper:
                 group,
                 instance,
                 EngineFailedError(
-                    f"{instance.record.title} generated nothing for {KILL_AFTER_S:.0f} s while its port answered.",
+                    f"{instance.record.title} generated nothing for {KILL_AFTER_S:.0f} s. {instance.silence}".rstrip(),
                     f"It was ended; read {instance.log}.",
                 ),
             )
         elif hung and instance.state == "ready":
-            title = instance.record.title
-            text = f"{title} hangs: its port answers and it generates nothing; it gets no requests"
+            text = f"{instance.record.title} hangs and gets no requests: {instance.silence}".rstrip(": ")
             instance.enter("hung")
             self._tell(group, "fail", text)
             await self._switched(group.name)
