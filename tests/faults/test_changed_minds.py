@@ -100,9 +100,7 @@ async def test_a_cancelled_restart_of_a_crashed_engine_stays_until_somebody_acts
         played.plays(load_s=10_000)
         os.kill(host.statuses()[0].pid or 0, signal.SIGKILL)
         recovering = await eventually(lambda: host.engines.operations.of_engine("engine"))
-        await eventually(
-            lambda: (step := host.engines.operations.named(recovering.id).current) and step.name == "health"
-        )
+        await host.at(recovering, "health")
         await host.engines.supervisor.cancel(recovering.id, "test")
         failed = await host.until("failed")
         assert failed.error

@@ -116,9 +116,7 @@ async def test_one_cancelled_while_the_new_one_loads_brings_the_old_one_back(
         await deployed(host, played.profile())
         played.plays(load_s=10_000)
         operation = await swapping(host, played.profile())
-        await eventually(
-            lambda: (step := host.engines.operations.named(operation.id).current) and step.name == "health"
-        )
+        await host.at(operation, "health")
         assert (await host.engines.supervisor.cancel(operation.id, "test")).state == "cancelled"
         await eventually(lambda: host.statuses() and host.statuses()[0].state == "ready", 20)
         assert host.statuses()[0].profile == "demo-f16"
@@ -132,7 +130,13 @@ async def test_it_goes_on_with_the_next_agent(demo_models: Path, played: PlayedE
             host.draining = {"engine.1"}
         played.plays(load_s=10_000 if when == "the new one loads" else 0)
         operation = await swapping(host, played.profile())
-        await eventually(lambda: reached(host, operation.id, when))
+        match when:
+            case "it drains":
+                await host.at(operation, "drain")
+            case "the new one loads":
+                await host.at(operation, "health")
+            case _:
+                await eventually(lambda: [one.generation for one in host.engines.serving("engine")] == [2])
         pid = host.statuses()[0].pid
         async with host.next_agent() as next_host:
             next_host.draining.clear()
@@ -142,18 +146,6 @@ async def test_it_goes_on_with_the_next_agent(demo_models: Path, played: PlayedE
             assert (engine.state, engine.generation, engine.engine) == ("ready", 2, "llama-server")
             if when == "the new one serves":
                 assert engine.pid == pid, "what serves already is not ended by the rest of the operation"
-
-
-def reached(host: EngineHost, identifier: str, when: str) -> bool:
-    operation = host.engines.operations.named(identifier)
-    name = operation.current.name if operation.current else ""
-    match when:
-        case "it drains":
-            return name == "drain"
-        case "the new one loads":
-            return name == "health"
-        case _:
-            return bool(host.engines.serving("engine")) and host.statuses()[0].generation == 2
 
 
 async def test_a_fixed_port_is_handed_over(demo_models: Path) -> None:

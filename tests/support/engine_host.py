@@ -21,7 +21,7 @@ from quantdeck_checkpoints.digest import digest_of
 from quantdeck_core.profile.schema import Profile
 from quantdeck_core.protocol.engine import EngineStatus
 from quantdeck_core.protocol.host import GpuSample, HostSample
-from quantdeck_core.protocol.operation import Operation
+from quantdeck_core.protocol.operation import Operation, StepName
 from quantdeck_core.protocol.requests import Deploy
 from support.agents import short_folder
 from support.waiting import eventually
@@ -104,6 +104,15 @@ class EngineHost:
         """The operation once it has ended."""
         await eventually(lambda: self.engines.operations.named(operation.id).ended, 40, f"{operation.kind} ended")
         return self.engines.operations.named(operation.id)
+
+    async def at(self, operation: Operation, step: StepName, saying: str = "") -> None:
+        """Wait until an operation is at a step."""
+
+        def there() -> bool:
+            current = self.engines.operations.named(operation.id).current
+            return current is not None and current.name == step and saying in current.detail
+
+        await eventually(there, 20, f"{operation.kind} is at {step}")
 
     def statuses(self) -> tuple[EngineStatus, ...]:
         """Of the engine's replicas."""
