@@ -25,7 +25,7 @@ class Fetcher:
     async def fetch(self, profile: Profile, by: str, told: Callable[[str, float | None], None]) -> None:
         """Bring a profile's checkpoint below the model root; a pull of the same that goes on is joined.
 
-        Whoever stops waiting does not stop the pull: what it brings is wanted by the next try (`quantdeck model cancel`).
+        Whoever stops waiting does not stop the pull: `quantdeck model cancel` does.
 
         Raises:
             QuantdeckError: it failed, or was cancelled.
