@@ -34,7 +34,7 @@ async def test_a_real_engine_that_cannot_allocate_says_why(demo_models: Path) ->
         assert not host.agent.marked()
 
 
-async def test_an_engine_that_runs_out_while_it_loads_shows_its_last_words(demo_models: Path, tmp_path: Path) -> None:
+async def test_an_engine_that_runs_out_while_it_loads_says_so(demo_models: Path, tmp_path: Path) -> None:
     played = PlayedEngine(tmp_path / "played")
     played.plays(eats=True)
     async with deck(demo_models, gateway=False) as host:

@@ -13,11 +13,12 @@ import msgspec
 import psutil
 
 from quantdeck_agent.engines.engines import Engines
+from quantdeck_agent.engines.group import Group
 from quantdeck_agent.hub import Hub
 from quantdeck_agent.paths import Paths
 from quantdeck_agent.process.identity import MARKER
 from quantdeck_agent.store import Store
-from quantdeck_checkpoints.digest import digest_of
+from quantdeck_checkpoints.hashing import sha256_of
 from quantdeck_core.profile.schema import Profile
 from quantdeck_core.protocol.engine import EngineStatus
 from quantdeck_core.protocol.host import GpuSample, HostSample
@@ -60,10 +61,10 @@ class EngineHost:
             self.owner,
             sample=lambda: self.sample,
             holders=lambda: self.held,
-            digest=lambda path: asyncio.to_thread(digest_of, path),
-            boot="this one",
+            digest=lambda path: asyncio.to_thread(sha256_of, path),
             switched=self._switched,
             drained=self._drained,
+            boot="this boot",
         )
 
     async def _switched(self, name: str) -> None:
@@ -117,6 +118,16 @@ class EngineHost:
     def statuses(self) -> tuple[EngineStatus, ...]:
         """Of the engine's replicas."""
         return self.hub.status().engines
+
+    def group(self, name: str) -> Group:
+        """What the agent itself keeps of an engine."""
+        group = self.engines._roster.find(name)
+        assert group
+        return group
+
+    async def noted(self, text: str) -> None:
+        """Wait until people are told this of the engine."""
+        await eventually(lambda: any(text in one.note for one in self.statuses()), 10, text)
 
     async def until(self, state: str) -> EngineStatus:
         """The engine once it is in a state."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 from quantdeck_agent.engines.command import shown_command
@@ -18,6 +18,7 @@ from quantdeck_agent.engines.roster import Roster
 from quantdeck_agent.engines.starts import Holders, Starts
 from quantdeck_agent.engines.supervisor import Supervisor, template_of
 from quantdeck_agent.hub import Hub
+from quantdeck_agent.models.store import Use
 from quantdeck_agent.paths import Paths
 from quantdeck_agent.store import Store
 from quantdeck_core.engines.operation import finish
@@ -88,6 +89,13 @@ class Engines:
         """What is measured of each replica that answers, by its title."""
         up = (one for group in self._roster.groups() for one in group.active if one.state == "ready")
         return {one.record.title: one.reading for one in up}
+
+    def uses(self) -> Iterator[Use]:
+        """Checkpoints that processes have open or are about to open."""
+        for group in self._roster.groups():
+            for instance in group.instances():
+                if not instance.record.external:
+                    yield Use(Path(instance.record.model_path), f"engine {instance.record.title}", running=True)
 
     def present(self) -> set[str]:
         """Keys of all processes that are there, whatever becomes of them."""

@@ -12,7 +12,7 @@ from quantdeck_agent.engines.command import flags, require_startable
 from quantdeck_agent.engines.errors import RefusedError
 from quantdeck_agent.engines.program import program_of
 from quantdeck_agent.ports import free_port
-from quantdeck_checkpoints.digest import fingerprint_of
+from quantdeck_checkpoints.hashing import fingerprint
 from quantdeck_core.engines.gpus import occupied
 from quantdeck_core.errors import ErrorInfo, QuantdeckError
 from quantdeck_core.profile.defaults import resolved
@@ -94,7 +94,7 @@ class Preparer:
             program=program.path,
             version=program.version or "",
             model_path=str(path),
-            fingerprint=fingerprint_of(path),
+            fingerprint=fingerprint(path),
             gpus=gpus,
         )
         return self._with_fit(known, path, sample, freed)
