@@ -33,6 +33,7 @@ from quantdeck_agent.lifeline import wait_for_end
 from quantdeck_agent.logs.files import LogFiles
 from quantdeck_agent.logs.keeper import LogKeeper
 from quantdeck_agent.logs.own import AGENT, OwnLog
+from quantdeck_agent.models.fetching import Fetcher
 from quantdeck_agent.models.models import Models
 from quantdeck_agent.models.store import ModelStore
 from quantdeck_agent.notify import Notifier
@@ -114,6 +115,7 @@ class Daemon:
             sample=lambda: self._sampler.last,
             holders=lambda: holders_of(self._sampler.last),
             digest=models.digest,
+            fetch=Fetcher(self._models).fetch,
             switched=self._experiments.engine_switched,
             drained=self._drained,
             boot=boot_id(),

@@ -32,6 +32,9 @@ async def engines_of(paths: Paths, boot: str) -> AsyncIterator[tuple[Engines, Hu
     async def nothing(_: str) -> None:
         return
 
+    async def never(*_: object) -> None:
+        raise AssertionError
+
     engines = Engines(
         paths,
         store,
@@ -40,6 +43,7 @@ async def engines_of(paths: Paths, boot: str) -> AsyncIterator[tuple[Engines, Hu
         sample=lambda: sampler.last,
         holders=dict,
         digest=lambda path: asyncio.to_thread(sha256_of, path),
+        fetch=never,
         switched=nothing,
         drained=nothing,
         boot=boot,

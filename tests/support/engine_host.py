@@ -62,10 +62,14 @@ class EngineHost:
             sample=lambda: self.sample,
             holders=lambda: self.held,
             digest=lambda path: asyncio.to_thread(sha256_of, path),
+            fetch=self._fetch,
             switched=self._switched,
             drained=self._drained,
             boot="this boot",
         )
+
+    async def _fetch(self, *_: object) -> None:
+        raise AssertionError("no profile of these tests names a source")
 
     async def _switched(self, name: str) -> None:
         self.switches.append(tuple(one.key for one in self.engines.serving(name)))

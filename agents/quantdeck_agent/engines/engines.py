@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 from quantdeck_agent.engines.command import shown_command
+from quantdeck_agent.engines.copying import Copier, Fetch
 from quantdeck_agent.engines.keeper import Keeper
 from quantdeck_agent.engines.operations import Operations
 from quantdeck_agent.engines.prepare import Preparer
@@ -45,6 +46,7 @@ class Engines:
         sample: the newest reading of the machine.
         holders: which processes hold memory on which GPU.
         digest: SHA-256 of a checkpoint.
+        fetch: brings a checkpoint here that a profile names the source of.
         switched: called when other processes have a name's traffic, or none has; routes the gateway, then returns.
         drained: waits until a replica has no request in flight.
         boot: an id of the machine's present start.
@@ -60,6 +62,7 @@ class Engines:
         sample: Callable[[], HostSample],
         holders: Holders,
         digest: Callable[[Path], Awaitable[str]],
+        fetch: Fetch,
         switched: Callable[[str], Awaitable[None]],
         drained: Callable[[str], Awaitable[None]],
         boot: str,
@@ -67,10 +70,17 @@ class Engines:
         self._roster = Roster(paths, store, hub)
         self.operations = Operations(store, hub)
         self._starts = Starts(self._roster, digest, holders, sample)
-        self._rollouts = Rollouts(
-            self._roster, self.operations, self._starts, owner, switched, drained, self._operation_failed
-        )
         preparer = Preparer(paths.models, sample)
+        self._rollouts = Rollouts(
+            self._roster,
+            self.operations,
+            self._starts,
+            Copier(fetch, preparer),
+            owner,
+            switched,
+            drained,
+            self._operation_failed,
+        )
         self.supervisor = Supervisor(self._roster, self.operations, self._starts, preparer, self._rollouts)
         self.keeper = Keeper(self._roster, self.supervisor, self._starts, switched)
         self._restorer = Restorer(

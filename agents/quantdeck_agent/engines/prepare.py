@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from quantdeck_agent.engines.checkpoint import resolve_model
+from quantdeck_agent.engines.checkpoint import ModelMissingError, resolve_model
 from quantdeck_agent.engines.command import flags, require_startable
 from quantdeck_agent.engines.errors import RefusedError
 from quantdeck_agent.engines.program import program_of
@@ -29,6 +29,7 @@ class Prepared(NamedTuple):
         weights_bytes: of the checkpoint; None where it could not be read.
         refusal: why it should not be started now; None where nothing speaks against it.
         beside: the refusal is about room only, and there is enough once the old processes are gone.
+        copies: the checkpoint is not here and is fetched first; only then it is known whether it fits.
     """
 
     profile: Profile
@@ -41,6 +42,7 @@ class Prepared(NamedTuple):
     weights_bytes: int | None = None
     refusal: ErrorInfo | None = None
     beside: bool = False
+    copies: bool = False
     note: str = ""
 
     def require(self, force: bool, by: str) -> str:
@@ -82,7 +84,6 @@ class Preparer:
         return await asyncio.to_thread(self._check, profile, replicas, freed)
 
     def _check(self, profile: Profile, replicas: range, freed: int) -> Prepared:
-        path = resolve_model(self._models, profile.model, profile.engine)
         program = program_of(profile, self._models)
         flags().version(profile.engine, program.version)
         sample = self._sample()
@@ -93,10 +94,16 @@ class Preparer:
             profile=profile,
             program=program.path,
             version=program.version or "",
-            model_path=str(path),
-            fingerprint=fingerprint(path),
+            model_path=str(self._models / profile.model),
             gpus=gpus,
         )
+        try:
+            path = resolve_model(self._models, profile.model, profile.engine)
+        except ModelMissingError:
+            if profile.source is None:
+                raise
+            return known._replace(copies=True, note=f"its checkpoint is fetched first, from {profile.source.origin}")
+        known = known._replace(model_path=str(path), fingerprint=fingerprint(path))
         return self._with_fit(known, path, sample, freed)
 
     def _with_fit(self, known: Prepared, path: Path, sample: HostSample, freed: int) -> Prepared:
