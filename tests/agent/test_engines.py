@@ -145,25 +145,6 @@ def recovery_is_done(status: HostStatus) -> bool:
     return any(one.kind == "recover" and one.state == "done" for one in status.operations)
 
 
-async def test_a_crash_loop_is_given_up_and_says_so(demo_models: Path) -> None:
-    model = demo_models / "crashing.gguf"
-    model.write_bytes((demo_models / "demo-f16.gguf").read_bytes())
-    async with agent(demo_models) as one:
-        client = one.client()
-        engine = await deploy(client, deployment(model="crashing.gguf"))
-        model.write_bytes(model.read_bytes()[:100_000])  # from now on it ends while loading
-        assert engine.pid
-        os.kill(engine.pid, 9)
-        failed = await engine_when(client, "engine", "failed")
-        assert failed.error
-        assert "gave up after 5 starts within 10 s" in failed.error.detail
-        assert not one.marked()
-        assert any("somebody has to look" in alarm.text for alarm in (await client.status()).alarms)
-        again = await deploy(client, deployment(request_id="r2"))
-        assert again.state == "ready"
-        await client.close()
-
-
 async def test_a_generation_never_comes_twice(demo_models: Path) -> None:
     async with agent(demo_models) as one:
         client = one.client()

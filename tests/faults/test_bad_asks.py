@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import socket
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from quantdeck_agent.engines.record import Deployment, EngineRecord
@@ -113,6 +115,34 @@ async def test_a_stranger_that_answers_in_an_engines_place(demo_models: Path, tm
         with pytest.raises(RemoteError, match="something-else") as caught:
             await host.deploy(played.profile())
         assert caught.value.info().code == "wrong-model"
+        assert not host.agent.marked()
+
+
+async def test_a_stranger_on_the_port_is_not_taken_for_the_engine(demo_models: Path, tmp_path: Path) -> None:
+    """The port was free when it was chosen; a server that is there first would answer every question with yes."""
+    played = PlayedEngine(tmp_path / "played")
+    played.plays(waits=True)
+    connections = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(await reader.readline())
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+        writer.close()
+
+    async with deck(demo_models, gateway=False) as host:
+        operation = (await host.begin(played.profile())).operation
+        engine = (await host.when(lambda status: status.engines and status.engines[0].pid)).engines[0]
+        async with await asyncio.start_server(answer, "127.0.0.1", int(engine.url.rpartition(":")[2])):
+            async with httpx.AsyncClient(trust_env=False) as http:
+                assert (await http.get(f"{engine.url}/health")).status_code == 200
+            await host.agent.again()  # it looks at the port at once
+            await host.until("starting")
+            played.plays()  # the engine finds its port taken
+            ended = await host.end(operation)
+        assert ended.state == "failed"
+        assert ended.error
+        assert ended.error.code == "port-in-use"
+        assert len(connections) == 1, "the agent has asked a stranger"
         assert not host.agent.marked()
 
 

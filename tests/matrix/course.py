@@ -114,6 +114,15 @@ class Course:
             assert identity(await self.host.until("ready")) == before
         assert len((await self.host.client.engine("engine")).starts) == starts
 
+    async def check_replaced(self, old: EngineStatus, new: EngineStatus, model: str) -> None:
+        """The new one had the users before the old one was drained, and nothing of the old one is left."""
+        assert (new.generation, new.model, new.state) == (old.generation + 1, model, "ready")
+        operation = (await self.host.client.operations()).operations[-1]
+        steps = {step.name: step for step in operation.steps}
+        assert operation.kind == "replace"
+        assert (steps["route"].ended or 0) <= (steps["drain"].began or 0) <= (steps["stop"].began or 0)
+        assert not session(old.pid or 0)
+
     async def check_killed(self, engine: EngineStatus, seconds: float) -> EngineStatus:
         """Its first process is killed: what is left of it ends before another is started, by itself."""
         assert engine.pid

@@ -13,6 +13,7 @@ import msgspec
 import psutil
 
 from quantdeck_agent.engines.engines import Engines
+from quantdeck_agent.engines.group import Group
 from quantdeck_agent.hub import Hub
 from quantdeck_agent.paths import Paths
 from quantdeck_agent.process.identity import MARKER
@@ -121,6 +122,16 @@ class EngineHost:
     def statuses(self) -> tuple[EngineStatus, ...]:
         """Of the engine's replicas."""
         return self.hub.status().engines
+
+    def group(self, name: str) -> Group:
+        """What the agent itself keeps of an engine."""
+        group = self.engines._roster.find(name)
+        assert group
+        return group
+
+    async def noted(self, text: str) -> None:
+        """Wait until people are told this of the engine."""
+        await eventually(lambda: any(text in one.note for one in self.statuses()), 10, text)
 
     async def until(self, state: str) -> EngineStatus:
         """The engine once it is in a state."""

@@ -35,6 +35,8 @@ if plays("orphan"):
     (here / "worker.pid").write_text(str(worker.pid))
 if plays("deaf"):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+while plays("waits"):
+    time.sleep(0.02)
 if plays("eats"):
     import resource
     resource.setrlimit(resource.RLIMIT_AS, (256 << 20, 256 << 20))
@@ -94,8 +96,9 @@ class PlayedEngine:
     def plays(self, **what: Any) -> None:
         """From now on, and nothing else.
 
-        `load_s`: seconds of 503; `hangs`: no completion; `status`: of completions; `orphan`: a worker that stays;
-        `deaf`: to SIGTERM; `eats`: more memory than it may; `dies`: at its start; `no_metrics`, `tokens`: counters.
+        `load_s`: seconds of 503; `hangs`: no completion; `status`: of completions; `model`: that it lists;
+        `waits` before it listens; `dies` at its start; `eats` more memory than it may; `deaf` to SIGTERM; `orphan`: a
+        worker that stays; `no_metrics`, `tokens`: its counters.
         """
         new = self.folder / "plays.new"
         new.write_text(json.dumps(what))
