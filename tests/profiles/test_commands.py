@@ -69,7 +69,7 @@ def test_every_built_in_profile_says_when_to_choose_it(run: Run) -> None:
 
 def test_show_as_json_has_every_default(run: Run) -> None:
     serve = json.loads(run("show", "llama-2-7b-gptq-int4", "--json"))["serve"]
-    assert serve.keys() == set(Serve.__struct_fields__)
+    assert serve.keys() == {*Serve.__struct_fields__, "nodes"}
     assert (serve["gpu_memory_utilization"], serve["enforce_eager"], serve["threads"]) == (0.9, False, None)
 
 

@@ -66,7 +66,7 @@ class Engines:
         self._rollouts = Rollouts(
             self._roster, self.operations, self._starts, owner, switched, drained, self._operation_failed
         )
-        preparer = Preparer(paths.models, sample)
+        preparer = Preparer(paths.models, sample, paths.state)
         self.supervisor = Supervisor(self._roster, self.operations, self._starts, preparer, self._rollouts)
         self.keeper = Keeper(self._roster, self.supervisor, self._starts, switched)
         self._restorer = Restorer(
@@ -111,6 +111,7 @@ class Engines:
             engine=name,
             replicas=len(replicas),
             version=prepared.version,
+            model_path=prepared.model_path,
             argv=argv,
             env=env,
             planned_bytes=prepared.planned_bytes,

@@ -68,7 +68,9 @@ class Supervisor:
         replicas = range(profile.serve.replicas or 1)
         freed = sum(one.measured_bytes or one.record.planned_bytes or 0 for one in running)
         prepared = await self._preparer.prepare(profile, replicas, freed)
-        pinned = bool(profile.serve.port) and any(one.record.port == profile.serve.port for one in running)
+        pinned = profile.nodes is not None or (
+            bool(profile.serve.port) and any(one.record.port == profile.serve.port for one in running)
+        )
         expected = None
         if running and (prepared.beside or pinned):
             expected = outage(profile.engine, prepared.weights_bytes, self._starts.last_ready_s(name))
@@ -250,6 +252,8 @@ class Supervisor:
 def _why_not_beside(prepared: Prepared) -> str:
     if prepared.refusal is not None:
         return prepared.refusal.detail
+    if prepared.profile.nodes is not None:
+        return "its hosts' GPUs and Ray's ports are its own."
     return f"port {prepared.profile.serve.port} is its own."
 
 
@@ -263,6 +267,7 @@ def template_of(name: str, prepared: Prepared) -> EngineRecord:
         model_path=prepared.model_path,
         program=prepared.program,
         version=prepared.version,
+        scratch=prepared.scratch,
         fingerprint=prepared.fingerprint,
         planned_bytes=prepared.planned_bytes,
         port=0,

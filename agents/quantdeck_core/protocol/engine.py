@@ -40,6 +40,8 @@ class EngineStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         planned_bytes: what the plan expected of its fullest device; `measured_bytes` what it took once ready.
         ready_s: seconds from start to ready, None before.
         tokens_per_s: generated tokens per second over the last seconds, None where unknown.
+        hosts: where its parts are, the server's first; empty for an engine that one host holds. `part` is the number of
+            the part that is here; only the first has a `url` and gets requests.
         note: what is going on beside `state`, e.g. `replacement: warming`.
         error: why it failed, and what to do next.
     """
@@ -65,6 +67,8 @@ class EngineStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     waiting: int | None = None
     tokens_per_s: float | None = None
     prompt_tokens_per_s: float | None = None
+    hosts: tuple[str, ...] = ()
+    part: int = 0
     note: str = ""
     error: ErrorInfo | None = None
 
