@@ -4,14 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo test engines check fix fuzz lock snapshots clean
+.PHONY: help demo test test-engines soak engines check fix fuzz bench lock snapshots clean
 
 help:
 	@echo "make demo              everything on this machine, in the console (ARGS=\"--headless --for 90s --json\")"
 	@echo "make test              the tests; under 3 minutes on 2 cores"
+	@echo "make test-engines      the agent with real llama.cpp servers and real vLLM; 10 minutes, more the first time"
+	@echo "make soak              the agent killed every few seconds for 5 minutes, under load"
 	@echo "make engines           check, profiles and plans against real vLLM and llama.cpp; 40 minutes, 6 GB the first time"
 	@echo "make check             ruff, mypy --strict, import contracts"
 	@echo "make fuzz              hostile checkpoints for a minute, guided by coverage (ARGS=\"--seconds 300\")"
+	@echo "make bench             what things cost, beside their limits; fails where one is exceeded"
 	@echo "make fix               let ruff format and mend what it can"
 	@echo "make snapshots         draw the screens under snapshots/ again"
 	@echo "make lock              resolve requirements/*.lock again (needs uv)"
@@ -31,6 +34,18 @@ engines: $(VENV)/.dev
 	    echo "llama.cpp could not be built (it needs a C++ compiler): what needs it is skipped." >&2; llamacpp=; }; \
 	  env $$llamacpp QUANTDECK_VLLM=$$vllm $(BIN)/pytest tests/engines --timeout 600 $(ARGS)
 
+# The same variables; an engine that is neither named nor can be had here is skipped, with the reason.
+test-engines: $(VENV)/.dev
+	@vllm=$${QUANTDECK_VLLM:-$$(bash tests/engines/install-vllm.sh)} || { \
+	    echo "vLLM could not be installed: it is skipped." >&2; vllm=; }; \
+	  llamacpp=$$([ -n "$$QUANTDECK_LLAMA_SERVER" ] || bash tests/engines/install-llamacpp.sh) || { \
+	    echo "llama.cpp could not be built (it needs a C++ compiler): llama-server and llama-cpp-python are skipped." >&2; \
+	    llamacpp=; }; \
+	  env $$llamacpp QUANTDECK_VLLM=$$vllm $(BIN)/pytest tests/matrix -rs -s $(ARGS)
+
+soak: $(VENV)/.dev
+	@$(BIN)/pytest tests/faults/test_agent_killed.py -m soak -s --timeout 600 $(ARGS)
+
 check: $(VENV)/.dev
 	@$(BIN)/ruff format --check agents console profiles tests
 	@$(BIN)/ruff check agents console profiles tests
@@ -45,6 +60,9 @@ fuzz: $(VENV)/.dev
 	@$(BIN)/python -m pip install --disable-pip-version-check --no-input --quiet --only-binary :all: \
 	  --require-hashes -r requirements/fuzz.lock || echo "No atheris for this machine: fuzzing without it." >&2
 	@PYTHONPATH=tests $(BIN)/python -m fuzz $(ARGS)
+
+bench: $(VENV)/.dev
+	@for one in tests/benchmarks/agent_*.py; do echo "== $$one"; $(BIN)/python $$one || exit 1; done
 
 snapshots: $(VENV)/.dev
 	@$(BIN)/pytest tests/console --snapshot-update

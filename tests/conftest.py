@@ -12,8 +12,8 @@ from hypothesis import settings
 settings.register_profile("quantdeck", deadline=None)
 settings.load_profile("quantdeck")
 
-collect_ignore = ["engines"]
-"""Real engines are slow: `make engines` names their folder."""
+collect_ignore = ["engines", "matrix"]
+"""Real engines are slow: `make engines` and `make test-engines` name their folders."""
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,4 +1,4 @@
-"""`quantdeck agent run`: the daemon of a host."""
+"""`quantdeck agent run`, the daemon of a host, and `quantdeck agent units`."""
 
 from __future__ import annotations
 
@@ -7,24 +7,30 @@ import asyncio
 import logging
 import os
 import socket
+import sys
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from quantdeck_agent.options import Options, SshOptions
 from quantdeck_agent.paths import Paths
 from quantdeck_agent.ports import split_address
+from quantdeck_agent.units import unit, write_unit
 from quantdeck_core.errors import InputError
+
+LOG_BYTES, LOG_FILES = 10 << 20, 5
+"""Of one file of `--log-file`, and how many."""
 
 
 def main(argv: list[str]) -> int:
-    """Run the agent until it is told to end.
+    """Run the agent until it is told to end, or print what makes systemd run it.
 
     Raises:
         QuantdeckError: it could not start; nothing is left running then that it started.
     """
     options = _parser().parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    for noisy in ("httpx", "httpcore", "asyncssh", "uvicorn.error"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    if options.action == "units":
+        return _units(options)
+    _log_to(options.log_file)
     from quantdeck_agent.daemon import Daemon
 
     paths = Paths(state=options.state, runtime=options.runtime or _runtime(options.state), models=options.models)
@@ -33,6 +39,7 @@ def main(argv: list[str]) -> int:
             name=options.name,
             paths=paths,
             gateway=options.gateway,
+            metrics=options.metrics_listen,
             ssh=_ssh(options),
             lifeline=options.lifeline_fd,
         )
@@ -41,9 +48,36 @@ def main(argv: list[str]) -> int:
     return 0
 
 
+def _units(options: argparse.Namespace) -> int:
+    text = write_unit(options.write, user=options.user) if options.write else unit(user=options.user).rstrip("\n")
+    sys.stdout.write(text + "\n")
+    return 0
+
+
+def _log_to(file: Path | None) -> None:
+    """Log to stderr, which systemd keeps; or to a file that is rotated here.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    handlers: list[logging.Handler] = []
+    if file:
+        try:
+            handlers.append(RotatingFileHandler(file, maxBytes=LOG_BYTES, backupCount=LOG_FILES - 1))
+        except OSError as error:
+            raise InputError(f"Cannot write {file}: {error.strerror}.", "Name another file with --log-file.") from None
+        logging.raiseExceptions = False  # a full disk: there is nowhere to complain
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s", handlers=handlers or None
+    )
+    for noisy in ("httpx", "httpcore", "asyncssh", "uvicorn.error"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="quantdeck agent", description="The daemon of a host.")
-    run = parser.add_subparsers(dest="action", required=True).add_parser("run", help="serve until SIGTERM")
+    actions = parser.add_subparsers(dest="action", required=True)
+    run = actions.add_parser("run", help="serve until SIGTERM")
     run.add_argument("--name", default=socket.gethostname(), help="the host's name in the fleet (default: %(default)s)")
     run.add_argument(
         "--state", type=Path, default=_default_state(), help="folder of its database (default: %(default)s)"
@@ -51,10 +85,17 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--runtime", type=Path, help="folder of its sockets (default: /run/quantdeck for root)")
     run.add_argument("--models", type=Path, default=Path("/models"), help="model root (default: %(default)s)")
     run.add_argument("--gateway", metavar="HOST:PORT", help="run a gateway there")
+    run.add_argument("--metrics-listen", metavar="HOST:PORT", help="serve /metrics there too, e.g. 127.0.0.1:9464")
     run.add_argument("--ssh-listen", metavar="HOST:PORT", help="serve SSH itself, for hosts without sshd")
     run.add_argument("--ssh-host-key", type=Path, help="private host key, with --ssh-listen")
     run.add_argument("--ssh-authorized-keys", type=Path, help='lines like: quantdeck-role="operator" ssh-ed25519 ...')
+    run.add_argument(
+        "--log-file", type=Path, help="log there, for hosts without systemd; it is rotated (default: stderr)"
+    )
     run.add_argument("--lifeline-fd", type=int, help=argparse.SUPPRESS)
+    units = actions.add_parser("units", help="print the systemd unit for this installation")
+    units.add_argument("--user", action="store_true", help="for `systemctl --user`")
+    units.add_argument("--write", type=Path, metavar="DIR", help="write it there, e.g. /etc/systemd/system")
     return parser
 
 

@@ -14,7 +14,7 @@ from quantdeck_core.protocol.host import Alarm, GatewayView, HostSample, HostSta
 from quantdeck_core.protocol.operation import Operation
 
 _ALARMS_KEPT = 20
-_OPERATIONS_KEPT = 5
+_OPERATIONS_KEPT = 3
 """Ended ones; those under way are all shown."""
 
 
@@ -70,8 +70,9 @@ class Hub:
                 self._changed(f"engine:{title}")
 
     def put_operation(self, operation: Operation) -> None:
-        """An operation as it is now; its profile is not repeated to every watcher."""
-        self._operations[operation.id] = msgspec.structs.replace(operation, profile=None)
+        """An operation as it is now; neither its profile nor the steps of one that ended are told to every watcher."""
+        steps = operation.steps if operation.ended is None else ()
+        self._operations[operation.id] = msgspec.structs.replace(operation, profile=None, steps=steps)
         ended = [one.id for one in self._operations.values() if one.ended is not None]
         for old in ended[:-_OPERATIONS_KEPT]:
             del self._operations[old]
@@ -93,10 +94,10 @@ class Hub:
             self._experiments[experiment.name] = experiment
             self._changed(f"experiment:{experiment.name}")
 
-    def alarm(self, t: float, level: str, text: str, experiment: str = "") -> None:
-        """Tell whoever watches."""
+    def alarm(self, t: float, level: str, text: str, experiment: str = "", *, hint: str = "", key: str = "") -> None:
+        """Tell whoever watches; `level`, `hint` and `key` as in `Alarm`."""
         last = self._alarms[-1].id if self._alarms else 0
-        alarm = Alarm(id=last + 1, t=t, level=level, text=text, experiment=experiment)
+        alarm = Alarm(id=last + 1, t=t, level=level, text=text, experiment=experiment, hint=hint, key=key)
         self._alarms = [*self._alarms[1 - _ALARMS_KEPT :], alarm]
         self._changed(f"alarm:{alarm.id}")
 

@@ -24,6 +24,7 @@ class Options:
 
     Attributes:
         gateway: `HOST:PORT` of its gateway, None for a host without one.
+        metrics: `HOST:PORT` where Prometheus may scrape, None for the sockets alone.
         lifeline: file descriptor of a pipe; when its other end closes, the agent ends and takes its engines and its
             gateway with it. None: they outlive it.
     """
@@ -31,5 +32,6 @@ class Options:
     name: str
     paths: Paths
     gateway: str | None = None
+    metrics: str | None = None
     ssh: SshOptions | None = None
     lifeline: int | None = None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from quantdeck_core.errors import InputError
+
 ROLES = ("viewer", "operator", "admin")
 """Roles, weakest first; each has a socket of its own, and the file's permissions say who may open it."""
 
@@ -27,6 +29,11 @@ class Paths:
     def database(self) -> Path:
         """The agent's SQLite file."""
         return self.state / "agent.db"
+
+    @property
+    def history(self) -> Path:
+        """A week of telemetry by the minute, in SQLite; it may be deleted while the agent is down."""
+        return self.state / "history.db"
 
     @property
     def logs(self) -> Path:
@@ -58,6 +65,16 @@ class Paths:
         return self.runtime / f"{role}.sock"
 
     def make(self) -> None:
-        """Create the folders, for this user only."""
+        """Create the folders, for this user only.
+
+        Raises:
+            InputError: one cannot be made.
+        """
         for folder in (self.state, self.runtime, self.logs):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise InputError(
+                    f"The folder {folder} cannot be made: {error.strerror}.",
+                    "Give the agent's user the right to, or name other folders with --state and --runtime.",
+                ) from None

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from pathlib import Path
 
 import msgspec
 
 from quantdeck_core.errors import ConflictError, NotFoundError, QuantdeckError
-from quantdeck_core.protocol.gateway import ConfigAck, GatewayConfig, GatewayStatus
+from quantdeck_core.protocol.gateway import ConfigAck, ExperimentRoute, GatewayConfig, GatewayStatus
 from quantdeck_gateway import __version__, config_file
 from quantdeck_gateway.client import ClientConnection
 from quantdeck_gateway.later import Later
 from quantdeck_gateway.request import Request
 from quantdeck_gateway.table import RoutingTable
 from quantdeck_gateway.tee import Tee
+
+log = logging.getLogger("quantdeck.gateway")
+
+
+def only_lowers(config: GatewayConfig, current: GatewayConfig) -> bool:
+    """Whether nothing differs but weights that fall, and treatments that have nobody left."""
+    if len(config.experiments) != len(current.experiments):
+        return False
+    return all(map(_lowers, config.experiments, current.experiments))
+
+
+def _lowers(new: ExperimentRoute, old: ExperimentRoute) -> bool:
+    treatment = old.treatment if new.weight_bp == 0 else new.treatment
+    as_before = msgspec.structs.replace(new, weight_bp=old.weight_bp, treatment=treatment)
+    return new.weight_bp <= old.weight_bp and as_before == old
 
 
 class ControlPlane:
@@ -72,7 +88,8 @@ class ControlPlane:
 
         Raises:
             ConflictError: it is older than the current one, or differs from it under the same revision.
-            NotSavedError: the disk refused it.
+            NotSavedError: the disk refused it. A config that only lowers weights holds all the same: a rollback must
+                not wait for somebody to make room.
         """
         current = self._table.config
         if config == current:
@@ -84,5 +101,10 @@ class ControlPlane:
             )
         if self._path is not None:
             # In a thread: a disk that takes its time must not stop the streams.
-            await self._loop.run_in_executor(None, config_file.save, self._path, config)
+            try:
+                await self._loop.run_in_executor(None, config_file.save, self._path, config)
+            except config_file.NotSavedError as error:
+                if not only_lowers(config, current):
+                    raise
+                log.error("%s It only lowers weights, so that it holds until the next restart.", error.detail)
         self._table.apply(config)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from typing import Any
 
 import psutil
 import pynvml
@@ -73,14 +73,28 @@ def gpu_bytes(pid: int) -> int:
     return most
 
 
-def _on_gpu(index: int, pids: set[int]) -> int:
-    used: Counter[int] = Counter()
-    handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-    for listed in (pynvml.nvmlDeviceGetComputeRunningProcesses, pynvml.nvmlDeviceGetGraphicsRunningProcesses):
+def processes_on(handle: Any, nvml: Any = pynvml) -> dict[int, int | None]:
+    """Bytes of GPU memory by PID on a GPU or a MIG device; None where the driver hides how much.
+
+    A process with graphics and compute is in both of NVML's lists, with all of its memory in each: it counts once.
+
+    Args:
+        nvml: what answers, `pynvml` or something like it.
+
+    Raises:
+        NVMLError: it does not tell.
+    """
+    used: dict[int, int | None] = {}
+    for listed in (nvml.nvmlDeviceGetComputeRunningProcesses, nvml.nvmlDeviceGetGraphicsRunningProcesses):
         for process in listed(handle):
-            # A process with graphics and compute is in both lists, with all of its memory in each.
-            used[process.pid] = max(used[process.pid], process.usedGpuMemory or 0)
-    return sum(amount for pid, amount in used.items() if pid in pids)
+            amounts = [one for one in (used.get(process.pid), process.usedGpuMemory) if one is not None]
+            used[process.pid] = max(amounts, default=None)
+    return used
+
+
+def _on_gpu(index: int, pids: set[int]) -> int:
+    used = processes_on(pynvml.nvmlDeviceGetHandleByIndex(index))
+    return sum(amount or 0 for pid, amount in used.items() if pid in pids)
 
 
 def _process(pid: int) -> psutil.Process:

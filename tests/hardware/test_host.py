@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pynvml
 import pytest
 from msgspec.structs import replace
 
-from quantdeck_agent.telemetry.gpus import Gpus, Memory
+from quantdeck_agent.telemetry.gpu import Memory
+from quantdeck_agent.telemetry.gpus import Gpus
 from quantdeck_console.commands import check
 from quantdeck_console.device_source import load_devices
 from quantdeck_core.errors import ExitCode, InputError, NotFoundError, UnreachableError
@@ -23,6 +21,7 @@ from quantdeck_core.hardware.host import HostHardware, of_host
 from quantdeck_core.protocol.host import GpuSample, HostStatus
 from support.agents import agent
 from support.fleets import GIB, sample
+from support.nvml import PlayedGpu, PlayedNvml
 
 MIB = 1024 * 1024
 DEVICES = load_devices(None)
@@ -101,42 +100,21 @@ def test_a_gpu_on_the_machines_memory() -> None:
     assert (one.device.name, one.device.memory_mib, one.device.memory_from) == ("dgx-spark", 119 * 1024, "kernel")
 
 
-@dataclasses.dataclass
-class FakeNvml:
-    """One GPU whose memory NVML answers with a reading or an error."""
-
-    memory: Callable[[], Any]
-
-    def install(self, patch: pytest.MonkeyPatch) -> None:
-        answers: dict[str, Callable[..., Any]] = {
-            "nvmlInit": lambda: None,
-            "nvmlDeviceGetCount": lambda: 1,
-            "nvmlDeviceGetHandleByIndex": lambda index: index,
-            "nvmlDeviceGetMemoryInfo": lambda handle: self.memory(),
-            "nvmlDeviceGetUtilizationRates": lambda handle: SimpleNamespace(gpu=3),
-            "nvmlDeviceGetTemperature": lambda handle, sensor: 41,
-            "nvmlDeviceGetPowerUsage": lambda handle: 9_500,
-            "nvmlDeviceGetName": lambda handle: "NVIDIA GB10",
-            "nvmlDeviceGetCudaComputeCapability": lambda handle: (12, 1),
-        }
-        for name, answer in answers.items():
-            patch.setattr(pynvml, name, answer)
-
-
-def _raise(error: type[Exception]) -> Any:
-    raise error
-
-
-def test_the_agents_reading_of_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_agents_reading_of_a_gpu() -> None:
     ram = Memory(used=5, total=119 * GIB)
-    FakeNvml(lambda: SimpleNamespace(used=1 * GIB, total=8 * GIB)).install(monkeypatch)
-    [own] = Gpus().sample(ram)
-    assert (own.sm, own.unified, own.memory_total_bytes, own.power_w) == (121, False, 8 * GIB, 9.5)
-    FakeNvml(lambda: _raise(pynvml.NVMLError_NotSupported)).install(monkeypatch)
-    [shared] = Gpus().sample(ram)
-    assert (shared.unified, shared.memory_used_bytes, shared.memory_total_bytes) == (True, 5, 119 * GIB)
-    FakeNvml(lambda: _raise(pynvml.NVMLError_GpuIsLost)).install(monkeypatch)
-    assert Gpus().sample(ram) == ()
+    [shared] = Gpus(nvml=PlayedNvml(gb10())).read(ram, 0.0).gpus
+    [one] = of_host(
+        HostStatus(
+            name="gpu-1", agent_version="1", sample=replace(sample(memory_total_bytes=119 * GIB), gpus=(shared,))
+        ),
+        DEVICES,
+    ).devices
+    assert (one.device.name, one.device.memory_mib, one.device.memory_from) == ("dgx-spark", 119 * 1024, "kernel")
+
+
+def gb10() -> PlayedGpu:
+    values = {"nvmlDeviceGetCudaComputeCapability": (12, 1)}
+    return PlayedGpu(uuid="GPU-1", name="NVIDIA GB10", memory_error=pynvml.NVMLError_NotSupported, values=values)
 
 
 def on_host(command: str, host: str, model: Path, fleet: Path) -> Any:

@@ -15,9 +15,11 @@ from pathlib import Path
 import httpx
 import psutil
 
+from quantdeck_agent.store import Store
 from quantdeck_console.link.agent_client import AgentClient
 from quantdeck_core.protocol.engine import EngineStatus
 from quantdeck_core.protocol.host import HostStatus
+from support.processes import session
 from support.waiting import eventually
 
 
@@ -64,6 +66,25 @@ class AgentProcess:
             self.process.kill()
             self.process.wait()
 
+    async def again(self, *, ready: bool = True) -> None:
+        """Kill it, and start the next one."""
+        self.kill()
+        await self.start(ready=ready)
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[Store]:
+        """Its state, while it is dead."""
+        store = Store(self.folder / "state" / "agent.db")
+        try:
+            yield store
+        finally:
+            store.close()
+
+    def forget(self) -> None:
+        """Lose its state, while it is dead: all but the logs and what the gateway keeps for itself."""
+        for file in (self.folder / "state").glob("agent*"):
+            file.unlink()
+
     def terminate(self) -> int:
         assert self.process
         self.process.terminate()
@@ -80,9 +101,24 @@ class AgentProcess:
                     found.append(process)
         return found
 
+    def engines(self) -> list[psutil.Process]:
+        """Those of them that are engines, and not the gateway."""
+        found = []
+        for process in self.marked():
+            with contextlib.suppress(psutil.Error):
+                if "QUANTDECK_ENGINE" in process.environ():
+                    found.append(process)
+        return found
+
     def end_everything(self) -> None:
         self.kill()
-        for process in self.marked():
+        found = self.marked()
+        sessions = set()
+        for process in found:
+            with contextlib.suppress(ProcessLookupError):
+                sessions.add(os.getsid(process.pid))
+        # Some write their title over their environment, and with it what marks them.
+        for process in (*found, *(one for leader in sessions for one in session(leader))):
             with contextlib.suppress(psutil.Error, ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from quantdeck_agent import __version__
-from quantdeck_agent.api.messages import answer, error_answer, read
+from quantdeck_agent.api.messages import answer, error_answer, internal_answer, read
 from quantdeck_agent.api.roles import require, role_of
 from quantdeck_agent.engines.engines import Engines
 from quantdeck_agent.experiments.manager import Experiments
 from quantdeck_agent.hub import Hub
-from quantdeck_agent.store import Store
+from quantdeck_agent.store import StateWriteError, Store
 from quantdeck_core.errors import NotFoundError, QuantdeckError
 from quantdeck_core.protocol import requests
 from quantdeck_core.protocol.host import PROTOCOL, Version
@@ -39,11 +40,23 @@ Change = TypeVar(
 
 
 class Api:
-    """Handlers; each change is applied once for each request id, one change at a time."""
+    """Handlers; each change is applied once for each request id, one change at a time.
 
-    def __init__(self, host: str, hub: Hub, store: Store, engines: Engines, experiments: Experiments) -> None:
+    Args:
+        others: paths that have handlers of their own.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        hub: Hub,
+        store: Store,
+        engines: Engines,
+        experiments: Experiments,
+        others: Sequence[BaseRoute],
+    ) -> None:
         self._host, self._hub, self._store = host, hub, store
-        self._engines, self._experiments = engines, experiments
+        self._engines, self._experiments, self._others = engines, experiments, others
         self._one_at_a_time = asyncio.Lock()
 
     def app(self) -> Starlette:
@@ -67,8 +80,9 @@ class Api:
                 Route("/v1/experiments/{name}/weight", self.change_weight, methods=["POST"]),
                 Route("/v1/experiments/{name}/rollback", self.roll_back, methods=["POST"]),
                 Route("/v1/experiments/{name}/clear", self.clear_latch, methods=["POST"]),
+                *self._others,
             ],
-            exception_handlers={QuantdeckError: error_answer},
+            exception_handlers={QuantdeckError: error_answer, Exception: internal_answer},
         )
 
     async def version(self, request: Request) -> Response:
@@ -183,7 +197,8 @@ class Api:
                 applied = await asyncio.shield(work(ask))
                 # A rollback may be asked for again until it is effective: the gateway is then tried again.
                 if not (applied.pending and isinstance(ask, requests.Rollback)):
-                    self._store.remember(ask.request_id, applied, time.time())
+                    with contextlib.suppress(StateWriteError):  # it is done all the same, and must be said so
+                        self._store.remember(ask.request_id, applied, time.time())
         return answer(applied)
 
 

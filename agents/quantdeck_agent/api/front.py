@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,13 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Any:
         return contextlib.nullcontext()
 
+    async def main_loop(self) -> None:
+        """Its own looks ten times a second whether it should end; this one is cancelled."""
+        second = 0
+        while not await self.on_tick(10 * second):
+            second += 1
+            await asyncio.sleep(1)
+
 
 class Front:
     """Opens before anything is started, so that a taken socket or a missing key leaves nothing half done."""
@@ -41,8 +49,10 @@ class Front:
 
         Raises:
             InputError: a path too long for a socket, a key that cannot be read, a port that is taken.
+        ConflictError: another agent listens there.
         """
-        self._listeners = [listen(self._paths.socket(role)) for role in ROLES]
+        for role in ROLES:
+            self._listeners.append(listen(self._paths.socket(role)))
         if ssh:
             from quantdeck_agent.api.ssh import SshDoor  # 20 MiB that hosts with an sshd never need
 
@@ -65,8 +75,9 @@ class Front:
         await _Server(config).serve(sockets=self._listeners)
 
     async def close(self) -> None:
-        """Close every door."""
+        """Close every door, and remove the sockets that this agent made."""
         if self._door:
             await self._door.stop()
-        for listener in self._listeners:
+        for listener, role in zip(self._listeners, ROLES, strict=False):
             listener.close()
+            self._paths.socket(role).unlink(missing_ok=True)

@@ -8,7 +8,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from quantdeck_core.errors import InputError, QuantdeckError
+from quantdeck_core.errors import ErrorInfo, InputError, QuantdeckError
 from quantdeck_core.text import clean
 
 T = TypeVar("T")
@@ -59,3 +59,10 @@ async def error_answer(_request: Request, error: Exception) -> Response:
     """Any error of ours as its `ErrorInfo`."""
     assert isinstance(error, QuantdeckError)  # noqa: S101 - only registered for it
     return answer(error.info(), error.http_status)
+
+
+async def internal_answer(_request: Request, error: Exception) -> Response:
+    """An error that is nobody's but ours; the traceback is in the agent's log."""
+    detail = f"The agent failed at this: {type(error).__name__}."
+    info = ErrorInfo(code="internal", title="Agent failed", detail=detail, hint="Its log says more; please report it.")
+    return answer(info, 500)

@@ -49,9 +49,14 @@ def resolve_model(root: Path, name: str, engine: EngineKind) -> Path:
                 f"{name} is no folder with a config.json.", f"{engine} loads a folder as Hugging Face writes it."
             )
         return path
-    if not path.is_file() or path.open("rb").read(4) != b"GGUF":
+    if not path.is_file() or _beginning(path) != b"GGUF":
         raise ModelPathError(f"{path.name} is not a GGUF file.", f"{engine} serves GGUF only: convert the checkpoint.")
     return path
+
+
+def _beginning(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(4)
 
 
 def _there(root: Path, pattern: str) -> list[str]:

@@ -21,6 +21,7 @@ from quantdeck_agent.hub import Hub
 from quantdeck_agent.paths import Paths
 from quantdeck_agent.store import Store
 from quantdeck_core.engines.operation import finish
+from quantdeck_core.engines.reading import EngineReading
 from quantdeck_core.errors import NotFoundError, QuantdeckError
 from quantdeck_core.protocol.engine import EngineDetail
 from quantdeck_core.protocol.host import HostSample
@@ -45,6 +46,7 @@ class Engines:
         digest: SHA-256 of a checkpoint.
         switched: called when other processes have a name's traffic, or none has; routes the gateway, then returns.
         drained: waits until a replica has no request in flight.
+        boot: an id of the machine's present start.
     """
 
     def __init__(
@@ -59,10 +61,11 @@ class Engines:
         digest: Callable[[Path], Awaitable[str]],
         switched: Callable[[str], Awaitable[None]],
         drained: Callable[[str], Awaitable[None]],
+        boot: str,
     ) -> None:
         self._roster = Roster(paths, store, hub)
         self.operations = Operations(store, hub)
-        self._starts = Starts(self._roster, digest, holders)
+        self._starts = Starts(self._roster, digest, holders, sample)
         self._rollouts = Rollouts(
             self._roster, self.operations, self._starts, owner, switched, drained, self._operation_failed
         )
@@ -70,7 +73,7 @@ class Engines:
         self.supervisor = Supervisor(self._roster, self.operations, self._starts, preparer, self._rollouts)
         self.keeper = Keeper(self._roster, self.supervisor, self._starts, switched)
         self._restorer = Restorer(
-            self._roster, self.operations, self._rollouts, self.supervisor, self.keeper, self._starts, owner
+            self._roster, self.operations, self._rollouts, self.supervisor, self.keeper, self._starts, owner, boot
         )
 
     def _operation_failed(self, operation: Operation, error: QuantdeckError) -> None:
@@ -80,6 +83,15 @@ class Engines:
         """The replicas behind a name that may get requests."""
         group = self._roster.find(name)
         return group.serving() if group else ()
+
+    def readings(self) -> dict[str, EngineReading]:
+        """What is measured of each replica that answers, by its title."""
+        up = (one for group in self._roster.groups() for one in group.active if one.state == "ready")
+        return {one.record.title: one.reading for one in up}
+
+    def present(self) -> set[str]:
+        """Keys of all processes that are there, whatever becomes of them."""
+        return {instance.record.key for group in self._roster.groups() for instance in group.instances()}
 
     def detail(self, name: str) -> EngineDetail:
         """All that is known of an engine.

@@ -6,10 +6,22 @@ from quantdeck_core.errors import ConflictError, ErrorInfo, ExitCode, QuantdeckE
 
 
 class EngineFailedError(QuantdeckError):
-    """An engine that did not become ready, or ended without being asked to."""
+    """An engine that did not become ready, or ended without being asked to.
+
+    Args:
+        cause: what its log says, as a code; empty where nothing is known.
+    """
 
     code = "engine-failed"
     title = "Engine failed"
+
+    def __init__(self, detail: str, hint: str = "", cause: str = "") -> None:
+        super().__init__(detail, hint)
+        self._cause = cause
+
+    def info(self) -> ErrorInfo:
+        """With the cause as its code."""
+        return ErrorInfo(code=self._cause or self.code, title=self.title, detail=self.detail, hint=self.hint)
 
 
 class NameInUseError(ConflictError):

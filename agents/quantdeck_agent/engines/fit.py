@@ -173,5 +173,9 @@ def _loads(ledger: Path, model: str) -> list[Load]:
 
 def _free(sample: HostSample, gpus: tuple[int, ...]) -> int:
     """Bytes on the device with the least."""
-    found = [gpu.memory_total_bytes - gpu.memory_used_bytes for gpu in sample.gpus if gpu.index in gpus]
+    found = [
+        gpu.memory_total_bytes - gpu.memory_used_bytes - (gpu.memory_reserved_bytes or 0)
+        for gpu in sample.gpus
+        if gpu.index in gpus
+    ]
     return min(found) if found else sample.memory_total_bytes - sample.memory_used_bytes

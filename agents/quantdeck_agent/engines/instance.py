@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -15,15 +15,20 @@ from quantdeck_agent.engines.errors import EngineFailedError
 from quantdeck_agent.engines.others import missing_hosts
 from quantdeck_agent.engines.probe import EngineProbe
 from quantdeck_agent.engines.record import EngineRecord
+from quantdeck_agent.logs.tail import log_tail
 from quantdeck_agent.ports import listens
-from quantdeck_agent.process.identity import ResidentMemory
+from quantdeck_agent.process.kernel import kills_for_memory
 from quantdeck_agent.process.session import members, signal_members
-from quantdeck_agent.process.spawn import last_words, spawn
+from quantdeck_agent.process.spawn import returncode_of, spawn
+from quantdeck_agent.telemetry.scrape import Scraper
 from quantdeck_core.engines import liveness
+from quantdeck_core.engines.failure import Exit, failure_of
 from quantdeck_core.engines.interface import INTERFACES
 from quantdeck_core.engines.liveness import Liveness
-from quantdeck_core.engines.metrics import EngineMetrics, Rate, parse_llamacpp
+from quantdeck_core.engines.metrics import EngineMetrics, read_metrics
+from quantdeck_core.engines.progress import progress_of
 from quantdeck_core.engines.ray import NODE_PORT
+from quantdeck_core.engines.reading import EngineReading, EngineWatch
 from quantdeck_core.errors import ErrorInfo, UnreachableError
 from quantdeck_core.profile.nodes import Placement
 from quantdeck_core.protocol.engine import EngineState, EngineStatus
@@ -32,6 +37,11 @@ from quantdeck_core.protocol.operation import StepName
 FAST_POLL_S, SLOW_POLL_S = 0.05, 0.25
 STOP_DEADLINE_S = 10.0
 KILL_DEADLINE_S = 10.0
+SCRAPE_DEADLINE_S = 2.0
+SHOWN_DIGITS = 16
+"""Of a digest, where every watcher gets it each second."""
+_LOG_S = 0.5
+"""How often the log is read for how far it has loaded."""
 
 Progress = Callable[[StepName, str, float | None], None]
 """Called with the step that is under way, what goes on in it, and how much of it is done (0 to 1, None: unknown)."""
@@ -46,18 +56,15 @@ class Instance:
         self.error: ErrorInfo | None = None
         self.note = ""
         self.sha256 = ""
-        self.measured_bytes: int | None = None
         self.ready_at = time.monotonic()
         self.liveness = Liveness(alive_at=self.ready_at)
         self.log = logs / f"engine-{record.key}.log"
         self._changed = changed
         self._interface = INTERFACES[record.profile.engine]
         self._probe = EngineProbe(record.url, record.profile.served_name, self._interface, api_key(record.profile))
-        self._metrics = EngineMetrics()
-        self._generated, self._prompted = Rate(), Rate()
-        self._rates: tuple[float | None, float | None] = (None, None)
-        self._memory = ResidentMemory()
-        self._rss: int | None = None
+        self.reading = EngineReading()
+        self._watch = EngineWatch()
+        self._kills = kills_for_memory()
         self._probing: asyncio.Task[None] | None = None
 
     # Starting
@@ -135,11 +142,14 @@ class Instance:
             await asyncio.sleep(SLOW_POLL_S)
 
     async def _until_healthy(self, progress: Progress) -> None:
-        began = time.monotonic()
+        began, looked = time.monotonic(), 0.0
         while True:
             if not self.alive():
                 raise self._ended("ended while loading")
-            progress("load", "the model is being loaded", None)
+            if time.monotonic() - looked >= _LOG_S:
+                looked = time.monotonic()
+                loading = progress_of(self.record.profile.engine, log_tail(self.log))
+                progress("load", loading.what, loading.fraction)
             if self._listens(self.record.port):
                 progress("health", "it listens", None)
                 if await self._probe.healthy():
@@ -162,33 +172,55 @@ class Instance:
 
     # Watching
 
-    async def observe(self, now: float) -> None:
-        """Read its counters and its memory, at a monotonic time."""
-        self._rss = self._memory.bytes_of(self.record.identity, now)
-        if self.record.lends:
-            return
-        page = await self._probe.metrics_page()
-        self._metrics = parse_llamacpp(page) if page is not None else EngineMetrics()
-        self.liveness = liveness.seen(
-            self.liveness, self._metrics.generated_tokens, self._interface.metrics_prove_life, now
-        )
-        self._rates = (
-            self._generated.add(now, self._metrics.generated_tokens),
-            self._prompted.add(now, self._metrics.prompt_tokens),
-        )
+    async def observe(self, scraper: Scraper, memory: Mapping[int, int]) -> None:
+        """Read its counters.
+
+        Args:
+            memory: resident bytes by session leader.
+        """
+        metrics = await self._scrape(scraper)
+        now = time.monotonic()
+        tokens = metrics.generated_tokens if metrics else None
+        self.liveness = liveness.seen(self.liveness, tokens, self._interface.metrics_prove_life, now)
+        pid = self.record.identity.pid if self.record.identity else 0
+        self.reading = self._watch.add(now, metrics, memory.get(pid))
+
+    async def _scrape(self, scraper: Scraper) -> EngineMetrics | None:
+        if self._interface.metrics is None or self.record.lends:
+            return None
+        record = self.record
+        url = f"{record.url}{self._interface.metrics}"
+        page = await scraper.get(url, SCRAPE_DEADLINE_S, api_key(record.profile), keep_alive=not record.external)
+        if page is None or page[0] != 200:
+            return None
+        return read_metrics(record.profile.engine, page[1].decode("utf-8", "replace"))
 
     def look_after(self, now: float) -> bool:
-        """Begin to ask for a token where one is due; True where it has hung for so long that it is to be ended."""
+        """Begin to ask for a token where one is due; True where it has hung for so long that it is to be ended.
+
+        One that somebody else runs is asked again and again: it may come back.
+        """
         if self._probing is not None or self.record.lends:
             return False
         action = liveness.next_action(self.liveness, now)
-        if action == "probe":
+        if action == "kill" and not self.record.external:
+            return True
+        if action != "none":
             self._probing = asyncio.create_task(self._ask_for_token())
-        return action == "kill"
+        return False
+
+    def suspect(self) -> None:
+        """Nothing is known of whether it answers: it gets no requests before it has given a token."""
+        if self.record.lends:
+            self.enter("ready")  # it gives none: the server that uses its GPUs does
+            return
+        now = time.monotonic()
+        self.liveness = Liveness(alive_at=now - liveness.EVERY_S, hung_since=now)
+        self.enter("hung")
 
     async def _ask_for_token(self) -> None:
         try:
-            await self._probe.one_token(liveness.deadline_s(self._metrics.running))
+            await self._probe.one_token(liveness.deadline_s(self.reading.metrics.running))
             answered = True
         except UnreachableError:
             answered = False
@@ -201,7 +233,7 @@ class Instance:
     def fail(self, error: ErrorInfo, state: EngineState = "failed") -> None:
         """Remember why it is of no use."""
         self.error = error
-        self._metrics, self._rates, self._rss = EngineMetrics(), (None, None), None
+        self.reading, self._watch = EngineReading(), EngineWatch()
         self.enter(state)
 
     def exit_error(self) -> EngineFailedError:
@@ -209,8 +241,20 @@ class Instance:
         return self._ended("ended by itself")
 
     def _ended(self, how: str) -> EngineFailedError:
+        served = self.record.ready_s is not None
+        failure = failure_of(self.record.profile.engine, log_tail(self.log), self._exit(), served=served)
+        hint = f"{failure.hint} " if failure.hint else ""
         return EngineFailedError(
-            f"{self.record.title} {how}: {last_words(self.log)}", f"Read {self.log}, then deploy it again."
+            f"{self.record.title} {how}: {failure.reason}", f"{hint}Its log: {self.log}.", failure.code
+        )
+
+    def _exit(self) -> Exit:
+        code = returncode_of(self.record.identity.pid) if self.record.identity else None
+        killed = code in (None, -signal.SIGKILL)
+        return Exit(
+            returncode=code if code is not None and code >= 0 else None,
+            signal=-code if code is not None and code < 0 else None,
+            oom_killed=killed and kills_for_memory() > self._kills,
         )
 
     async def stop(self) -> set[int]:
@@ -254,7 +298,7 @@ class Instance:
     def status(self, note: str = "") -> EngineStatus:
         """What the console is told."""
         record, placed = self.record, self.record.placement
-        generated, prompted = self._rates
+        reading = self.reading
         return EngineStatus(
             name=record.title,
             profile=record.profile.name,
@@ -265,18 +309,21 @@ class Instance:
             epoch=record.epoch,
             version=record.version,
             model=record.model,
-            model_sha256=self.sha256,
+            model_sha256=self.sha256[:SHOWN_DIGITS],
             url=record.url,
             pid=record.identity.pid if record.identity else None,
-            started_at=record.started_at,
+            started_at=round(record.started_at, 3),
             ready_s=record.ready_s,
-            rss_bytes=self._rss,
+            rss_bytes=reading.rss_bytes,
             planned_bytes=record.planned_bytes,
-            measured_bytes=self.measured_bytes,
-            running=self._metrics.running,
-            waiting=self._metrics.waiting,
-            tokens_per_s=None if generated is None else round(generated, 1),
-            prompt_tokens_per_s=None if prompted is None else round(prompted, 1),
+            measured_bytes=record.measured_bytes,
+            running=reading.metrics.running,
+            waiting=reading.metrics.waiting,
+            tokens_per_s=reading.tokens_per_s,
+            prompt_tokens_per_s=reading.prompt_tokens_per_s,
+            kv_usage=reading.kv_usage,
+            ttft_p95_ms=reading.ttft_p95_ms,
+            itl_p95_ms=reading.itl_p95_ms,
             hosts=tuple(member.host for member in placed.members) if placed else (),
             part=placed.rank if placed else 0,
             note=note or self.note or (f"its GPUs serve {placed.head.host}" if placed and record.lends else ""),

@@ -7,6 +7,8 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
+import msgspec
+
 from quantdeck_agent.engines.errors import CancelledError, EngineFailedError
 from quantdeck_agent.engines.group import Group
 from quantdeck_agent.engines.instance import Instance
@@ -14,6 +16,8 @@ from quantdeck_agent.engines.roster import Roster
 from quantdeck_agent.engines.starts import Starts
 from quantdeck_agent.engines.supervisor import Supervisor
 from quantdeck_agent.process.spawn import reap
+from quantdeck_agent.telemetry.scrape import Scraper
+from quantdeck_agent.telemetry.sessions import SessionMemory
 from quantdeck_core.engines import restart
 from quantdeck_core.engines.liveness import KILL_AFTER_S
 from quantdeck_core.engines.restart import GiveUp, Restarts
@@ -36,28 +40,55 @@ class Keeper:
         self, roster: Roster, supervisor: Supervisor, starts: Starts, switched: Callable[[str], Awaitable[None]]
     ) -> None:
         self._roster, self._supervisor, self._starts, self._switched = roster, supervisor, starts, switched
+        self._looks: dict[str, asyncio.Task[None]] = {}
+        self._observed: dict[str, float] = {}
+        self._scraper, self._memory = Scraper(), SessionMemory()
+        self._resident: dict[int, int] = {}
 
     async def watch(self) -> None:
         """Runs until cancelled. What goes wrong with one engine must not keep it from looking after the others."""
-        observed = 0.0
-        while True:
-            reap()
-            look = time.monotonic() - observed >= OBSERVE_S
-            observed = time.monotonic() if look else observed
-            for group in self._roster.groups():
-                try:
-                    await self._look_after(group, look)
-                except QuantdeckError as error:
-                    log.warning("%s: %s", group.name, error.detail)
-            await asyncio.sleep(WATCH_S)
+        try:
+            while True:
+                reap()
+                self._resident = await asyncio.to_thread(self._memory.read, time.monotonic(), self._leaders())
+                self._look_after_all()
+                await asyncio.sleep(WATCH_S)
+        finally:
+            for task in self._looks.values():
+                task.cancel()
+            await asyncio.gather(*self._looks.values(), return_exceptions=True)
+            await self._scraper.close()
 
-    async def _look_after(self, group: Group, look: bool) -> None:
+    def _leaders(self) -> set[int]:
+        groups = self._roster.groups()
+        return {one.record.identity.pid for group in groups for one in group.active if one.record.identity}
+
+    def _look_after_all(self) -> None:
+        """Begin a look at each: one that answers slowly, or takes long to end, delays its own alone."""
+        for name, task in list(self._looks.items()):
+            if task.done():
+                del self._looks[name]
+                task.result()
+        for group in self._roster.groups():
+            if group.name not in self._looks:
+                self._looks[group.name] = asyncio.create_task(self._look_quietly(group))
+
+    async def _look_quietly(self, group: Group) -> None:
+        try:
+            await self._look_after(group)
+        except QuantdeckError as error:
+            log.warning("%s: %s", group.name, error.detail)
+
+    async def _look_after(self, group: Group) -> None:
+        look = time.monotonic() - self._observed.get(group.name, 0.0) >= OBSERVE_S
+        if look:
+            self._observed[group.name] = time.monotonic()
         for instance in list(group.active):
             if instance.state in ("ready", "hung") and not instance.alive():
                 await self.ended(group, instance, instance.exit_error())
         if look:
             up = [one for one in group.active if one.state in ("ready", "hung")]
-            await asyncio.gather(*(one.observe(time.monotonic()) for one in up))
+            await asyncio.gather(*(one.observe(self._scraper, self._resident) for one in up))
             for instance in up:
                 await self._judge_life(group, instance)
             self._roster.publish(group.name)
@@ -67,7 +98,7 @@ class Keeper:
 
     async def _judge_life(self, group: Group, instance: Instance) -> None:
         hung = instance.liveness.hung_since is not None
-        if instance.look_after(time.monotonic()) and not instance.record.external:
+        if instance.look_after(time.monotonic()):
             await self.ended(
                 group,
                 instance,
@@ -83,6 +114,10 @@ class Keeper:
             self._tell(group, "fail", text)
             await self._switched(group.name)
         elif not hung and instance.state == "hung":
+            if instance.record.ready_s is None:  # it was found running, and has answered now
+                ready_s = max(0.0, time.time() - instance.record.started_at)
+                instance.record = msgspec.structs.replace(instance.record, ready_s=ready_s)
+                self._roster.save(instance)
             instance.enter("ready")
             self._tell(group, "warn", f"{instance.record.title} generates again")
             await self._switched(group.name)
@@ -93,21 +128,30 @@ class Keeper:
         up_s = max(0.0, time.monotonic() - instance.ready_at)
         group.restarts[replica] = restart.ended(known, up_s)
         instance.fail(error.info(), "restarting")
-        self._starts.ended(await instance.end_processes(0))
         self._tell(group, "fail", error.detail)
-        self._schedule(group, replica, instance)
+        # Users first: what is left of it may take seconds to end.
         await self._switched(group.name)
+        self._starts.ended(await instance.end_processes(0))
+        self._schedule(group, replica, instance)
+
+    def start_after_boot(self, group: Group, instance: Instance) -> None:
+        """A process that went with the machine: what was wanted then, which is the last that was good, is started."""
+        instance.enter("restarting")
+        instance.note = "the machine was started again"
+        self._roster.note(group.name, "engine", f"{instance.record.key}: {instance.note}", "quantdeck")
+        group.due[instance.record.replica] = time.monotonic()
 
     def operation_failed(self, operation: Operation, error: QuantdeckError) -> None:
         """Tell people, and try again where nobody asked for it."""
-        if isinstance(error, CancelledError):
-            return
         group = self._roster.group(operation.engine)
-        self._roster.hub.alarm(time.time(), "fail", f"{operation.engine}: {error.detail}")
-        if operation.kind == "swap" and not group.active and group.deployment:
+        if operation.kind == "swap" and group.deployment:
             # What served before the swap is the last that was good.
             for replica in range(group.deployment.replicas):
-                group.due[replica] = time.monotonic()
+                if group.replica(replica) is None:
+                    group.due[replica] = time.monotonic()
+        if isinstance(error, CancelledError):
+            return
+        self._roster.hub.alarm(time.time(), "fail", f"{operation.engine}: {error.detail}")
         if operation.kind == "recover":
             for replica in operation.replicas:
                 group.restarts[replica] = restart.ended(group.restarts.get(replica, Restarts()), 0)
@@ -131,6 +175,8 @@ class Keeper:
         if self._supervisor.busy(group.name):
             return  # tried again at the next look
         del group.due[replica]
+        if group.deployment is None or replica >= group.deployment.replicas:
+            return
         instance = group.replica(replica)
         why = instance.error.detail if instance and instance.error else ""
         try:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+
 import msgspec
 
 from quantdeck_agent.engines.errors import NameInUseError
 from quantdeck_agent.hub import Hub
-from quantdeck_agent.store import Store
+from quantdeck_agent.store import StateWriteError, Store
 from quantdeck_core.errors import NotFoundError
 from quantdeck_core.protocol.operation import Operation
 
+log = logging.getLogger("quantdeck.agent")
 KIND = "operation"
 _LAST = "operation-number"
 KEPT = 50
@@ -27,7 +30,7 @@ class Operations:
         self._store, self._hub = store, hub
         known = sorted(store.all(KIND, Operation).values(), key=_number)
         self._all = {one.id: one for one in known}
-        for one in known[-5:]:
+        for one in known:
             self._hub.put_operation(one)
 
     def all(self) -> tuple[Operation, ...]:
@@ -75,15 +78,26 @@ class Operations:
         return f"op-{number}"
 
     def put(self, operation: Operation) -> None:
-        """Remember it as it is now: on disk where a step or the whole of it came to an end, else in memory."""
+        """Remember it as it is now: on disk where a step or the whole of it came to an end, else in memory.
+
+        Raises:
+            StateWriteError: it is in memory alone.
+        """
         before = self._all.get(operation.id)
         self._all[operation.id] = operation
-        if before is None or _milestones(before) != _milestones(operation):
-            self._store.put(KIND, operation.id, operation)
         if before != operation:
             self._hub.put_operation(operation)
+        if before is None or _milestones(before) != _milestones(operation):
+            self._store.put(KIND, operation.id, operation)
         if operation.ended is not None:
             self._forget_old()
+
+    def further(self, operation: Operation) -> None:
+        """The same for one that is under way: it goes on, and after a crash again from the step that was saved last."""
+        try:
+            self.put(operation)
+        except StateWriteError as error:
+            log.warning("%s goes on unsaved: %s", operation.id, error.detail)
 
     def drop(self, operation: Operation) -> None:
         """It could not be persisted, so it never was."""

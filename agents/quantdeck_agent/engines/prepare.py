@@ -132,10 +132,20 @@ class Preparer:
         )
 
 
-def port_for(profile: Profile, replica: int) -> int:
+def pinned_ports(profile: Profile, replicas: range) -> set[int]:
+    """Ports that a profile names for its replicas: counted on from its own; none where any free one will do."""
+    first = profile.serve.port
+    return {first + replica for replica in replicas} if first else set()
+
+
+def port_for(profile: Profile, replica: int, given_back: frozenset[int] = frozenset()) -> int:
     """The port of a replica: the profile's, counted on, or any free one.
+
+    Args:
+        given_back: ports that are free by the time that it starts.
 
     Raises:
         PortInUseError: the profile's is taken.
     """
-    return free_port(profile.serve.port + replica if profile.serve.port else 0)
+    wanted = profile.serve.port + replica if profile.serve.port else 0
+    return wanted if wanted in given_back else free_port(wanted)

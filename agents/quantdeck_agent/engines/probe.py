@@ -108,13 +108,3 @@ class EngineProbe:
             raise UnreachableError(
                 f"The engine answered a one-line prompt with {response.status_code}.", "Read its log."
             )
-
-    async def metrics_page(self) -> str | None:
-        """Its counters as it writes them, None where it did not answer."""
-        if self._interface.metrics is None:
-            return None
-        try:
-            response = await self._client.get(self._interface.metrics, timeout=_ASK_S)
-        except httpx.HTTPError:
-            return None
-        return response.text if response.status_code == 200 else None

@@ -27,6 +27,7 @@ class EngineRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         scratch: folder of Ray's own, for a model over several hosts.
         fingerprint: of the checkpoint's files: names, sizes and times.
         planned_bytes: what the plan expected of the fullest device; None where there was none.
+        measured_bytes: what it took of it once it was ready; None where that was not measured.
         gpus: numbers of the GPUs that it is on; empty for none.
         place: `coming` until ready, `active` while it has the name's traffic, `leaving` while it drains.
         identity: the process, None until it was started and for an external engine.
@@ -45,6 +46,7 @@ class EngineRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     recipe: str = ""
     fingerprint: str = ""
     planned_bytes: int | None = None
+    measured_bytes: int | None = None
     gpus: tuple[int, ...] = ()
     port: int
     place: Place

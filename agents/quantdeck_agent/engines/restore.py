@@ -19,8 +19,9 @@ from quantdeck_agent.engines.rollouts import Rollouts
 from quantdeck_agent.engines.roster import Roster
 from quantdeck_agent.engines.starts import Starts
 from quantdeck_agent.engines.supervisor import Supervisor
+from quantdeck_agent.ports import listens
 from quantdeck_agent.process.identity import ProcessIdentity
-from quantdeck_agent.process.session import marked, signal_members
+from quantdeck_agent.process.session import marked, members, signal_members
 
 log = logging.getLogger("quantdeck.agent")
 
@@ -37,27 +38,33 @@ class Restorer:
         keeper: Keeper,
         starts: Starts,
         owner: str,
+        boot: str,
     ) -> None:
         self._roster, self._operations, self._rollouts = roster, operations, rollouts
         self._supervisor, self._keeper, self._starts, self._owner = supervisor, keeper, starts, owner
+        self._boot, self._rebooted = boot, False
 
     async def restore(self) -> None:
         """Take over everything.
 
         When this returns, everything that serves is known: only then may the gateway be told anything.
         """
+        self._rebooted = self._roster.booted(self._boot)
         deployments, records = self._roster.saved()
-        running = dict(self._running())
-        for key, identity in running.items():
-            if key in records:
-                if records[key].identity is None:  # the last agent died between its start and its record
-                    records[key] = msgspec.structs.replace(records[key], identity=identity)
-            elif (lost := self._lost(key, identity)) is not None:
-                records[key] = lost
-                if lost.place == "active" and lost.name not in deployments:
-                    deployments[lost.name] = self._wanted_again(lost)
-            else:
-                self._end_orphan(key, identity)
+        unknown: dict[str, ProcessIdentity] = {}
+        for key, identity in self._running():
+            if key not in records:
+                unknown[key] = identity
+            elif records[key].identity is None:  # the last agent died between its start and its record
+                records[key] = msgspec.structs.replace(records[key], identity=identity)
+        lost = [one for one in (self._lost(key, identity) for key, identity in unknown.items()) if one is not None]
+        for record in _one_a_replica(lost):
+            del unknown[record.key]
+            records[record.key] = record
+        for name in {one.name for one in lost}:
+            deployments[name] = self._wanted_again([one for one in records.values() if one.name == name])
+        for key, identity in unknown.items():
+            self._end_orphan(key, identity)
         for deployment in deployments.values():
             self._roster.group(deployment.name).deployment = deployment
         for record in sorted(records.values(), key=lambda one: (one.name, one.replica, one.generation)):
@@ -82,27 +89,31 @@ class Restorer:
             return None
         if record.key != key or self._roster.knows(record.name):
             return None
-        log.warning("adopting %s (process %s), of which the state knows nothing", key, identity.pid)
-        self._roster.hub.alarm(time.time(), "warn", f"{key} was found running and adopted: the state did not know it")
-        ready_s = max(0.0, time.time() - record.started_at)
-        return msgspec.structs.replace(record, identity=identity, place="active", ready_s=ready_s)
+        return msgspec.structs.replace(record, identity=identity, place="active", ready_s=None)
 
-    def _wanted_again(self, record: EngineRecord) -> Deployment:
+    def _wanted_again(self, records: list[EngineRecord]) -> Deployment:
+        newest = max(records, key=lambda one: one.generation)
         deployment = Deployment(
-            name=record.name, profile=record.profile, replicas=record.profile.serve.replicas or 1,
-            since=record.started_at, by="quantdeck",
+            name=newest.name, profile=newest.profile, replicas=max(one.replica for one in records) + 1,
+            since=newest.started_at, by="quantdeck",
         )  # fmt: skip
         with self._roster.store.transaction():
             self._roster.want(deployment)
-            self._roster.store.put("engine", record.key, record)
-        self._roster.raise_generation(record.name, record.generation)
+            for record in records:
+                self._roster.store.put("engine", record.key, record)
+        self._roster.raise_generation(newest.name, newest.generation)
+        for record in records:
+            pid = record.identity.pid if record.identity else None
+            log.warning("adopting %s (process %s), of which the state knows nothing", record.key, pid)
+            text = f"{record.key} was found running and adopted: the state did not know it"
+            self._roster.hub.alarm(time.time(), "warn", text)
         return deployment
 
     def _end_orphan(self, key: str, identity: ProcessIdentity) -> None:
         """A process whose engine was stopped or replaced, and that did not end."""
         log.warning("ending %s (process %s), which is wanted no more", key, identity.pid)
+        self._starts.ended({one.pid for one in members(identity)})
         signal_members(identity, signal.SIGKILL)
-        self._starts.ended({identity.pid})
 
     async def _take_over(self, record: EngineRecord) -> None:
         group, instance = self._roster.group(record.name), self._roster.instance(record)
@@ -113,8 +124,13 @@ class Restorer:
         else:
             group.active.append(instance)
             if instance.alive():
-                instance.enter("ready")
+                if record.ready_s is None:
+                    instance.suspect()  # found without a word whether it was ever ready: a token first
+                else:
+                    instance.enter("ready")
                 self._starts.hash_again(instance)
+            elif self._rebooted:
+                self._keeper.start_after_boot(group, instance)
             else:
                 await self._keeper.ended(group, instance, instance.exit_error())
         self._roster.publish(record.name)
@@ -129,3 +145,19 @@ class Restorer:
             there = {one.record.replica for one in group.active} | set(group.due)
             for replica in set(range(group.deployment.replicas)) - there:
                 group.due[replica] = time.monotonic()
+
+
+def _one_a_replica(records: list[EngineRecord]) -> Iterator[EngineRecord]:
+    """Of several processes that were to take one place after another, the one that serves.
+
+    A replacement loads for minutes before it listens, and what it replaces is gone soon after it does.
+    """
+    places: dict[tuple[str, int], list[EngineRecord]] = {}
+    for record in sorted(records, key=lambda one: one.generation):
+        places.setdefault((record.name, record.replica), []).append(record)
+    for rivals in places.values():
+        yield next((one for one in rivals if _listens(one)), rivals[-1])
+
+
+def _listens(record: EngineRecord) -> bool:
+    return record.identity is not None and any(listens(one, record.port) for one in members(record.identity))

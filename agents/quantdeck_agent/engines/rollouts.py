@@ -4,13 +4,14 @@ after a crash."""
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 
 import msgspec
 
 from quantdeck_agent.engines.command import recipe_of
-from quantdeck_agent.engines.errors import CancelledError
+from quantdeck_agent.engines.errors import CancelledError, EngineFailedError
 from quantdeck_agent.engines.group import Group
 from quantdeck_agent.engines.instance import Instance
 from quantdeck_agent.engines.operations import Operations
@@ -22,7 +23,11 @@ from quantdeck_agent.engines.turns import Turns
 from quantdeck_core.engines import operation as steps
 from quantdeck_core.engines.restart import Restarts, started
 from quantdeck_core.errors import QuantdeckError
+from quantdeck_core.protocol.engine import EngineState
 from quantdeck_core.protocol.operation import Operation, StepName
+from quantdeck_core.text import clean
+
+log = logging.getLogger("quantdeck.agent")
 
 
 class Rollouts:
@@ -62,13 +67,14 @@ class Rollouts:
         group = self._roster.group(operation.engine)
         instances = [self._roster.instance(record) for record in coming]
         try:
-            with self._roster.store.transaction():
+            with self._roster.store.transaction(urgent=operation.kind == "stop"):
                 for instance in instances:
                     self._roster.save(instance)
                 also()
                 self._operations.put(operation)
         except BaseException:
             self._operations.drop(operation)
+            self._roster.publish(operation.engine)
             raise
         group.coming += instances
         group.note = ""
@@ -79,18 +85,21 @@ class Rollouts:
         self._tasks[operation.id] = asyncio.create_task(self._carry_out(operation.id))
         self._roster.publish(operation.engine)
 
-    def cancel(self, operation: Operation, by: str) -> None:
-        """End it; what it has begun is undone."""
-        self._operations.put(msgspec.structs.replace(operation, state="cancelling", why=f"cancelled by {by}"))
-        if task := self._tasks.get(operation.id):
-            task.cancel()
-        else:
-            self.resume(operation)
+    def past_return(self, operation: Operation) -> bool:
+        """Whether it has nothing more to start: what was asked for is on disk, and only the old is being ended."""
+        return not self._roster.group(operation.engine).coming
 
-    async def wait(self, identifier: str) -> None:
-        """Until it has ended."""
-        if task := self._tasks.get(identifier):
-            await asyncio.wait([task])
+    async def cancel(self, operation: Operation, by: str) -> None:
+        """End it; what it has begun is undone when this returns."""
+        if operation.state != "cancelling":
+            self._operations.put(msgspec.structs.replace(operation, state="cancelling", why=f"cancelled by {by}"))
+            if task := self._tasks.get(operation.id):
+                task.cancel()
+                await asyncio.wait([task])
+        if self._operations.named(operation.id).ended is None:
+            if (task := self._tasks.get(operation.id)) is None or task.done():  # it never came to run
+                self.resume(operation)
+            await asyncio.wait([self._tasks[operation.id]])
 
     async def abandon(self) -> None:
         """The agent ends: tasks do, operations stay as they are on disk."""
@@ -112,13 +121,13 @@ class Rollouts:
             if operation.state == "cancelling":
                 raise CancelledError(operation.why or "cancelled")
             if operation.kind == "swap":
-                await self._retire(identifier, group, list(group.active))
+                await self._retire(identifier, group, _before(operation, group))
             if operation.profile is not None and operation.replicas:
                 await self._bring_up(identifier, group)
             everything = operation.kind == "stop"
             leaving = [one for one in group.instances() if everything or one.record.place == "leaving"]
             await self._retire(identifier, group, leaving)
-            self._operations.put(steps.finish(self._operations.named(identifier), time.time()))
+            self._operations.further(steps.finish(self._operations.named(identifier), time.time()))
             self._roster.publish(operation.engine)
         except QuantdeckError as error:
             await self._undo(identifier, group, error)
@@ -127,6 +136,11 @@ class Rollouts:
                 raise
             why = self._operations.named(identifier).why
             await self._undo(identifier, group, CancelledError(f"{operation.engine}: {why}.", "Nothing was changed."))
+        except Exception as error:
+            # An operation that nobody carries out any more would block its engine for ever.
+            log.exception("%s", identifier)
+            detail = f"{operation.kind} of {operation.engine} broke off: {type(error).__name__}: {error}"
+            await self._undo(identifier, group, EngineFailedError(clean(detail, one_line=True), "See the agent's log."))
 
     # Up
 
@@ -219,7 +233,7 @@ class Rollouts:
             return
         self._enter(identifier, "drain", "answers that have begun are finished", None)
         for instance in leaving:
-            self._roster.place(instance, "leaving")
+            self._roster.leave(instance)
             if instance.state != "failed":
                 instance.enter("draining")
         await self._switched(group.name)
@@ -245,29 +259,51 @@ class Rollouts:
         shown = group.coming[:1]
         await asyncio.gather(*(self._end(instance) for instance in group.coming))
         group.coming = []
+        if operation.kind == "swap":
+            await self._bring_back(group, _before(operation, group))
         now, info = time.time(), error.info()
         ended = steps.cancelled if isinstance(error, CancelledError) else steps.fail
         if operation.kind == "recover":
+            # One that somebody has cancelled stays as it is until somebody acts.
+            state: EngineState = "failed" if isinstance(error, CancelledError) else "restarting"
             for failed in filter(None, (group.replica(number) for number in operation.replicas)):
-                failed.fail(info, "restarting")
+                failed.fail(info, state)
         elif group.active:
             group.note = f"{operation.kind} failed: {error.detail}"
         elif shown and group.deployment is None and not isinstance(error, CancelledError):
-            shown[0].fail(info)
             group.active = shown
+            shown[0].fail(info)
         self._roster.note(group.name, "engine", f"{operation.kind} failed: {error.detail}", "quantdeck")
-        self._operations.put(ended(operation, info, now))
+        self._operations.further(ended(operation, info, now))
         self._roster.publish(group.name)
         self._failed(operation, error)
 
+    async def _bring_back(self, group: Group, old: list[Instance]) -> None:
+        """Have those serve again that a swap has taken out and not ended yet; what is half ended is ended."""
+        serving = [one for one in old if one.alive() and one.state in ("ready", "hung", "draining")]
+        await asyncio.gather(*(self._end(one) for one in old if one not in serving))
+        for instance in serving:
+            self._roster.place(instance, "active")
+            instance.enter("ready")
+        group.leaving = [one for one in group.leaving if one not in old]
+        kept = [one for one in group.active if one not in old]
+        group.active = sorted(kept + serving, key=lambda one: one.record.replica)
+        await self._switched(group.name)
+
     def _enter(self, identifier: str, name: StepName, detail: str, fraction: float | None) -> None:
         operation = self._operations.named(identifier)
-        self._operations.put(steps.enter(operation, name, time.time(), detail, fraction))
+        self._operations.further(steps.enter(operation, name, time.time(), detail, fraction))
+
+
+def _before(operation: Operation, group: Group) -> list[Instance]:
+    """What served before an operation, and has not ended yet."""
+    return [one for one in (*group.active, *group.leaving) if one.record.generation < operation.generation]
 
 
 def coming_records(
-    operation: Operation, program: EngineRecord, previous: EngineRecord | None, gpus: tuple[tuple[int, ...], ...]
-) -> list[EngineRecord]:
+    operation: Operation, program: EngineRecord, previous: EngineRecord | None, gpus: tuple[tuple[int, ...], ...],
+    given_back: frozenset[int] = frozenset(),
+) -> list[EngineRecord]:  # fmt: skip
     """The processes that an operation starts.
 
     Args:
@@ -275,6 +311,7 @@ def coming_records(
         previous: a process that served until now, whose epoch goes on where the recipe is the same and nobody asked
             for another start.
         gpus: of each replica.
+        given_back: ports that are free by the time that they start.
 
     Raises:
         PortInUseError: a port that the profile names is taken.
@@ -291,7 +328,7 @@ def coming_records(
             epoch=epoch,
             recipe=recipe,
             gpus=gpus[place],
-            port=0 if program.external else port_for(program.profile, replica),
+            port=0 if program.external else port_for(program.profile, replica, given_back),
         )
         records.append(record)
     return records

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 import msgspec
@@ -11,10 +12,15 @@ from quantdeck_agent.engines.instance import Instance
 from quantdeck_agent.engines.record import Deployment, EngineRecord, LastGeneration, Place
 from quantdeck_agent.hub import Hub
 from quantdeck_agent.paths import Paths
-from quantdeck_agent.store import Store
+from quantdeck_agent.store import StateWriteError, Store
 from quantdeck_core.protocol.experiment import TimelineEntry
 
-ENGINE, DEPLOYMENT, GENERATION = "engine", "deployment", "generation"
+ENGINE, DEPLOYMENT, GENERATION, BOOT = "engine", "deployment", "generation", "boot"
+log = logging.getLogger("quantdeck.agent")
+
+
+class _Boot(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
 
 
 class Roster:
@@ -65,9 +71,19 @@ class Roster:
         instance.record = msgspec.structs.replace(instance.record, place=place)
         self.save(instance)
 
+    def leave(self, instance: Instance) -> None:
+        """Its way out does not wait for a disk that is full: where this is not saved, it is ended all the same."""
+        try:
+            self.place(instance, "leaving")
+        except StateWriteError as error:
+            log.warning("%s leaves unsaved: %s", instance.record.key, error.detail)
+
     def forget(self, instance: Instance) -> None:
-        """A process that is gone."""
-        self.store.delete(ENGINE, instance.record.key)
+        """A process that is gone. One that cannot be forgotten is found dead by the next agent, and forgotten then."""
+        try:
+            self.store.delete(ENGINE, instance.record.key)
+        except StateWriteError as error:
+            log.warning("%s is gone and not forgotten: %s", instance.record.key, error.detail)
 
     def want(self, deployment: Deployment) -> None:
         """What is to run from now on, also after a crash."""
@@ -83,9 +99,17 @@ class Roster:
         """What an earlier agent left on disk."""
         return self.store.all(DEPLOYMENT, Deployment), self.store.all(ENGINE, EngineRecord)
 
+    def booted(self, boot: str) -> bool:
+        """Whether the machine was started again since this state was used last, by an id that each start has."""
+        known = self.store.all(BOOT, _Boot).get(BOOT)
+        if known is None or known.id != boot:
+            self.store.put(BOOT, BOOT, _Boot(id=boot))
+        return known is not None and known.id != boot
+
     def note(self, name: str, kind: str, text: str, by: str) -> None:
-        """A line in an engine's timeline."""
-        self.store.note(f"engine:{name}", TimelineEntry(t=time.time(), kind=kind, text=text, by=by))
+        """A line in an engine's timeline. A disk that is full must not keep anybody from acting."""
+        entry = TimelineEntry(t=time.time(), kind=kind, text=text, by=by)
+        self.store.try_note(f"engine:{name}", entry)
 
     def publish(self, name: str) -> None:
         """Tell watchers how an engine is now; one that is gone is dropped."""

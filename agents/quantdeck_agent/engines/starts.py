@@ -15,8 +15,10 @@ from quantdeck_agent.engines.errors import EngineFailedError
 from quantdeck_agent.engines.instance import Instance
 from quantdeck_agent.engines.record import EngineRecord
 from quantdeck_agent.engines.roster import Roster
+from quantdeck_agent.engines.taken import measure
 from quantdeck_core.engines.started import Start, changes
 from quantdeck_core.fleet.cells import plural
+from quantdeck_core.protocol.host import HostSample
 
 ROOM_DEADLINE_S = 60.0
 POLL_S = 0.2
@@ -25,6 +27,15 @@ log = logging.getLogger("quantdeck.agent")
 
 Holders = Callable[[], Mapping[int, frozenset[int]]]
 """GPU -> numbers of the processes that hold memory on it, as far as the driver says."""
+
+
+def holders_of(sample: HostSample) -> dict[int, frozenset[int]]:
+    """From a reading; a GPU that does not list its processes is left out."""
+    return {
+        gpu.index: frozenset(process.pid for process in gpu.processes)
+        for gpu in sample.gpus
+        if gpu.processes is not None
+    }
 
 
 class _Starts(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,10 +48,17 @@ class Starts:
     Args:
         digest: SHA-256 of a checkpoint; reads all of it, or remembers.
         holders: who holds GPU memory.
+        sample: the newest reading of the machine.
     """
 
-    def __init__(self, roster: Roster, digest: Callable[[Path], Awaitable[str]], holders: Holders) -> None:
-        self._roster, self._digest, self._holders = roster, digest, holders
+    def __init__(
+        self,
+        roster: Roster,
+        digest: Callable[[Path], Awaitable[str]],
+        holders: Holders,
+        sample: Callable[[], HostSample],
+    ) -> None:
+        self._roster, self._digest, self._holders, self._sample = roster, digest, holders, sample
         self._gone: set[int] = set()
         """Processes that ended here; their memory must be free before others start."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -57,7 +75,10 @@ class Starts:
         """
         deadline = time.monotonic() + ROOM_DEADLINE_S
         while record.gpus and self._gone:
-            holding = {pid for gpu in record.gpus for pid in self._holders().get(gpu, frozenset())} & self._gone
+            held = self._holders()
+            # One that holds nothing any more is over: its number may be another's tomorrow.
+            self._gone &= {pid for pids in held.values() for pid in pids}
+            holding = {pid for gpu in record.gpus for pid in held.get(gpu, frozenset())} & self._gone
             if not holding:
                 return
             if time.monotonic() > deadline:
@@ -97,6 +118,15 @@ class Starts:
     def remember(self, instance: Instance, hashing: asyncio.Task[str], by: str) -> None:
         """Note a start once its checkpoint is known, and what is another than at the one before."""
         self._keep(asyncio.create_task(self._remember(instance, hashing, by)))
+        self._keep(asyncio.create_task(self._measure(instance)))
+
+    async def _measure(self, instance: Instance) -> None:
+        taken = await asyncio.to_thread(measure, instance.record, instance.log, self._sample())
+        group = self._roster.find(instance.record.name)
+        if taken is not None and group and instance in group.instances():  # it may have been stopped meanwhile
+            instance.record = msgspec.structs.replace(instance.record, measured_bytes=taken)
+            self._roster.save(instance)
+            self._roster.publish(instance.record.name)
 
     async def _remember(self, instance: Instance, hashing: asyncio.Task[str], by: str) -> None:
         record = instance.record

@@ -11,7 +11,7 @@ from quantdeck_agent.engines.errors import NameInUseError, NoRoomBesideError
 from quantdeck_agent.engines.group import Group
 from quantdeck_agent.engines.instance import Instance
 from quantdeck_agent.engines.operations import Operations
-from quantdeck_agent.engines.prepare import Prepared, Preparer
+from quantdeck_agent.engines.prepare import Prepared, Preparer, pinned_ports
 from quantdeck_agent.engines.record import Deployment, EngineRecord
 from quantdeck_agent.engines.rollouts import Rollouts, coming_records
 from quantdeck_agent.engines.roster import Roster
@@ -60,19 +60,18 @@ class Supervisor:
                 f"{name} runs already (generation {running[0].record.generation}).",
                 "Use --replace to put the new one in its place, or another --name.",
             )
-        return await self._intention("replace" if running else "deploy", name, ask.profile, running, ask.swap)
+        replicas = range(ask.profile.serve.replicas or 1)
+        return await self._intention("replace" if running else "deploy", name, ask.profile, replicas, running, ask.swap)
 
     async def _intention(
-        self, kind: OperationKind, name: str, profile: Profile, running: list[Instance], swap: bool
+        self, kind: OperationKind, name: str, profile: Profile, replicas: range, running: list[Instance], swap: bool
     ) -> Intention:
-        replicas = range(profile.serve.replicas or 1)
-        freed = sum(one.measured_bytes or one.record.planned_bytes or 0 for one in running)
+        freed = sum(one.record.measured_bytes or one.record.planned_bytes or 0 for one in running)
         prepared = await self._preparer.prepare(profile, replicas, freed)
-        pinned = profile.nodes is not None or (
-            bool(profile.serve.port) and any(one.record.port == profile.serve.port for one in running)
-        )
+        pinned = bool({one.record.port for one in running} & pinned_ports(profile, replicas))
+        pinned = pinned or (bool(running) and profile.nodes is not None)
         expected = None
-        if running and (prepared.beside or pinned):
+        if prepared.beside or (pinned and prepared.refusal is None):
             expected = outage(profile.engine, prepared.weights_bytes, self._starts.last_ready_s(name))
             if swap:
                 return Intention("swap", name, prepared._replace(refusal=None), replicas, expected)
@@ -97,8 +96,10 @@ class Supervisor:
             raise ConflictError(f"{name} has never served, so there is nothing to start anew.", "Deploy it again.")
         self._operations.require_free(name)
         running = [one for one in group.active if one.state != "failed"]
-        intention = await self._intention("restart", name, group.deployment.profile, running, ask.swap)
-        return self._begin(intention._replace(replicas=range(group.deployment.replicas)), ask.force, ask.by)
+        wanted = group.deployment
+        replicas = range(wanted.replicas)
+        intention = await self._intention("restart", name, wanted.profile, replicas, running, ask.swap)
+        return self._begin(intention, ask.force, ask.by)
 
     async def scale(self, name: str, ask: Scale) -> Operation:
         """Begin to start more replicas, or to end the last ones.
@@ -142,7 +143,7 @@ class Supervisor:
         if running and running.kind == "stop":
             return running
         if running:
-            await self.cancel(running.id, by)
+            await self._rollouts.cancel(running, by or "somebody")
         operation = self._operation("stop", name, by)
         self._rollouts.begin(operation, [], lambda: self._roster.want_no_more(name))
         self._roster.note(name, "stop", f"{name} stopped", by)
@@ -162,8 +163,12 @@ class Supervisor:
             raise ConflictError(
                 f"{identifier} ends {operation.engine}, which cannot be taken back.", "Deploy it again."
             )
-        self._rollouts.cancel(operation, by or "somebody")
-        await self._rollouts.wait(identifier)
+        if operation.state != "cancelling" and self._rollouts.past_return(operation):
+            raise ConflictError(
+                f"{identifier} cannot be taken back: {operation.engine} serves what was asked for already.",
+                "Wait until it is done, then change it again.",
+            )
+        await self._rollouts.cancel(operation, by or "somebody")
         return self._operations.named(identifier)
 
     def busy(self, name: str) -> bool:
@@ -200,28 +205,34 @@ class Supervisor:
         group = self._roster.find(name)
         if group is None or group.deployment is None or self._operations.of_engine(name):
             return
+        wanted = group.deployment
         replicas = range(replica, replica + 1)
-        prepared = await self._preparer.prepare(group.deployment.profile, replicas)
+        prepared = await self._preparer.prepare(wanted.profile, replicas)
+        if group.deployment is not wanted or self._operations.of_engine(name):
+            return  # somebody has asked for something else meanwhile
         # What ran a moment ago is not refused for what somebody may have started meanwhile.
         self._begin(Intention("recover", name, prepared, replicas, None), True, SYSTEM, why)
 
     def _begin(self, intention: Intention, force: bool, by: str, why: str = "") -> Operation:
         kind, name, prepared, replicas, expected = intention
+        self._operations.require_free(name)  # asked again: checking took a while
         if expected is not None and kind != "swap" and not (force and prepared.beside):
             raise NoRoomBesideError(
                 f"{name} cannot be replaced while it serves: {_why_not_beside(prepared)}",
                 f"--swap ends it first: nobody is served by it for {expected.words}.",
             )
         forced = prepared.require(force, by) if kind != "recover" else ""
-        group = self._roster.group(name)
+        group = self._roster.find(name)
+        running = group.active if group else []
         first = self._roster.next_generations(name, len(replicas))
         operation = self._operation(
             kind, name, by, profile=prepared.profile, replicas=replicas, generation=first, forced=forced, why=why,
             outage_s=expected.seconds if kind == "swap" and expected else 0.0,
         )  # fmt: skip
         template = template_of(name, prepared)
-        previous = group.active[0].record if group.active else None
-        records = coming_records(operation, template, previous, prepared.gpus)
+        previous = running[0].record if running else None
+        leaving = frozenset(one.record.port for one in running) if kind == "swap" else frozenset()
+        records = coming_records(operation, template, previous, prepared.gpus, leaving)
         title = f"{name}.{first}: {prepared.profile.name}, {template.model}"
         parts = (title, f"forced by {forced}" if forced else "", why, prepared.note)
         self._rollouts.begin(operation, records)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import msgspec
 
 from quantdeck_agent.experiments.arm import ArmTracker
 from quantdeck_agent.experiments.record import ExperimentRecord
-from quantdeck_agent.store import Store
+from quantdeck_agent.experiments.unsaved import Unsaved
+from quantdeck_agent.store import StateWriteError, Store
 from quantdeck_core.drift.verdict import Verdict, judge
 from quantdeck_core.protocol.experiment import RollbackRecord, TimelineEntry
 from quantdeck_core.protocol.gateway import AnswerSignals
@@ -29,10 +32,13 @@ class RollingBack(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Controller:
-    """State of one experiment. Every change is on disk before it is returned."""
+    """State of one experiment. Every change is on disk before it is returned, but for a rollback on a full disk."""
 
-    def __init__(self, record: ExperimentRecord, store: Store) -> None:
-        self.record = record
+    def __init__(self, record: ExperimentRecord, store: Store, unsaved: Unsaved | None = None) -> None:
+        """`unsaved`: where rollbacks are kept that the disk refuses."""
+        kept = unsaved.newer_than(record) if unsaved else None
+        self.record = kept.record if kept else record
+        self._elsewhere = unsaved
         self.control = ArmTracker(record.thresholds.window)
         self.treatment = ArmTracker(record.thresholds.window)
         self.verdict = self._judge()
@@ -40,6 +46,8 @@ class Controller:
         """A breach that could not be acted on was reported; once is enough until the verdict changes."""
         self.rolling: RollingBack | None = None
         """A rollback that the gateway has not acknowledged yet."""
+        self.unsaved: TimelineEntry | None = kept.line if kept else None
+        """A rollback that holds although the disk refused it: it is not on disk until `save_again` says so."""
         self._store = store
 
     @property
@@ -73,22 +81,52 @@ class Controller:
         self.verdict = verdict
 
     def apply(self, event: RolloutEvent, now: float) -> Transition:
-        """Move the state machine and persist where it moved to.
+        """Move the state machine and persist where it moved to. A rollback holds even where it cannot be persisted.
 
         Raises:
             ConflictError: as `quantdeck_core.rollout.machine.step`.
+            StateWriteError: the disk refused a change that is no rollback; nothing was changed.
         """
         transition = step(self.record.state, event, now)
-        if transition.state != self.record.state:
-            self.record = msgspec.structs.replace(self.record, state=transition.state)
-            if transition.kind == "clear":
-                self.record = msgspec.structs.replace(self.record, judge_from=now)
-                self.treatment.window.forget()
-                self._set_verdict(self._judge(), now)
-            with self._store.transaction():
-                self._store.put(KIND, self.record.name, self.record)
-                self.note(now, transition.kind, transition.text, transition.state.by)
+        if transition.state == self.record.state:
+            return transition
+        record = msgspec.structs.replace(self.record, state=transition.state)
+        if transition.kind == "clear":
+            record = msgspec.structs.replace(record, judge_from=now)
+        line = TimelineEntry(t=now, kind=transition.kind, text=transition.text, by=transition.state.by)
+        safer = transition.state.latched
+        try:
+            self._save(record, line, urgent=safer)
+        except StateWriteError:
+            if not safer:
+                raise
+            self.unsaved = line
+            if self._elsewhere:
+                self._elsewhere.keep(record, line)
+        self.record = record
+        if transition.kind == "clear":
+            self.treatment.window.forget()
+            self._set_verdict(self._judge(), now)
         return transition
+
+    def save_again(self) -> bool:
+        """Try to persist what could not be; True where it is on disk now and was not before."""
+        if self.unsaved is None:
+            return False
+        try:
+            self._save(self.record, self.unsaved, urgent=True)
+        except StateWriteError:
+            return False
+        return True
+
+    def _save(self, record: ExperimentRecord, *lines: TimelineEntry, urgent: bool) -> None:
+        with self._store.transaction(urgent=urgent):
+            self._store.put(KIND, record.name, record)
+            for line in dict.fromkeys(one for one in (self.unsaved, *lines) if one):
+                self._store.note(self.subject, line)
+        if self.unsaved and self._elsewhere:
+            self._elsewhere.drop(record.name)
+        self.unsaved = None
 
     def settled(self, now: float) -> bool:
         """The gateway has acknowledged the present state; True where that completes a rollback."""
@@ -106,12 +144,13 @@ class Controller:
             detection_to_zero_ms=None if rolling.detected is None else _ms(now - rolling.detected),
         )
         self.record = msgspec.structs.replace(self.record, last_rollback=rollback)
-        self._store.put(KIND, self.record.name, self.record)
+        with contextlib.suppress(StateWriteError):  # figures; the rollback itself is on disk or waits to be
+            self._save(self.record, urgent=False)
         return True
 
     def note(self, now: float, kind: str, text: str, by: str) -> None:
-        """Add a line to its timeline."""
-        self._store.note(self.subject, TimelineEntry(t=now, kind=kind, text=text, by=by))
+        """Add a line to its timeline, where the disk takes it."""
+        self._store.try_note(self.subject, TimelineEntry(t=now, kind=kind, text=text, by=by))
 
 
 def _ms(seconds: float) -> float:

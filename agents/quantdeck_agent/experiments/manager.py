@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
 
 from quantdeck_agent.engines.command import api_key
 from quantdeck_agent.engines.engines import Engines
@@ -12,6 +15,7 @@ from quantdeck_agent.engines.record import EngineRecord
 from quantdeck_agent.experiments.controller import KIND, Controller, RollingBack
 from quantdeck_agent.experiments.record import ExperimentRecord
 from quantdeck_agent.experiments.report import experiment_status
+from quantdeck_agent.experiments.unsaved import Unsaved
 from quantdeck_agent.gateway.router import Router
 from quantdeck_agent.hub import Hub
 from quantdeck_agent.store import Store
@@ -22,15 +26,19 @@ from quantdeck_core.rollout.machine import LatchCleared, RollbackAsked, RolloutE
 from quantdeck_core.rollout.state import RolloutState
 
 PUBLISH_S = 1.0
+NOT_ON_DISK = (
+    "the rollback holds, but the disk refused to save it; it is tried again: make room before the agent restarts"
+)
 
 
 class Experiments:
     """The experiments of one gateway."""
 
-    def __init__(self, store: Store, hub: Hub) -> None:
-        self._store, self._hub = store, hub
+    def __init__(self, store: Store, hub: Hub, runtime: Path) -> None:
+        """`runtime`: where a rollback is kept that the disk of the state refuses."""
+        self._store, self._hub, self._unsaved = store, hub, Unsaved(runtime)
         self._controllers = {
-            name: Controller(record, store) for name, record in store.all(KIND, ExperimentRecord).items()
+            name: Controller(record, store, self._unsaved) for name, record in store.all(KIND, ExperimentRecord).items()
         }
         self._router: Router | None = None
         self._engines: Engines | None = None
@@ -104,7 +112,7 @@ class Experiments:
             thresholds=ask.thresholds,
             state=RolloutState(by=ask.by, since=now),
         )
-        controller = Controller(record, self._store)
+        controller = Controller(record, self._store, self._unsaved)
         with self._store.transaction():
             self._store.put(KIND, record.name, record)
             controller.note(now, "create", f"{ask.control} against {ask.treatment}, at 0 %", ask.by)
@@ -182,6 +190,9 @@ class Experiments:
         applied = await self._effect(controller, began)
         if transition.alert:
             self._hub.alarm(time.time(), transition.alert.level, transition.alert.text, controller.record.name)
+        if controller.unsaved:
+            self._hub.alarm(time.time(), "fail", NOT_ON_DISK, controller.record.name)
+            applied = msgspec.structs.replace(applied, detail=f"{NOT_ON_DISK} {applied.detail}".strip())
         return applied
 
     def settled(self) -> None:
@@ -240,6 +251,8 @@ class Experiments:
         """Tell watchers once a second; runs until cancelled."""
         while True:
             for controller in self._controllers.values():
+                if controller.save_again():
+                    self._hub.alarm(time.time(), "warn", "the rollback is on disk now", controller.record.name)
                 self._publish(controller)
             await asyncio.sleep(PUBLISH_S)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import httpx
 import msgspec
 
+from quantdeck_agent.gateway.http import UnixHttp
 from quantdeck_core.errors import ErrorInfo, RemoteError, UnreachableError
 from quantdeck_core.protocol.gateway import ConfigAck, GatewayConfig, GatewayStatus
 
@@ -17,12 +17,11 @@ class GatewayControl:
     """Asks and tells the gateway over its Unix socket."""
 
     def __init__(self, socket: Path) -> None:
-        transport = httpx.AsyncHTTPTransport(uds=str(socket))
-        self._client = httpx.AsyncClient(transport=transport, base_url="http://gateway", timeout=DEADLINE_S)
+        self._http = UnixHttp(socket)
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Close the connection."""
-        await self._client.aclose()
+        self._http.close()
 
     async def status(self) -> GatewayStatus:
         """What it serves now.
@@ -43,14 +42,12 @@ class GatewayControl:
 
     async def _send(self, method: str, path: str, body: bytes) -> bytes:
         try:
-            response = await self._client.request(
-                method, path, content=body, headers={"content-type": "application/json"}
-            )
-        except httpx.HTTPError as error:
+            status, answer = await self._http.ask(method, path, body, DEADLINE_S)
+        except OSError as error:  # TimeoutError is one
             raise UnreachableError(
                 f"The gateway does not answer on its control socket ({type(error).__name__}).",
                 "Its log is gateway.log in the agent's state folder.",
             ) from None
-        if response.status_code != 200:
-            raise RemoteError(msgspec.json.decode(response.content, type=ErrorInfo), response.status_code)
-        return response.content
+        if status != 200:
+            raise RemoteError(msgspec.json.decode(answer, type=ErrorInfo), status)
+        return answer

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import sys
 import time
 
 import msgspec
+import psutil
 
 from quantdeck_agent.paths import Paths
 from quantdeck_agent.ports import free_port, listens, split_address
 from quantdeck_agent.process.identity import ProcessIdentity
+from quantdeck_agent.process.session import marked
 from quantdeck_agent.process.spawn import last_words, spawn
-from quantdeck_agent.store import Store
+from quantdeck_agent.store import StateWriteError, Store
 from quantdeck_core.errors import QuantdeckError
 
 KIND = "gateway"
@@ -62,7 +65,7 @@ class GatewayProcess:
             GatewayFailedError: it ended or did not listen in time; with its last words.
         """
         host, wanted = split_address(self.listen)
-        record = self._store.all(KIND, GatewayRecord).get("gateway")
+        record = self._store.all(KIND, GatewayRecord).get("gateway") or self._found()
         if record and (wanted == 0 or record.listen == self.listen) and record.identity.alive():
             self._identity, self.listen = record.identity, record.listen
             return
@@ -72,8 +75,29 @@ class GatewayProcess:
         argv += ["--config", str(paths.gateway_config), "--listen", self.listen]
         argv += ["--control-socket", str(paths.gateway_control), "--signals-socket", str(paths.gateway_signals)]
         self._identity = spawn(argv, f"{self._owner}/gateway", self._log)
-        self._store.put(KIND, "gateway", GatewayRecord(identity=self._identity, listen=self.listen))
+        self._remember(GatewayRecord(identity=self._identity, listen=self.listen))
         await self._until_listening()
+
+    def _found(self) -> GatewayRecord | None:
+        """The gateway of an agent whose state was lost: it is known by its marker, and its address by its arguments."""
+        mine = f"{self._owner}/gateway"
+        identity = next((one for one in marked(self._owner) if one.marker == mine), None)
+        process = identity.process() if identity else None
+        if identity is None or process is None:
+            return None
+        try:
+            argv = process.cmdline()
+        except psutil.Error:
+            return None
+        if "--listen" not in argv[:-1]:
+            return None
+        record = GatewayRecord(identity=identity, listen=argv[argv.index("--listen") + 1])
+        self._remember(record)
+        return record
+
+    def _remember(self, record: GatewayRecord) -> None:
+        with contextlib.suppress(StateWriteError):  # a full disk; it is found by its marker then
+            self._store.put(KIND, "gateway", record)
 
     async def _until_listening(self) -> None:
         port = int(self.listen.rpartition(":")[2])
@@ -101,4 +125,5 @@ class GatewayProcess:
         while self._identity.alive() and time.monotonic() < deadline:
             await asyncio.sleep(POLL_S)
         self._identity.signal_group(signal.SIGKILL)
-        self._store.delete(KIND, "gateway")
+        with contextlib.suppress(StateWriteError):
+            self._store.delete(KIND, "gateway")

@@ -28,6 +28,7 @@ class Router:
     Args:
         routes: what the gateway should serve, asked again before every attempt, so that an old wish is never sent late.
         settled: called when the gateway has acknowledged what is wanted.
+        state_lost: nobody knows what was wanted: the gateway goes on with what it has until something is.
     """
 
     def __init__(
@@ -37,9 +38,11 @@ class Router:
         hub: Hub,
         routes: Callable[[], tuple[ExperimentRoute, ...]],
         settled: Callable[[], None],
+        *,
+        state_lost: bool = False,
     ) -> None:
         self._process, self._control, self._hub, self._routes = process, control, hub, routes
-        self._settled = settled
+        self._settled, self._state_lost = settled, state_lost
         self._lock = asyncio.Lock()
         self._revision = 0
         self._sent: tuple[ExperimentRoute, ...] | None = None
@@ -76,7 +79,7 @@ class Router:
         """
         async with self._lock:
             wanted = self._routes()
-            if wanted == self._sent:
+            if wanted == self._sent or (self._state_lost and not wanted):
                 self._settled()
                 return
             revision = max(self._revision, (await self._control.status()).revision) + 1

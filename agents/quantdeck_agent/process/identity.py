@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import msgspec
 import psutil
 
+from quantdeck_agent.process.life import Life
 from quantdeck_ledger.process_memory import family
 
+_EXEC_S = 0.1
 MARKER = "QUANTDECK_PROCESS"
 """Environment variable that names a process started by an agent: `<owner>/<name>`."""
 _START_FIELD = 19
@@ -51,13 +54,29 @@ class ProcessIdentity(msgspec.Struct, frozen=True, kw_only=True):
             process = psutil.Process(self.pid)
             if abs(start_time(self.pid) - self.created) > 0.5 or process.status() == psutil.STATUS_ZOMBIE:
                 return None
-            return process if process.environ().get(MARKER) == self.marker else None
+            environment = process.environ()
+            # A process that writes its title over its environment (setproctitle) carries nothing.
+            return process if environment.get(MARKER) == self.marker or not environment else None
         except psutil.Error:
             return None
 
     def alive(self) -> bool:
-        """Whether it still runs."""
-        return self.process() is not None
+        """Whether it still runs; may be asked several times a second."""
+        life = _lives.get(self)
+        if life is None:
+            life = Life.of(self.pid)  # held first, then looked at: afterwards it cannot become somebody else
+            if self.process() is None:
+                if life:
+                    life.close()
+                return False
+            if life is None:
+                return True
+            _lives[self] = life
+        if life.ended():
+            life.close()
+            del _lives[self]
+            return False
+        return True
 
     def signal_group(self, number: signal.Signals) -> None:
         """Signal the whole session that it leads; nothing where it is gone."""
@@ -66,6 +85,10 @@ class ProcessIdentity(msgspec.Struct, frozen=True, kw_only=True):
                 os.killpg(self.pid, number)
             except ProcessLookupError:
                 return
+
+
+_lives: dict[ProcessIdentity, Life] = {}
+"""Of those that were alive when they were asked for last."""
 
 
 class ResidentMemory:
@@ -104,6 +127,11 @@ def _rss_bytes(process: psutil.Process | None) -> int | None:
 def identify(pid: int, marker: str) -> ProcessIdentity | None:
     """The identity of a process that was just started, None where it has ended already."""
     try:
+        process = psutil.Process(pid)
+        deadline = time.monotonic() + _EXEC_S
+        # The kernel says that a program was started a moment before its environment can be read.
+        while process.environ().get(MARKER) != marker and time.monotonic() < deadline:
+            time.sleep(0.001)
         return ProcessIdentity(pid=pid, created=start_time(pid), marker=marker)
     except psutil.Error:
         return None

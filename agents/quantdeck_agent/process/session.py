@@ -16,17 +16,28 @@ def members(identity: ProcessIdentity) -> list[psutil.Process]:
     """Live processes of the session that it began, itself included.
 
     They carry its marker, and none is older than it: another session that got the same number later is not touched.
+    vLLM's workers write their title over their environment (setproctitle), so they carry nothing at all; the kernel
+    gives a session's number to nobody else while one of it lives.
     """
-    found = []
+    found, foreign = [], _is_somebody_else(identity)
     for pid in _of_session(identity.pid):
         try:
             process = psutil.Process(pid)
-            mine = process.environ().get(MARKER) == identity.marker
+            environment = process.environ()
+            mine = environment.get(MARKER) == identity.marker or not (environment or foreign)
             if mine and process.status() != psutil.STATUS_ZOMBIE and start_time(pid) >= identity.created - 0.5:
                 found.append(process)
         except psutil.Error:
             continue
     return found
+
+
+def _is_somebody_else(identity: ProcessIdentity) -> bool:
+    """Whether another process has its number by now."""
+    try:
+        return abs(start_time(identity.pid) - identity.created) > 0.5
+    except psutil.Error:
+        return False
 
 
 def signal_members(identity: ProcessIdentity, number: signal.Signals) -> int:
@@ -47,11 +58,19 @@ def _of_session(leader: int) -> Iterator[int]:
 
 
 def marked(owner: str) -> Iterator[ProcessIdentity]:
-    """Leaders of sessions whose marker begins with `<owner>/`: what an agent on this state has started."""
+    """Sessions whose marker begins with `<owner>/`: what an agent on this state has started.
+
+    Of one whose leader has ended the workers count too: they may hold a GPU for ever. Its identity is not alive.
+    """
+    found: dict[tuple[int, str], ProcessIdentity] = {}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if os.getsid(process.pid) != process.pid or process.status() == psutil.STATUS_ZOMBIE:
-                continue
+            session = os.getsid(process.pid)
             marker = process.environ().get(MARKER, "")
-            if marker.startswith(f"{owner}/"):
-                yield ProcessIdentity(pid=process.pid, created=start_time(process.pid), marker=marker)
+            if not marker.startswith(f"{owner}/") or process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            known = found.get((session, marker))
+            created = start_time(process.pid)
+            if known is None or created < known.created:
+                found[session, marker] = ProcessIdentity(pid=session, created=created, marker=marker)
+    yield from found.values()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,9 @@ from quantdeck_core.text import clean
 _TAIL_BYTES = 16_384
 _children: dict[int, subprocess.Popen[bytes]] = {}
 """Processes that this agent started itself: only a parent can collect them."""
+_ended: dict[int, int] = {}
+"""Return codes of the last that ended."""
+_ENDED_KEPT = 100
 
 
 class StartError(QuantdeckError):
@@ -47,6 +51,7 @@ def spawn(argv: Sequence[str], marker: str, log: Path, env: Mapping[str, str] = 
             raise StartError(
                 f"Cannot start {argv[0]}: {error.strerror}.", "Check that the engine is installed on this host."
             ) from None
+    _is_worth_less(child.pid)
     identity = identify(child.pid, marker)
     if identity is None:
         child.wait()
@@ -55,11 +60,27 @@ def spawn(argv: Sequence[str], marker: str, log: Path, env: Mapping[str, str] = 
     return identity
 
 
+def _is_worth_less(pid: int) -> None:
+    """Where the agent itself is kept from the kernel's out-of-memory killer, what it starts is not."""
+    with contextlib.suppress(OSError, ValueError):
+        if int(Path("/proc/self/oom_score_adj").read_text()) < 0:
+            Path(f"/proc/{pid}/oom_score_adj").write_text("0")
+
+
 def reap() -> None:
     """Collect children that have ended, so that none stays a zombie."""
     for pid, child in list(_children.items()):
         if child.poll() is not None:
             del _children[pid]
+            _ended[pid] = child.returncode
+            while len(_ended) > _ENDED_KEPT:
+                del _ended[next(iter(_ended))]
+
+
+def returncode_of(pid: int) -> int | None:
+    """How a child ended: its exit code, or minus a signal's number. None where it runs, or another agent started it."""
+    reap()
+    return _ended.get(pid)
 
 
 def last_words(log: Path) -> str:

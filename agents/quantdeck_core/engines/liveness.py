@@ -51,9 +51,11 @@ def seen(state: Liveness, generated_tokens: float | None, proves_life: bool, now
 
 
 def probed(state: Liveness, answered: bool, now: float) -> Liveness:
-    """After it was asked for a token."""
+    """After it was asked for a token. One that waited in vain behind others that get theirs proves nothing."""
     if answered:
         return msgspec.structs.replace(state, alive_at=now, hung_since=None)
+    if now - state.alive_at < EVERY_S:
+        return state
     return msgspec.structs.replace(state, hung_since=now if state.hung_since is None else state.hung_since)
 
 

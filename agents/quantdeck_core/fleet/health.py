@@ -24,7 +24,7 @@ STALE_AFTER_S = 12.0
 AGE_SHOWN_AFTER_S = 2.0
 """Two refreshes."""
 ALARM_COUNTS_S = 300.0
-"""An alarm colours its host for five minutes; what lasts longer is seen in the state itself."""
+"""An alarm colours its host for five minutes; one with a key until its end is told."""
 
 _STARTING = {
     "queued": "waits for its GPU",
@@ -108,8 +108,10 @@ def _findings(status: HostStatus) -> Iterator[Finding]:
     if status.gateway and not status.gateway.running:
         why = f": {status.gateway.detail}" if status.gateway.detail else ""
         yield Finding(level="fail", text=f"the gateway does not answer{why}")
+    ended = {alarm.key: alarm.id for alarm in status.alarms if alarm.level == "ok"}
     for alarm in reversed(status.alarms):
-        if status.sample.t - alarm.t <= ALARM_COUNTS_S:
+        over = alarm.level == "ok" or ended.get(alarm.key, 0) > alarm.id
+        if not over and (alarm.key or status.sample.t - alarm.t <= ALARM_COUNTS_S):
             yield Finding(
                 level="fail" if alarm.level == "fail" else "warn", text=alarm.text, experiment=alarm.experiment
             )

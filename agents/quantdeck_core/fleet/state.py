@@ -80,14 +80,14 @@ def apply(state: FleetState, host: str, update: Event | LinkChange, now: float) 
 
 
 def fresh_alarms(before: HostView | None, after: HostView) -> tuple[Alarm, ...]:
-    """Alarms to ring for: those that came since, not those that a first snapshot found waiting.
+    """Alarms to ring for: those that came since, not those that a first snapshot found waiting, nor an alarm's end.
 
     An agent's ids rise; one that was set up anew starts at 1 again, so the time counts as well.
     """
     if before is None or before.status is None:
         return ()
     known = {(alarm.id, alarm.t) for alarm in before.alarms}
-    return tuple(alarm for alarm in after.alarms if (alarm.id, alarm.t) not in known)
+    return tuple(alarm for alarm in after.alarms if alarm.level != "ok" and (alarm.id, alarm.t) not in known)
 
 
 def _next(view: HostView, update: Event | LinkChange, now: float) -> HostView:

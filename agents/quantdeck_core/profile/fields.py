@@ -33,7 +33,7 @@ ENGINES: dict[str, tuple[EngineKind, ...]] = {
     # xllamacpp runs behind the gateway only, on loopback.
     "host": (*VLLM, "llama-server", "llama-cpp-python"),
     "port": STARTED,
-    "api_key_env": (*VLLM, "llama-server", "llama-cpp-python"),
+    "api_key_env": (*VLLM, "llama-server", "llama-cpp-python", "external"),
     "extra_args": STARTED,
     "env": STARTED,
 }

@@ -36,10 +36,13 @@ class EngineStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         generation: 1 for the first start, one more for each other process that served under this name.
         epoch: generation of the first of the processes that served just this: checkpoint, command, engine version.
         version: of the engine; empty where it could not be told.
-        model: the checkpoint's file name; `model_sha256` its content, so that a timeline can tell two apart.
+        model: the checkpoint's file name; `model_sha256` the first 16 digits of what it holds;
+            all of them stand in `EngineDetail.starts`.
         planned_bytes: what the plan expected of its fullest device; `measured_bytes` what it took once ready.
         ready_s: seconds from start to ready, None before.
         tokens_per_s: generated tokens per second over the last seconds, None where unknown.
+        kv_usage: share of its KV cache in use, 0 to 1.
+        ttft_p95_ms, itl_p95_ms: time to first token and between tokens, over the last minute.
         hosts: where its parts are, the server's first; empty for an engine that one host holds. `part` is the number of
             the part that is here; only the first has a `url` and gets requests.
         note: what is going on beside `state`, e.g. `replacement: warming`.
@@ -67,6 +70,9 @@ class EngineStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     waiting: int | None = None
     tokens_per_s: float | None = None
     prompt_tokens_per_s: float | None = None
+    kv_usage: float | None = None
+    ttft_p95_ms: float | None = None
+    itl_p95_ms: float | None = None
     hosts: tuple[str, ...] = ()
     part: int = 0
     note: str = ""

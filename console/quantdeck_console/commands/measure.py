@@ -15,20 +15,13 @@ import msgspec
 from quantdeck_console.commands.common import emit, parser_for, positive
 from quantdeck_console.ledger_source import add_ledger_option, known_entries
 from quantdeck_console.measure_report import Recorded, listing, row_lines, row_of
-from quantdeck_console.measurement import Measurement, measurement_of
+from quantdeck_console.measurement import measurement_of
 from quantdeck_console.plan_options import add_plan_options
-from quantdeck_console.plan_request import Request, parse_size, request_of
+from quantdeck_console.plan_request import parse_size, request_of
 from quantdeck_core.engines.version import version_key
 from quantdeck_core.errors import ExitCode, InputError, NotFoundError
 from quantdeck_core.memory.estimates import parse_estimates
-from quantdeck_core.memory.identity import model_digest
-from quantdeck_core.memory.load import UNKNOWN_VERSION, Load
-from quantdeck_core.memory.need import need_of
-from quantdeck_core.memory.observed import counted_in_logs, observed
-from quantdeck_core.memory.plan import plan
-from quantdeck_core.memory.room import Site
-from quantdeck_core.memory.serving import Need
-from quantdeck_core.text import clean
+from quantdeck_core.memory.measured import Where, load_of
 from quantdeck_ledger.ledger import Entry, Ledger
 from quantdeck_profiles import data
 
@@ -63,35 +56,21 @@ def _record(argv: list[str]) -> int:
     if request.site is None:
         raise InputError("Where does it run?", "Name the device: --gpu a100-80gb, or --gpu cpu.")
     measured = measurement_of(options, request.site.device)
-    load = _load(request, request.site, measured, options.host or socket.gethostname(), options.engine_version)
+    if options.engine_version:
+        measured = measured._replace(version=options.engine_version)
+    load = load_of(
+        request.subject.checkpoint,
+        request.serving,
+        request.site,
+        parse_estimates(data.text("memory")),
+        measured,
+        Where(time.time(), options.host or socket.gethostname(), request.subject.title),
+    )
     with Ledger(options.ledger, write=True) as ledger:
         row = row_of(Entry(ledger.record(load), load))
     answer = Recorded(**msgspec.structs.asdict(row), ledger=str(options.ledger))
     emit(options.json, answer, (*row_lines(row), f"  kept in {answer.ledger}"))
     return ExitCode.DONE
-
-
-def _load(request: Request, site: Site, measured: Measurement, host: str, version: str | None) -> Load:
-    """The load beside its plan, which is the one without any correction."""
-    checkpoint, serving = request.subject.checkpoint, request.serving
-    given = parse_estimates(data.text("memory"))
-    sequences, tokens = plan(checkpoint, serving, site, given).sequences, serving.max_model_len
-    planned = need_of(checkpoint, serving, sequences, tokens, given, site.device)
-    counted = counted_in_logs(checkpoint, serving, sequences, given, site.device, planned)
-    return Load(
-        t=time.time(),
-        host=host,
-        engine_version=version or measured.version or UNKNOWN_VERSION,
-        model=model_digest(checkpoint),
-        title=clean(request.subject.title, one_line=True),
-        device=site.device.name,
-        kind=site.device.kind,
-        serving=serving,
-        sequences=sequences,
-        planned=Need(planned.weights, planned.kv, planned.overhead),
-        measured=observed(serving, sequences, planned, counted, measured.total, measured.log),
-        sources=measured.sources,
-    )
 
 
 def _list(argv: list[str]) -> int:

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from quantdeck_console.commands.common import (
-    ask,
-    emit,
-    host_named,
-    new_request_id,
-    parser_for,
-    run_with_fleet,
-    who,
-)
-from quantdeck_console.link.fleet_file import Fleet
-from quantdeck_core.protocol.requests import Applied, Stop
+from quantdeck_console.commands.common import emit, new_request_id, parser_for, who
+from quantdeck_console.commands.following import add_following_options, begin_and_follow
+from quantdeck_core.errors import ExitCode
+from quantdeck_core.fleet.operation_text import progress_line
+from quantdeck_core.protocol.requests import Stop
 
 
 def main(argv: list[str]) -> int:
-    """Begin to drain and end an engine."""
+    """Drain and end an engine, and wait until it is gone."""
     parser = parser_for("stop", "Take an engine out of the gateway, let its answers end, then end it.")
     parser.add_argument("engine")
-    parser.add_argument("--host", required=True, help="host of the fleet")
+    add_following_options(parser)
     options = parser.parse_args(argv)
-
-    async def work(fleet: Fleet) -> Applied:
-        wish = Stop(request_id=new_request_id(), by=who())
-        return await ask(host_named(fleet, options.host), lambda client: client.stop(options.engine, wish))
-
-    applied = run_with_fleet(options, work)
-    emit(options.json, applied, [f"{options.host}: {applied.detail}"])
-    return 0
+    wish = Stop(request_id=new_request_id(), by=who())
+    applied, operation = begin_and_follow(options, lambda client: client.stop(options.engine, wish))
+    said = progress_line(operation) if operation else applied.detail
+    emit(options.json, operation or applied, [f"{options.host}: {applied.operation} {said}"])
+    return ExitCode.DONE

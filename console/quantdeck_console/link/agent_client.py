@@ -22,6 +22,7 @@ CHANGE_DEADLINE_S = 60.0
 """Before a start is accepted its engine is asked for its version, its checkpoint read and a plan made."""
 SILENCE_S = 3 * HEARTBEAT_S
 """A stream that says nothing for so long is dead, whatever TCP thinks."""
+MAX_LINE_BYTES = 16 << 20
 
 
 class AgentClient:
@@ -49,14 +50,34 @@ class AgentClient:
     async def events(self) -> AsyncIterator[Event]:
         """A snapshot, then every change, until the link breaks."""
         decoder = msgspec.json.Decoder(Event)
-        timeout = httpx.Timeout(DEADLINE_S, read=SILENCE_S)
+        async for line in self.lines("/v1/events", httpx.Timeout(DEADLINE_S, read=SILENCE_S)):
+            try:
+                event = decoder.decode(line)
+            except msgspec.MsgspecError as error:
+                raise self._unreachable(error) from None
+            yield event
+
+    async def get(self, path: str, kind: type[T]) -> T:
+        """What another part of the interface answers."""
+        return await self._call("GET", path, None, kind)
+
+    async def lines(self, path: str, timeout: httpx.Timeout) -> AsyncIterator[bytes]:
+        """The lines of an answer as they come, until it ends or the link breaks.
+
+        Only a newline ends one: `aiter_lines` of httpx also splits at characters that JSON may hold, such as U+2028.
+        """
+        rest = b""
         try:
-            async with self._http.stream("GET", "/v1/events", timeout=timeout) as response:
+            async with self._http.stream("GET", path, timeout=timeout) as response:
                 if response.status_code != 200:
                     raise _refusal(response.status_code, await response.aread())
-                async for line in response.aiter_lines():
-                    yield decoder.decode(line)
-        except (httpx.HTTPError, msgspec.MsgspecError) as error:
+                async for chunk in response.aiter_bytes():
+                    *whole, rest = (rest + chunk).split(b"\n")
+                    for line in whole:
+                        yield line
+                    if len(rest) > MAX_LINE_BYTES:
+                        raise self._unreachable(ValueError("a line without an end"))
+        except httpx.HTTPError as error:
             raise self._unreachable(error) from None
 
     async def deploy(self, ask: requests.Deploy) -> requests.Applied:

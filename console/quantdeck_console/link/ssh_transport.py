@@ -14,6 +14,8 @@ import httpx
 
 KEEPALIVE_S = 30.0
 """An idle channel is kept so long; the agent keeps it longer, so it never closes one under a request."""
+MAX_CHANNELS = 100
+"""Each log that is followed has one of its own, and a host may have dozens."""
 
 
 class _Channel(httpcore.AsyncNetworkStream):
@@ -80,7 +82,10 @@ class SshTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, connection: asyncssh.SSHClientConnection, socket: str) -> None:
         self._pool = httpcore.AsyncConnectionPool(
-            network_backend=_Channels(connection, socket), max_keepalive_connections=4, keepalive_expiry=KEEPALIVE_S
+            network_backend=_Channels(connection, socket),
+            max_connections=MAX_CHANNELS,
+            max_keepalive_connections=4,
+            keepalive_expiry=KEEPALIVE_S,
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

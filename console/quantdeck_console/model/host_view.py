@@ -22,7 +22,7 @@ from quantdeck_core.fleet.health import experiment_health, health, heard_age
 from quantdeck_core.fleet.state import HostView
 from quantdeck_core.protocol.engine import EngineStatus
 from quantdeck_core.protocol.experiment import ExperimentStatus
-from quantdeck_core.protocol.host import GatewayView, GpuSample, HostSample, HostStatus
+from quantdeck_core.protocol.host import GatewayView, GpuSample, HostSample, HostStatus, LostGpu
 
 _KINDS: dict[str, Tone] = {"alarm": "warn", "rollback": "warn", "clear": "ok", "weight": "strong"}
 _STATES = {"failed": "failed x"}
@@ -58,8 +58,9 @@ def _status_lines(status: HostStatus, width: int) -> list[Line]:
     if status.gateway:
         lines.append(_gateway(status.gateway))
     lines += [_experiment(experiment, width) for experiment in status.experiments]
-    if status.sample.gpus:
+    if status.sample.gpus or status.sample.lost_gpus:
         lines += [EMPTY, *(_gpu(gpu, width) for gpu in status.sample.gpus)]
+        lines += [_lost_gpu(gpu) for gpu in status.sample.lost_gpus]
     return lines
 
 
@@ -83,6 +84,10 @@ def _gpu(gpu: GpuSample, width: int) -> Line:
     ]
     known = "  ".join(text for text, value in facts if value is not None)
     return ends(line(span(f" gpu {gpu.index} ", "dim"), gpu.name), line(f"{used} ({percent})  {known} "), width)
+
+
+def _lost_gpu(gpu: LostGpu) -> Line:
+    return line(span(f" gpu {gpu.index} ", "dim"), gpu.name, span(f"  LOST x {gpu.note}", "fail"))
 
 
 def _engines(engines: tuple[EngineStatus, ...], width: int) -> list[Line]:

@@ -1,0 +1,1 @@
+"""What of a machine's readings a person must hear of."""

@@ -1,0 +1,24 @@
+"""`quantdeck restart ENGINE --host HOST`: start an engine's processes anew."""
+
+from __future__ import annotations
+
+from quantdeck_console.commands.common import emit, new_request_id, parser_for, who
+from quantdeck_console.commands.following import add_following_options, begin_and_follow
+from quantdeck_core.errors import ExitCode
+from quantdeck_core.fleet.operation_text import progress_line
+from quantdeck_core.protocol.requests import Restart
+
+
+def main(argv: list[str]) -> int:
+    """Start its processes anew and wait until they are ready; the old ones serve until then."""
+    parser = parser_for("restart", "Start an engine's processes anew, with the profile that it has.")
+    parser.add_argument("engine")
+    parser.add_argument("--swap", action="store_true", help="where both have no room, end the old one first")
+    parser.add_argument("--force", action="store_true", help="although plan or rules say no; it is recorded")
+    add_following_options(parser)
+    options = parser.parse_args(argv)
+    wish = Restart(request_id=new_request_id(), by=who(), swap=options.swap, force=options.force)
+    applied, operation = begin_and_follow(options, lambda client: client.restart(options.engine, wish))
+    said = progress_line(operation) if operation else applied.detail
+    emit(options.json, operation or applied, [f"{options.host}: {applied.operation} {said}"])
+    return ExitCode.DONE
