@@ -96,8 +96,10 @@ class Node:
                 try:
                     probe.bind((self._address, port))
                 except OSError as error:
-                    say(f"error: port {port} of {self._address} cannot be taken: {error.strerror}")
-                    say(f"error: see `ss -ltnp sport = {port}`; ray_port in fleet.toml names another block of ports")
+                    say(
+                        f"error: port {port} of {self._address} cannot be taken ({error.strerror}); `ss -ltnp` says "
+                        f"who has it, and ray_port in fleet.toml names another block"
+                    )
                     raise NodeEndedError(1) from None
 
     def wait_until_up(self) -> None:

@@ -9,7 +9,7 @@ from quantdeck_core.engines.flags import flags_of
 from quantdeck_core.engines.gpus import visible
 from quantdeck_core.engines.launch import Launch
 from quantdeck_core.engines.llamacpp_argv import llama_cpp_python_env, llama_cpp_python_values, llamacpp_values
-from quantdeck_core.engines.over_hosts import host_command
+from quantdeck_core.engines.over_hosts import Part, host_command, parts_of, require_placement, with_cluster
 from quantdeck_core.engines.table import FlagTable
 from quantdeck_core.engines.vllm_argv import vllm_env, vllm_values
 from quantdeck_core.errors import ExitCode, QuantdeckError
@@ -45,6 +45,16 @@ def engine_command(table: FlagTable, profile: Profile, launch: Launch) -> Comman
     if profile.nodes is None:
         return command
     return host_command(command, profile, profile.nodes, resolved(profile, launch.parameters), launch)
+
+
+def parts_by_host(table: FlagTable, profile: Profile, launch: Launch) -> tuple[tuple[Part, ...], Command]:
+    """What runs on this host for a profile over several, and the environment of all of it; errors as above."""
+    command = server_command(table, profile, launch)
+    if profile.nodes is None:
+        return (), command
+    placed = require_placement(profile, profile.nodes)
+    shared = with_cluster(command, profile.nodes, placed, launch)
+    return parts_of(command, resolved(profile, launch.parameters), placed, launch), shared
 
 
 def server_command(table: FlagTable, profile: Profile, launch: Launch) -> Command:

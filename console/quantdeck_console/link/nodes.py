@@ -22,7 +22,7 @@ from quantdeck_core.protocol.operation import Intended, Operation
 from quantdeck_core.protocol.requests import Applied, Cancel, Deploy, Stop
 
 T = TypeVar("T")
-_REFUSED = 409
+_REFUSED, _NOT_THERE = 409, 404
 Progress = Callable[[str, Operation], None]
 """Called with a host's name and how far its operation is."""
 
@@ -57,6 +57,18 @@ def placed(profile: Profile, hosts: Sequence[Host]) -> tuple[Profile, ...]:
     return tuple(profiles)
 
 
+async def intend_over(hosts: Sequence[Host], wish: Deploy) -> dict[str, Intended]:
+    """What would be done on each of the hosts; nothing is begun.
+
+    Raises:
+        QuantdeckError: it cannot be done at all.
+    """
+    wishes = _wishes(hosts, wish)
+    async with _clients(hosts) as clients:
+        intended = await _all(hosts, (client.intend(one) for client, one in zip(clients, wishes, strict=True)))
+    return dict(zip((host.name for host in hosts), intended, strict=True))
+
+
 async def deploy_over(
     hosts: Sequence[Host], wish: Deploy, progress: Progress = lambda _host, _operation: None
 ) -> dict[str, EngineStatus]:
@@ -71,7 +83,7 @@ async def deploy_over(
     Raises:
         QuantdeckError: it was refused or failed; it says on which host.
     """
-    wishes = [msgspec.structs.replace(wish, profile=profile) for profile in placed(wish.profile, hosts)]
+    wishes = _wishes(hosts, wish)
     async with _clients(hosts) as clients:
         intended = await _all(hosts, (client.intend(one) for client, one in zip(clients, wishes, strict=True)))
         _require_agreement(hosts, intended, wish.force)
@@ -95,8 +107,12 @@ async def stop_over(hosts: Sequence[Host], name: str, wish: Stop) -> dict[str, A
     """End a model's parts, the server's first, so that its answers can end; what every host says, or why it does not.
 
     A host that does not answer keeps its part until it is asked again: its agent wants it, whatever the others do.
+
+    Raises:
+        RemoteError: nothing of this name is on any of them.
     """
     said: dict[str, Applied | QuantdeckError] = {}
+    missing: RemoteError | None = None
     for host in hosts:
         try:
             async with agent_of(host) as client:
@@ -105,7 +121,15 @@ async def stop_over(hosts: Sequence[Host], name: str, wish: Stop) -> dict[str, A
                 await follow(client, applied.operation)
         except QuantdeckError as error:
             said[host.name] = error
+            if isinstance(error, RemoteError) and error.status == _NOT_THERE:
+                missing, said[host.name] = error, Applied(revision=0, detail="nothing of it was here")
+    if missing is not None and not any(one.operation for one in said.values() if isinstance(one, Applied)):
+        raise missing
     return said
+
+
+def _wishes(hosts: Sequence[Host], wish: Deploy) -> list[Deploy]:
+    return [msgspec.structs.replace(wish, profile=profile) for profile in placed(wish.profile, hosts)]
 
 
 def _require_agreement(hosts: Sequence[Host], intended: Sequence[Intended], force: bool) -> None:
