@@ -130,7 +130,8 @@ def test_gpus_are_counted_on_each_host() -> None:
         ("vllm", ("tensor_parallel_size = 2",), 'count = 2\ntoken_env = "a b"', 8, "matching regex", ""),
         ("vllm", ("tensor_parallel_size = 2",), "count = 2\nport = 1", 8, "port", ""),
         (
-            "vllm", ("tensor_parallel_size = 2",), f"count = 2\n{PLACED}", 8, "when it is deployed", "Leave placement out",
+            "vllm", ("tensor_parallel_size = 2",), f"count = 2\n{PLACED}",
+            8, "when it is deployed", "Leave placement out",
         ),
     ],
 )  # fmt: skip
