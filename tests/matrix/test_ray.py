@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -100,6 +101,17 @@ async def answer(url: str) -> int:
         return (await http.post("/v1/completions", json=body)).json()["usage"]["completion_tokens"]
 
 
+async def ray_status(token: str | None) -> int:
+    """Exit code of `ray status` at the head."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    if token is not None:
+        env |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
+    argv = [str(Path(os.environ[NAMED]).with_name("ray")), "status", "--address", "127.0.0.2:20100"]
+    quiet = asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(*argv, env=env, stdout=quiet, stderr=quiet)
+    return await process.wait()
+
+
 async def test_a_model_over_two_hosts_from_start_to_end(cluster: Cluster) -> None:
     hosts, agents, (head, node), profile = cluster
     # No rule and no plan knows a vLLM on a CPU that Ray takes for GPUs.
@@ -107,6 +119,10 @@ async def test_a_model_over_two_hosts_from_start_to_end(cluster: Cluster) -> Non
     assert [one.state for one in started.values()] == ["ready", "ready"]
     assert await answer(started["gpu-1"].url) == 4
     assert (started["gpu-2"].url, started["gpu-2"].hosts) == ("", ("gpu-1", "gpu-2"))
+
+    # Who has no token is not let in.
+    assert await ray_status(None) != 0
+    assert await ray_status(os.environ["QUANTDECK_RAY_TOKEN"]) == 0
 
     # A node dies: the server is of no use any more, is taken out, and all of it comes back.
     before = started["gpu-1"].generation

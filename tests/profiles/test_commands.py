@@ -82,7 +82,8 @@ def test_render(run: Run, tmp_path: Path) -> None:
     rendered = json.loads(
         run("render", "llama-2-7b-gptq-int4", "--model-path", "/models/my model", "--port", "9000", "--json")
     )
-    assert {"argv", "env", "env_from", "drops", "profile", "engine", "version", "replica", "note"} == rendered.keys()
+    keys = {"argv", "env", "env_from", "drops", "profile", "engine", "version", "replica", "note", "parts"}
+    assert rendered.keys() == keys
     assert words == [f"{name}={value}" for name, value in rendered["env"].items()] + rendered["argv"]
     assert (rendered["engine"], rendered["version"], rendered["note"]) == ("vllm", "0.33.0", "")
     # A shell makes the same of it.
