@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # A real vLLM with Ray and without a GPU, for the tests of models over several hosts: prints the path of its `vllm` command.
 #   install-ray.sh [FOLDER]     default: ${XDG_CACHE_HOME:-~/.cache}/quantdeck-engines/vllm-ray
-# It stands on what install-vllm.sh installs (named by QUANTDECK_VLLM where it is there already) and adds Ray in a folder of
-# its own: half a minute and 250 MB.
+# It stands on what install-vllm.sh installs and adds Ray in a folder of its own: half a minute and 250 MB more.
 set -euo pipefail
 
 ray=2.60.0
@@ -19,7 +18,7 @@ if [ -e "$stamp" ]; then
 fi
 
 exec 3>&1 1>&2 # only the path goes to standard output
-vllm=${QUANTDECK_VLLM:-$(bash "$here/install-vllm.sh")}
+vllm=$(bash "$here/install-vllm.sh")
 base=$(dirname "$vllm")/python
 "$base" -m venv "$folder"
 "$folder/bin/python" -m pip --disable-pip-version-check --quiet install "ray==$ray"

@@ -120,6 +120,10 @@ async def test_a_model_over_two_hosts_from_start_to_end(cluster: Cluster) -> Non
     assert await answer(started["gpu-1"].url) == 4
     assert (started["gpu-2"].url, started["gpu-2"].hosts) == ("", ("gpu-1", "gpu-2"))
 
+    # What the workers write, on whichever host, is in the log of the head's engine.
+    log = agents[0].folder / "state" / "logs" / f"engine-big.{started['gpu-1'].generation}.log"
+    assert "ip=127.0.0.3" in log.read_text("utf-8", "replace")
+
     # Who has no token is not let in.
     assert await ray_status(None) != 0
     assert await ray_status(os.environ["QUANTDECK_RAY_TOKEN"]) == 0

@@ -66,7 +66,7 @@ def test_the_heads_commands_exactly() -> None:
         "--node-manager-port", "20101", "--object-manager-port", "20102", "--dashboard-agent-grpc-port", "20103",
         "--dashboard-agent-listen-port", "20104", "--runtime-env-agent-port", "20105", "--metrics-export-port", "20106",
         "--min-worker-port", "20110", "--max-worker-port", "20199", "--num-gpus", "8", "--num-cpus", "1",
-        "--object-store-memory", "1073741824", "--temp-dir", "/s", "--include-log-monitor", "false",
+        "--object-store-memory", "1073741824", "--temp-dir", "/s", "--include-log-monitor", "true",
         "--disable-usage-stats", "--log-style", "record", "--log-color", "false",
     ]  # fmt: skip
     assert server[:3] == ["/opt/vllm/bin/vllm", "serve", "/models/m"]

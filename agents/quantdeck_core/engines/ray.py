@@ -28,7 +28,7 @@ _LOG_BYTES, _LOGS = 2**24, 2
 
 
 def start_head(ray: str, here: Member, gpus: int, scratch: str) -> tuple[str, ...]:
-    """The first host's node, which the others join.
+    """The first host's node, which the others join. What its workers write comes to the server's log, from all hosts.
 
     Args:
         gpus: of this host, for the cluster.
@@ -57,8 +57,8 @@ def _node(here: Member, gpus: int, scratch: str) -> tuple[str, ...]:
     fixed = (word for flag, offset in ports.items() for word in (flag, str(here.port + offset)))
     return (
         "--block", "--node-ip-address", here.address, *fixed, "--num-gpus", str(gpus), "--num-cpus", "1",
-        "--object-store-memory", str(_OBJECT_STORE_BYTES), "--temp-dir", scratch, "--include-log-monitor", "false",
-        "--disable-usage-stats", "--log-style", "record", "--log-color", "false",
+        "--object-store-memory", str(_OBJECT_STORE_BYTES), "--temp-dir", scratch,
+        "--include-log-monitor", "true", "--disable-usage-stats", "--log-style", "record", "--log-color", "false",
     )  # fmt: skip
 
 
@@ -71,6 +71,7 @@ def ray_env(placed: Placement, scratch: str) -> dict[str, str]:
         "RAY_AUTH_MODE": "token",
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_gcs_rpc_server_reconnect_timeout_s": str(_HEAD_GONE_S),
+        "RAY_COLOR_PREFIX": "0",
         "RAY_ROTATION_MAX_BYTES": str(_LOG_BYTES),
         "RAY_ROTATION_BACKUP_COUNT": str(_LOGS),
         "AUTOSCALER_METRIC_PORT": str(placed.here.port + AUTOSCALER_PORT),
