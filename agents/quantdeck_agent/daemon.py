@@ -20,6 +20,7 @@ from quantdeck_agent.api.front import Front
 from quantdeck_agent.api.history import HistoryApi
 from quantdeck_agent.api.logs import LogRoutes
 from quantdeck_agent.api.metrics import MetricsApi, MetricsPort
+from quantdeck_agent.api.models import ModelApi
 from quantdeck_agent.engines.engines import Engines
 from quantdeck_agent.engines.starts import holders_of
 from quantdeck_agent.experiments.manager import Experiments
@@ -32,6 +33,9 @@ from quantdeck_agent.lifeline import wait_for_end
 from quantdeck_agent.logs.files import LogFiles
 from quantdeck_agent.logs.keeper import LogKeeper
 from quantdeck_agent.logs.own import AGENT, OwnLog
+from quantdeck_agent.models.fetching import Fetcher
+from quantdeck_agent.models.models import Models
+from quantdeck_agent.models.store import ModelStore
 from quantdeck_agent.notify import Notifier
 from quantdeck_agent.options import Options
 from quantdeck_agent.process.kernel import boot_id
@@ -40,7 +44,6 @@ from quantdeck_agent.telemetry.history import History
 from quantdeck_agent.telemetry.page import metrics_page
 from quantdeck_agent.telemetry.sampler import Sampler
 from quantdeck_agent.telemetry.series import engine_series, gateway_series, host_series
-from quantdeck_checkpoints.digest import digest_of
 from quantdeck_core.errors import QuantdeckError
 from quantdeck_core.health.pressure import PressureState, assess
 from quantdeck_core.protocol.host import HostSample
@@ -102,6 +105,8 @@ class Daemon:
                 self._experiments.settled,
                 state_lost=self._store.recovered_level == "fail",
             )
+        models = ModelStore(paths.models, paths.state, lambda: self._engines.uses())
+        self._models = Models(models)
         self._engines = Engines(
             paths,
             self._store,
@@ -109,7 +114,8 @@ class Daemon:
             owner,
             sample=lambda: self._sampler.last,
             holders=lambda: holders_of(self._sampler.last),
-            digest=lambda path: asyncio.to_thread(digest_of, path),
+            digest=models.digest,
+            fetch=Fetcher(self._models).fetch,
             switched=self._experiments.engine_switched,
             drained=self._drained,
             boot=boot_id(),
@@ -134,6 +140,7 @@ class Daemon:
         async with contextlib.AsyncExitStack() as closing:  # what was opened last is closed first
             closing.callback(self._store.close)
             closing.callback(self._history.close)
+            closing.push_async_callback(self._models.close)
             front = Front(self._options.paths)
             closing.push_async_callback(front.close)
             await front.open(self._options.ssh)
@@ -149,6 +156,7 @@ class Daemon:
             await self._engines.restore()
             closing.push_async_callback(self._engines.close)
             await self._experiments.restore()
+            self._models.restore()
             work = [*self._work(front, ending), notifier.keep(self._status_line)]
             tasks = [asyncio.create_task(one, name=getattr(one, "__qualname__", None)) for one in work]
             closing.push_async_callback(_cancel, tasks)
@@ -179,7 +187,8 @@ class Daemon:
     def _work(self, front: Front, ending: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
         logs = LogRoutes(self._log_files, self._own_log, self._live_logs)
         metrics = MetricsApi(lambda: metrics_page(self._hub.status(), self._engines.readings()))
-        routes = [*logs.routes(), *HistoryApi(self._history).routes(), *metrics.routes()]
+        others = (logs, HistoryApi(self._history), metrics, ModelApi(self._models))
+        routes = [route for one in others for route in one.routes()]
         api = Api(self._options.name, self._hub, self._store, self._engines, self._experiments, routes)
         work = [front.serve(api.app()), self._engines.keeper.watch(), self._sample(), self._rotate()]
         work.append(self._history.keep())

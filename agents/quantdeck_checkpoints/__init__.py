@@ -1,1 +1,1 @@
-"""Checkpoints on this machine's disk: what their headers say, and what exactly they are."""
+"""Checkpoints on this machine's disk: read by their headers, and hashed. Console and agent both need it."""

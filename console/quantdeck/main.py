@@ -21,6 +21,7 @@ COMMANDS = {
     "scale": ("quantdeck_console.commands.scale", "more or fewer replicas of an engine"),
     "engine": ("quantdeck_console.commands.engine", "one engine: replicas, starts, what changed, timeline"),
     "operation": ("quantdeck_console.commands.operation", "what agents are doing: list, show, cancel"),
+    "model": ("quantdeck_console.commands.model", "models of the hosts: list, push, pull, verify, remove"),
     "experiment": ("quantdeck_console.commands.experiment", "create, list, show, clear experiments"),
     "weight": ("quantdeck_console.commands.weight", "change the treatment's share of users"),
     "rollback": ("quantdeck_console.commands.rollback", "everyone back to the control, latched"),

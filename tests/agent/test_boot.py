@@ -14,7 +14,7 @@ from quantdeck_agent.hub import Hub
 from quantdeck_agent.paths import Paths
 from quantdeck_agent.store import Store
 from quantdeck_agent.telemetry.sampler import Sampler
-from quantdeck_checkpoints.digest import digest_of
+from quantdeck_checkpoints.hashing import sha256_of
 from quantdeck_console.profile_source import load_profile
 from quantdeck_core.protocol.engine import EngineStatus
 from quantdeck_core.protocol.requests import Deploy
@@ -32,6 +32,9 @@ async def engines_of(paths: Paths, boot: str) -> AsyncIterator[tuple[Engines, Hu
     async def nothing(_: str) -> None:
         return
 
+    async def never(*_: object) -> None:
+        raise AssertionError
+
     engines = Engines(
         paths,
         store,
@@ -39,7 +42,8 @@ async def engines_of(paths: Paths, boot: str) -> AsyncIterator[tuple[Engines, Hu
         str(paths.state),
         sample=lambda: sampler.last,
         holders=dict,
-        digest=lambda path: asyncio.to_thread(digest_of, path),
+        digest=lambda path: asyncio.to_thread(sha256_of, path),
+        fetch=never,
         switched=nothing,
         drained=nothing,
         boot=boot,

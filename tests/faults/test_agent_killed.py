@@ -20,6 +20,8 @@ from support.processes import alive, identity, session, signal_all
 from support.traffic import Traffic, traffic
 from support.waiting import eventually
 
+WEIGHT_BP = 5000
+
 
 async def begins(host: Deck, played: PlayedEngine) -> str:
     """A deployment that is going to load for as long as the test wants."""
@@ -84,8 +86,8 @@ async def test_a_hundred_kills_under_load_and_during_a_deploy(demo_models: Path,
     async with deck(demo_models) as host:
         control = identity(await host.deploy(changed(), "control"))
         treatment = identity(await host.deploy(changed("demo-q8"), "treatment"))
-        await host.experiment("control", "treatment", 3000)
-        async with traffic(host.gateway) as users:
+        await host.experiment("control", "treatment", WEIGHT_BP)
+        async with traffic(host.gateway, users=4) as users:
             killing = Killing(host, users)
             operation = await begins(host, played)
             for _ in range(50):
@@ -99,6 +101,7 @@ async def test_a_hundred_kills_under_load_and_during_a_deploy(demo_models: Path,
         killing.report()
         assert users.failures == []
         assert users.by_variant.keys() == {"control", "treatment"}
+        assert (await host.state()).state.weight_bp == WEIGHT_BP
         for name, before in (("control", control), ("treatment", treatment), ("slow", loading)):
             assert identity(await host.until("ready", name)) == before
             await host.untouched(name)
@@ -112,7 +115,7 @@ async def test_kills_every_few_seconds_for_five_minutes(demo_models: Path) -> No
     async with deck(demo_models) as host:
         control = identity(await host.deploy(changed(), "control"))
         await host.deploy(changed("demo-q8"), "treatment")
-        await host.experiment("control", "treatment", 3000)
+        await host.experiment("control", "treatment", WEIGHT_BP)
         generation = (await host.engine("treatment")).generation
         async with traffic(host.gateway) as users:
             killing = Killing(host, users)

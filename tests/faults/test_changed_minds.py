@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from quantdeck_console.link.deployment import follow
-from quantdeck_core.errors import RemoteError
+from quantdeck_core.errors import ConflictError, RemoteError
 from quantdeck_core.protocol.requests import Deploy, Stop
 from support.deck import Deck, changed, deck
+from support.engine_host import engine_host
 from support.played_engine import PlayedEngine
 from support.processes import identity
+from support.waiting import eventually
 
 
 async def loads(host: Deck, played: PlayedEngine, **how: object) -> str:
@@ -71,20 +75,39 @@ async def test_a_cancelled_replacement_leaves_the_old_one(
         assert (await host.deploy(changed("demo-q8"), replace=True)).state == "ready"
 
 
-async def test_what_serves_already_is_not_taken_back(demo_models: Path, played: PlayedEngine) -> None:
-    """A replacement that only waits for the old one's end has happened; a stop still ends all of it."""
-    async with deck(demo_models, gateway=False) as host:
-        played.plays(deaf=True)
+async def test_what_serves_already_is_not_taken_back(demo_models: Path) -> None:
+    """A replacement that only waits for the old one's last answers has happened; a stop still ends all of it."""
+    async with engine_host(demo_models) as host:
+        await host.deploy(changed())
+        host.draining = {"engine.1"}
+        operation = await host.begin(changed("demo-q8"), replace=True)
+        await eventually(lambda: [one.key for one in host.engines.serving("engine")] == ["engine.2"])
+        with pytest.raises(ConflictError, match="cannot be taken back"):
+            await host.engines.supervisor.cancel(operation.id, "test")
+        stopping = await host.engines.supervisor.stop("engine", "test")
+        assert host.engines.operations.named(operation.id).state == "cancelled"
+        host.draining = set()
+        assert (await host.end(stopping)).state == "done"
+        assert host.statuses() == ()
+        assert not host.processes()
+
+
+async def test_a_cancelled_restart_of_a_crashed_engine_stays_until_somebody_acts(
+    demo_models: Path, played: PlayedEngine
+) -> None:
+    async with engine_host(demo_models) as host:
         await host.deploy(played.profile())
+        played.plays(load_s=10_000)
+        os.kill(host.statuses()[0].pid or 0, signal.SIGKILL)
+        recovering = await eventually(lambda: host.engines.operations.of_engine("engine"))
+        await host.at(recovering, "health")
+        await host.engines.supervisor.cancel(recovering.id, "test")
+        failed = await host.until("failed")
+        assert failed.error
+        assert "cancelled by test" in failed.error.detail
+        assert not host.processes()
         played.plays()
-        applied = await host.begin(changed(), replace=True)
-        await host.when(lambda status: any(one.current and one.current.name == "stop" for one in status.operations))
-        with pytest.raises(RemoteError, match="cannot be taken back"):
-            await host.cancel(applied.operation)
-        assert (await host.engine()).profile == "demo-f16"
-        await host.stop()
-        assert (await host.client.operation(applied.operation)).state == "cancelled"
-        assert not host.agent.marked()
+        assert (await host.deploy(played.profile())).state == "done"
 
 
 async def test_of_two_deploys_of_one_name_at_once_one_is_refused(demo_models: Path) -> None:

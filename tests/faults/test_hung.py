@@ -30,6 +30,8 @@ async def test_a_green_health_check_does_not_keep_an_engine_that_answers_nothing
         status = await host.when(lambda status: status.experiments[0].state.weight_bp == 0, 5)
         print(f"\nejected after {time.monotonic() - began:.1f} s")
         assert any("treatment hangs" in alarm.text for alarm in status.alarms)
+        await host.agent.again()
+        assert (await host.engine("treatment")).state == "hung", "the next agent gives it no users either"
         async with traffic(host.gateway) as users:
             await users.more(10)
         assert (users.failures, users.by_variant.keys()) == ([], {"control"})

@@ -57,28 +57,11 @@ async def test_the_next_start_waits_until_the_memory_is_free(demo_models: Path, 
         waiting = await eventually(
             lambda: next((one for one in host.hub.status().operations if one.kind == "recover"), None)
         )
-        await eventually(
-            lambda: (step := _current(host, waiting.id)) and step.name == "room" and "memory" in step.detail
-        )
-        assert not list(_children(host.owner)), "nothing was started while the GPU is not free"
+        await host.at(waiting, "room", "memory")
+        assert not host.processes(), "nothing was started while the GPU is not free"
         host.held = {0: frozenset({1})}  # whoever else is there is no reason to wait
         assert (await host.end(waiting)).state == "done"
         assert host.statuses()[0].generation == 2
-
-
-def _current(host, identifier):  # type: ignore[no-untyped-def]
-    return host.engines.operations.named(identifier).current
-
-
-def _children(owner: str) -> list[psutil.Process]:
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        try:
-            if process.environ().get("QUANTDECK_PROCESS", "").startswith(owner) and alive([process]):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
 
 
 RENAMED = """

@@ -30,18 +30,19 @@ async def test_a_real_engine_that_cannot_allocate_says_why(demo_models: Path) ->
         assert failed.error
         log = (host.agent.folder / "state" / "logs" / "engine-engine.1.log").read_text()
         assert "alloc" in log, "this engine ended for another reason"
-        assert failed.error.detail.startswith("engine ended while loading: ")
-        assert failed.error.hint
+        assert (failed.error.code, bool(failed.error.hint)) == ("host-out-of-memory", True)
         assert not host.agent.marked()
 
 
-async def test_an_engine_that_runs_out_while_it_loads_shows_its_last_words(demo_models: Path, tmp_path: Path) -> None:
+async def test_an_engine_that_runs_out_while_it_loads_says_so(demo_models: Path, tmp_path: Path) -> None:
     played = PlayedEngine(tmp_path / "played")
     played.plays(eats=True)
     async with deck(demo_models, gateway=False) as host:
-        with pytest.raises(RemoteError, match="MemoryError"):
+        with pytest.raises(RemoteError, match="ran out of memory"):
             await host.deploy(played.profile())
-        assert "MemoryError" in str((await host.until("failed")).error)
+        failed = await host.until("failed")
+        assert failed.error
+        assert (failed.error.code, bool(failed.error.hint)) == ("host-out-of-memory", True)
         assert not host.agent.marked()
 
 

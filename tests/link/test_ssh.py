@@ -20,50 +20,11 @@ from quantdeck_core.errors import RemoteError, UnreachableError
 from quantdeck_core.fleet.link import LinkChange
 from quantdeck_core.protocol.events import Event, Snapshot
 from quantdeck_core.protocol.requests import Stop
-from support.agents import AgentProcess, agent, short_folder
+from support.agents import agent, short_folder
+from support.ssh import Keys, with_own_ssh
 from support.waiting import eventually
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
-
-
-class Keys:
-    """A host's and an operator's key in a folder."""
-
-    def __init__(self, folder: Path, role: str = "operator") -> None:
-        host, user = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
-        self.host_key, self.identity = folder / "host_key", folder / "user_key"
-        self.authorized, self.known_hosts = folder / "authorized_keys", folder / "known_hosts"
-        for key, file in ((host, self.host_key), (user, self.identity)):
-            key.write_private_key(str(file))
-            file.chmod(0o600)
-        self.host_public = host.export_public_key().decode().strip()
-        self.user_public = user.export_public_key().decode()
-        self.authorized.write_text(f'quantdeck-role="{role}" {self.user_public}')
-
-    def know(self, port: int, public: str | None = None) -> None:
-        self.known_hosts.write_text(f"[127.0.0.1]:{port} {public or self.host_public}\n")
-
-    def host(self, port: int, path: Path, user: str = "anyone") -> Host:
-        return Host(
-            name="test",
-            ssh=f"{user}@127.0.0.1:{port}",
-            socket=str(path),
-            identity=str(self.identity),
-            known_hosts=str(self.known_hosts),
-        )
-
-
-async def with_own_ssh(one: AgentProcess, keys: Keys) -> int:
-    """Restart an agent so that it serves SSH; returns the port."""
-    import msgspec
-
-    one.kill()
-    one.arguments = ("--ssh-listen", "127.0.0.1:0", "--ssh-host-key", str(keys.host_key))
-    one.arguments += ("--ssh-authorized-keys", str(keys.authorized))
-    await one.start()
-    port: int = msgspec.json.decode(one.ready_file.read_bytes())["ssh_port"]
-    keys.know(port)
-    return port
 
 
 async def test_the_agents_own_ssh_carries_every_call(tmp_path: Path, demo_models: Path) -> None:

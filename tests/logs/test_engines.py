@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -47,15 +49,16 @@ class Started:
                 env={**os.environ, "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", **environment},
             )
 
-    def until_listening(self, port: int) -> None:
+    def until_serving(self, port: int) -> None:
+        """llama-server listens while it loads, and answers 503 then."""
         deadline = time.monotonic() + 200
         while time.monotonic() < deadline:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
+            with contextlib.suppress(httpx.HTTPError):
+                if httpx.get(f"http://127.0.0.1:{port}/v1/models", trust_env=False).status_code == 200:
                     return
             assert self.process.poll() is None, log_tail(self.log)[-2_000:]
             time.sleep(0.1)
-        pytest.fail("it did not listen")
+        pytest.fail("it did not serve")
 
     def failure(self, engine: EngineKind) -> Failure:
         code = self.process.wait(timeout=200)
@@ -125,7 +128,7 @@ def test_vllm_logs_no_prompt_and_its_dead_core_is_told(tiny: Path, tmp_path: Pat
     port = free_port()
     one = Started(vllm(tiny, port, "--max-model-len", "512"), tmp_path, VLLM_CPU_KVCACHE_SPACE="1")
     started.append(one)
-    one.until_listening(port)
+    one.until_serving(port)
     assert asyncio.run(send_all(f"http://127.0.0.1:{port}", "tiny", CANARY)) >= 2
     assert progress_of("vllm-cpu", log_tail(one.log)).what == "serving"
     assert CANARY not in one.log.read_text()
@@ -167,7 +170,7 @@ def test_llama_servers_lines_with_text_are_withheld(
     argv = [program("QUANTDECK_LLAMA_SERVER"), "--model", str(demo_models / "demo-f16.gguf"), "--port", str(port)]
     one = Started([*argv, "--ctx-size", "512", "--log-verbosity", verbosity], tmp_path)
     started.append(one)
-    one.until_listening(port)
+    one.until_serving(port)
     assert asyncio.run(send_all(f"http://127.0.0.1:{port}", "a", CANARY)) >= 2
     assert CANARY in one.log.read_text()
     nothing_shown(one)
@@ -181,7 +184,7 @@ def test_llama_cpp_pythons_lines_with_text_are_withheld(
     argv += ["--model", str(demo_models / "demo-f16.gguf"), "--n_ctx", "512"]
     one = Started(argv, tmp_path, HOST="127.0.0.1", PORT=str(port))
     started.append(one)
-    one.until_listening(port)
+    one.until_serving(port)
     assert asyncio.run(send_all(f"http://127.0.0.1:{port}", "a", CANARY)) >= 2
     nothing_shown(one)
 

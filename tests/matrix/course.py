@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import httpx
 import psutil
 
+from quantdeck_agent.process.identity import MARKER
 from quantdeck_core.engines.interface import INTERFACES
 from quantdeck_core.protocol.engine import EngineStatus
 from quantdeck_core.protocol.experiment import ExperimentStatus
@@ -117,17 +118,16 @@ class Course:
         """Its first process is killed: what is left of it ends before another is started, by itself."""
         assert engine.pid
         before: Identity = identity(engine)
+        following = f"/engine.{engine.generation + 1}"
         left = [one for one in session(engine.pid) if one.pid != engine.pid]
         with self.timed("restarted"):
             psutil.Process(engine.pid).kill()
             await self.host.until("restarting", seconds=5)
-            again = await self.host.when(
-                lambda status: [
-                    one for one in status.engines if one.name == "engine" and one.pid not in (None, before[0])
-                ],
+            await eventually(
+                lambda: any(one.environ()[MARKER].endswith(following) for one in self.host.agent.marked()),
                 30,
+                "another one is started",
             )
-            assert again
             assert not alive(left), "workers of the one that was killed are there when the next starts"
             ready = await self.host.until("ready", seconds=seconds, generation=engine.generation + 1)
         assert identity(ready) != before

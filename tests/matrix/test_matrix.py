@@ -56,7 +56,11 @@ async def scraped(host: Deck, engine: EngineStatus) -> None:
         await users.more(5)
         busy = await host.when(lambda status: any(one.tokens_per_s for one in status.engines if one.name == "engine"))
         assert not users.failures
-    assert next(one for one in busy.engines if one.name == "engine").waiting is not None
+    seen = next(one for one in busy.engines if one.name == "engine")
+    assert seen.waiting is not None
+    if engine.engine == "vllm-cpu":  # llama.cpp tells neither
+        assert seen.kv_usage is not None
+        assert seen.ttft_p95_ms
     await host.when(lambda status: next(one for one in status.engines if one.name == "engine").running == 0)
 
 
@@ -127,6 +131,7 @@ async def test_vllm(vllm_models: Path, demo_models: Path) -> None:
             engine = await host.deploy(vllm("tiny-bf16"))
         await course.check_ready(engine, 3)
         await beside(host)
+        await scraped(host, engine)
         await course.check_adopted(engine)
         await course.check_probed(engine)
         assert engine.pid

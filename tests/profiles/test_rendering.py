@@ -52,7 +52,7 @@ def test_llama_server_exactly() -> None:
         "--ctx-size", "3000", "--parallel", "3", "--threads", "4", "--batch-size", "512", "--ubatch-size", "512",
         "--cache-ram", "512", "--n-gpu-layers", "all", "--flash-attn", "auto",
         "--cache-type-k", "f16", "--cache-type-v", "f16", "--n-predict", "2048", "--threads-http", "128",
-        "--metrics", "--offline", "--fit", "off", "--no-ui",
+        "--metrics", "--log-verbosity", "1", "--offline", "--fit", "off", "--no-ui",
     )  # fmt: skip
     assert "--no-webui" in command(parsed("llama-server"), "b8672").argv
 

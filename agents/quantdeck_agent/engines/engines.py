@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 from quantdeck_agent.engines.command import shown_command
+from quantdeck_agent.engines.copying import Copier, Fetch
 from quantdeck_agent.engines.keeper import Keeper
 from quantdeck_agent.engines.operations import Operations
 from quantdeck_agent.engines.prepare import Preparer
@@ -18,6 +19,7 @@ from quantdeck_agent.engines.roster import Roster
 from quantdeck_agent.engines.starts import Holders, Starts
 from quantdeck_agent.engines.supervisor import Supervisor, template_of
 from quantdeck_agent.hub import Hub
+from quantdeck_agent.models.store import Use
 from quantdeck_agent.paths import Paths
 from quantdeck_agent.store import Store
 from quantdeck_core.engines.operation import finish
@@ -44,6 +46,7 @@ class Engines:
         sample: the newest reading of the machine.
         holders: which processes hold memory on which GPU.
         digest: SHA-256 of a checkpoint.
+        fetch: brings a checkpoint here that a profile names the source of.
         switched: called when other processes have a name's traffic, or none has; routes the gateway, then returns.
         drained: waits until a replica has no request in flight.
         boot: an id of the machine's present start.
@@ -59,6 +62,7 @@ class Engines:
         sample: Callable[[], HostSample],
         holders: Holders,
         digest: Callable[[Path], Awaitable[str]],
+        fetch: Fetch,
         switched: Callable[[str], Awaitable[None]],
         drained: Callable[[str], Awaitable[None]],
         boot: str,
@@ -66,10 +70,17 @@ class Engines:
         self._roster = Roster(paths, store, hub)
         self.operations = Operations(store, hub)
         self._starts = Starts(self._roster, digest, holders, sample)
-        self._rollouts = Rollouts(
-            self._roster, self.operations, self._starts, owner, switched, drained, self._operation_failed
-        )
         preparer = Preparer(paths.models, sample, paths.state)
+        self._rollouts = Rollouts(
+            self._roster,
+            self.operations,
+            self._starts,
+            Copier(fetch, preparer),
+            owner,
+            switched,
+            drained,
+            self._operation_failed,
+        )
         self.supervisor = Supervisor(self._roster, self.operations, self._starts, preparer, self._rollouts)
         self.keeper = Keeper(self._roster, self.supervisor, self._starts, switched)
         self._restorer = Restorer(
@@ -88,6 +99,13 @@ class Engines:
         """What is measured of each replica that answers, by its title."""
         up = (one for group in self._roster.groups() for one in group.active if one.state == "ready")
         return {one.record.title: one.reading for one in up}
+
+    def uses(self) -> Iterator[Use]:
+        """Checkpoints that processes have open or are about to open."""
+        for group in self._roster.groups():
+            for instance in group.instances():
+                if not instance.record.external:
+                    yield Use(Path(instance.record.model_path), f"engine {instance.record.title}", running=True)
 
     def present(self) -> set[str]:
         """Keys of all processes that are there, whatever becomes of them."""

@@ -66,6 +66,8 @@ class Instance:
         self._watch = EngineWatch()
         self._kills = kills_for_memory()
         self._probing: asyncio.Task[None] | None = None
+        self.silence = ""
+        """What came of the last question for a token; empty where it was answered."""
 
     # Starting
 
@@ -221,9 +223,9 @@ class Instance:
     async def _ask_for_token(self) -> None:
         try:
             await self._probe.one_token(liveness.deadline_s(self.reading.metrics.running))
-            answered = True
-        except UnreachableError:
-            answered = False
+            answered, self.silence = True, ""
+        except UnreachableError as error:
+            answered, self.silence = False, error.detail
         finally:
             self._probing = None
         self.liveness = liveness.probed(self.liveness, answered, time.monotonic())

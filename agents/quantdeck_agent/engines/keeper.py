@@ -103,24 +103,29 @@ class Keeper:
                 group,
                 instance,
                 EngineFailedError(
-                    f"{instance.record.title} generated nothing for {KILL_AFTER_S:.0f} s while its port answered.",
+                    f"{instance.record.title} generated nothing for {KILL_AFTER_S:.0f} s. {instance.silence}".rstrip(),
                     f"It was ended; read {instance.log}.",
                 ),
             )
         elif hung and instance.state == "ready":
-            title = instance.record.title
-            text = f"{title} hangs: its port answers and it generates nothing; it gets no requests"
+            text = f"{instance.record.title} hangs and gets no requests: {instance.silence}".rstrip(": ")
             instance.enter("hung")
+            self._save(instance, silent=True)
             self._tell(group, "fail", text)
             await self._switched(group.name)
         elif not hung and instance.state == "hung":
-            if instance.record.ready_s is None:  # it was found running, and has answered now
-                ready_s = max(0.0, time.time() - instance.record.started_at)
-                instance.record = msgspec.structs.replace(instance.record, ready_s=ready_s)
-                self._roster.save(instance)
+            ready_s = instance.record.ready_s  # None where it was found running, and answers for the first time
+            self._save(instance, silent=False, ready_s=ready_s or max(0.0, time.time() - instance.record.started_at))
             instance.enter("ready")
             self._tell(group, "warn", f"{instance.record.title} generates again")
             await self._switched(group.name)
+
+    def _save(self, instance: Instance, **changes: bool | float) -> None:
+        instance.record = msgspec.structs.replace(instance.record, **changes)
+        try:
+            self._roster.save(instance)
+        except QuantdeckError as error:  # a full disk: what is seen counts all the same
+            log.warning("%s: %s", instance.record.key, error.detail)
 
     async def ended(self, group: Group, instance: Instance, error: QuantdeckError) -> None:
         """A process that nobody asked to end has ended, or is of no use any more."""
@@ -175,9 +180,10 @@ class Keeper:
         if self._supervisor.busy(group.name):
             return  # tried again at the next look
         del group.due[replica]
-        if group.deployment is None or replica >= group.deployment.replicas:
-            return
         instance = group.replica(replica)
+        wanted = group.deployment is not None and replica < group.deployment.replicas
+        if not wanted or (instance and instance.state in ("ready", "hung")):
+            return  # somebody has asked for something else meanwhile
         why = instance.error.detail if instance and instance.error else ""
         try:
             await self._supervisor.recover(group.name, replica, why)

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from quantdeck_agent.engines.checkpoint import resolve_model
+from quantdeck_agent.engines.checkpoint import ModelMissingError, resolve_model
 from quantdeck_agent.engines.command import flags, require_startable
 from quantdeck_agent.engines.errors import RefusedError
 from quantdeck_agent.engines.program import program_of
 from quantdeck_agent.engines.ray_program import ray_scratch
 from quantdeck_agent.ports import free_port
-from quantdeck_checkpoints.digest import fingerprint_of
+from quantdeck_checkpoints.hashing import fingerprint
 from quantdeck_core.engines.gpus import occupied
 from quantdeck_core.errors import ErrorInfo, InputError, QuantdeckError
 from quantdeck_core.profile.defaults import resolved
@@ -30,6 +30,7 @@ class Prepared(NamedTuple):
         weights_bytes: of the checkpoint; None where it could not be read.
         refusal: why it should not be started now; None where nothing speaks against it.
         beside: the refusal is about room only, and there is enough once the old processes are gone.
+        copies: the checkpoint is not here and is fetched first; only then it is known whether it fits.
     """
 
     profile: Profile
@@ -43,6 +44,7 @@ class Prepared(NamedTuple):
     weights_bytes: int | None = None
     refusal: ErrorInfo | None = None
     beside: bool = False
+    copies: bool = False
     note: str = ""
 
     def require(self, force: bool, by: str) -> str:
@@ -90,7 +92,6 @@ class Preparer:
         return await asyncio.to_thread(self._check, profile, replicas, freed)
 
     def _check(self, profile: Profile, replicas: range, freed: int) -> Prepared:
-        path = resolve_model(self._models, profile.model, profile.engine)
         program = program_of(profile, self._models)
         flags().version(profile.engine, program.version)
         scratch = ray_scratch(profile, program, self._state) if profile.nodes is not None else ""
@@ -103,10 +104,16 @@ class Preparer:
             program=program.path,
             version=program.version or "",
             scratch=scratch,
-            model_path=str(path),
-            fingerprint=fingerprint_of(path),
+            model_path=str(self._models / profile.model),
             gpus=gpus,
         )
+        try:
+            path = resolve_model(self._models, profile.model, profile.engine)
+        except ModelMissingError:
+            if profile.source is None:
+                raise
+            return known._replace(copies=True, note=f"its checkpoint is fetched first, from {profile.source.origin}")
+        known = known._replace(model_path=str(path), fingerprint=fingerprint(path))
         return self._with_fit(known, path, sample, freed)
 
     def _with_fit(self, known: Prepared, path: Path, sample: HostSample, freed: int) -> Prepared:

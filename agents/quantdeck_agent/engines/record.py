@@ -32,6 +32,8 @@ class EngineRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         place: `coming` until ready, `active` while it has the name's traffic, `leaving` while it drains.
         identity: the process, None until it was started and for an external engine.
         ready_s: seconds it took to become ready, None until then.
+        silent: it hung when it was seen last, or nobody knows whether it ever answered: it gets no requests before it
+            has given a token, also from an agent that comes later.
     """
 
     name: Name
@@ -53,6 +55,7 @@ class EngineRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     started_at: float
     identity: ProcessIdentity | None = None
     ready_s: float | None = None
+    silent: bool = False
 
     @property
     def key(self) -> str:

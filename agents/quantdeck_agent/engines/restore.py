@@ -89,7 +89,7 @@ class Restorer:
             return None
         if record.key != key or self._roster.knows(record.name):
             return None
-        return msgspec.structs.replace(record, identity=identity, place="active", ready_s=None)
+        return msgspec.structs.replace(record, identity=identity, place="active", ready_s=None, silent=True)
 
     def _wanted_again(self, records: list[EngineRecord]) -> Deployment:
         newest = max(records, key=lambda one: one.generation)
@@ -124,8 +124,8 @@ class Restorer:
         else:
             group.active.append(instance)
             if instance.alive():
-                if record.ready_s is None:
-                    instance.suspect()  # found without a word whether it was ever ready: a token first
+                if record.silent:
+                    instance.suspect()
                 else:
                     instance.enter("ready")
                 self._starts.hash_again(instance)

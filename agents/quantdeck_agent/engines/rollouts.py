@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from quantdeck_agent.engines.command import recipe_of
+from quantdeck_agent.engines.copying import Copier
 from quantdeck_agent.engines.errors import CancelledError, EngineFailedError
 from quantdeck_agent.engines.group import Group
 from quantdeck_agent.engines.instance import Instance
@@ -45,12 +46,14 @@ class Rollouts:
         roster: Roster,
         operations: Operations,
         starts: Starts,
+        copier: Copier,
         owner: str,
         switched: Callable[[str], Awaitable[None]],
         drained: Callable[[str], Awaitable[None]],
         failed: Callable[[Operation, QuantdeckError], None],
     ) -> None:
         self._roster, self._operations, self._starts, self._owner = roster, operations, starts, owner
+        self._copier = copier
         self._switched, self._drained, self._failed = switched, drained, failed
         self._turns = Turns()
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -147,6 +150,7 @@ class Rollouts:
     async def _bring_up(self, identifier: str, group: Group) -> None:
         """Start what is to be started, and switch to it when all of it is ready."""
         if group.coming:
+            await self._copy(identifier, group)
             begun = [asyncio.create_task(self._start(identifier, one)) for one in group.coming]
             try:
                 await asyncio.gather(*begun)
@@ -156,6 +160,19 @@ class Rollouts:
                 await asyncio.gather(*begun, return_exceptions=True)
                 raise
             await self._switch(identifier, group)
+
+    async def _copy(self, identifier: str, group: Group) -> None:
+        operation = self._operations.named(identifier)
+        if not any(step.name == "copy" and step.state != "done" for step in operation.steps):
+            return
+
+        def told(detail: str, fraction: float | None) -> None:
+            self._enter(identifier, "copy", detail, fraction)
+
+        told("the checkpoint is fetched", None)
+        await self._copier.copy(operation, group.coming, told)
+        for instance in group.coming:
+            self._roster.save(instance)
 
     async def _start(self, identifier: str, instance: Instance) -> None:
         record = instance.record

@@ -17,6 +17,7 @@ from quantdeck_agent.engines.record import EngineRecord
 from quantdeck_agent.engines.roster import Roster
 from quantdeck_agent.engines.taken import measure
 from quantdeck_core.engines.started import Start, changes
+from quantdeck_core.errors import QuantdeckError
 from quantdeck_core.fleet.cells import plural
 from quantdeck_core.protocol.host import HostSample
 
@@ -102,8 +103,8 @@ class Starts:
     async def _hash_quietly(self, instance: Instance) -> None:
         try:
             await self.hash(instance)
-        except OSError as error:
-            log.warning("%s: its checkpoint cannot be read: %s", instance.record.key, error)
+        except QuantdeckError as error:
+            log.warning("%s: its checkpoint is not hashed: %s", instance.record.key, error.detail)
 
     def _keep(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
@@ -132,8 +133,8 @@ class Starts:
         record = instance.record
         try:
             sha256 = await hashing
-        except OSError as error:
-            log.warning("%s: its checkpoint cannot be read: %s", record.key, error)
+        except QuantdeckError as error:
+            log.warning("%s: its checkpoint is not hashed: %s", record.key, error.detail)
             sha256 = ""
         start = Start(
             generation=record.generation,

@@ -222,12 +222,14 @@ class Supervisor:
                 f"--swap ends it first: nobody is served by it for {expected.words}.",
             )
         forced = prepared.require(force, by) if kind != "recover" else ""
+        if prepared.copies and force:
+            forced = f"{by or 'somebody'}: before its checkpoint was here"
         group = self._roster.find(name)
         running = group.active if group else []
         first = self._roster.next_generations(name, len(replicas))
         operation = self._operation(
             kind, name, by, profile=prepared.profile, replicas=replicas, generation=first, forced=forced, why=why,
-            outage_s=expected.seconds if kind == "swap" and expected else 0.0,
+            outage_s=expected.seconds if kind == "swap" and expected else 0.0, copies=prepared.copies,
         )  # fmt: skip
         template = template_of(name, prepared)
         previous = running[0].record if running else None
@@ -242,6 +244,7 @@ class Supervisor:
     def _operation(
         self, kind: OperationKind, name: str, by: str, *, profile: Profile | None = None, replicas: range = range(0),
         generation: int = 0, forced: str = "", why: str = "", outage_s: float = 0.0, starts: bool = True,
+        copies: bool = False,
     ) -> Operation:  # fmt: skip
         external = profile is not None and profile.engine == "external"
         return Operation(
@@ -256,7 +259,7 @@ class Supervisor:
             forced=forced,
             why=why,
             outage_s=outage_s,
-            steps=steps_of(kind, external=external, starts=starts),
+            steps=steps_of(kind, external=external, starts=starts, copies=copies),
         )
 
 

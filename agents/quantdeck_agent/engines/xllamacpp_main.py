@@ -73,8 +73,8 @@ def main(argv: list[str] | None = None) -> int:
     # The engine is on loopback behind the gateway; it must never look anything up outside.
     params.offline = True
     params.ui = False
-    # Warnings and errors: at its default it writes about 650 bytes a request, for as long as it lives.
-    params.verbosity = 2
+    # Errors only: from 2 on it writes pieces of requests that it cannot parse.
+    params.verbosity = 1
 
     try:
         server = xllamacpp.Server(params)

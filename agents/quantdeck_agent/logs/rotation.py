@@ -24,8 +24,8 @@ class Limits:
 
     Attributes:
         max_bytes: a file that has so much is rotated away.
-        kept: copies of one log, 1 at least, `.1` the newest. One source takes at most
-            `(kept + 1) x most_bytes` and what is written between two looks.
+        kept: copies of one log, 1 at least, `.1` the newest. One source takes at most `(kept + 1) x most_bytes` and
+            what is written between two looks.
         most_bytes: a file that has so much grew too fast: it is shortened to `max_bytes` before it is rotated, so that
             no copy is larger.
         tail_bytes: what is kept of a file that is cut since the disk is full.

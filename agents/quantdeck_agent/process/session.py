@@ -23,13 +23,20 @@ def members(identity: ProcessIdentity) -> list[psutil.Process]:
     for pid in _of_session(identity.pid):
         try:
             process = psutil.Process(pid)
-            environment = process.environ()
+            environment = _environment(process)
             mine = environment.get(MARKER) == identity.marker or not (environment or foreign)
             if mine and process.status() != psutil.STATUS_ZOMBIE and start_time(pid) >= identity.created - 0.5:
                 found.append(process)
         except psutil.Error:
             continue
     return found
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
+    try:
+        return process.environ()
+    except psutil.NoSuchProcess:
+        return {}  # on its way out: it has lost its memory's map, and gigabytes of it are being freed still
 
 
 def _is_somebody_else(identity: ProcessIdentity) -> bool:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 300.0
 FACTOR = 2.0
+_MOST_DOUBLINGS = 32
+"""The longest pause comes long before; after days of failures the power would be no number any more."""
 STARTS, WITHIN_S = 5, 10.0
 """So many starts in so many seconds, and the last one ended too: it will not get better by itself."""
 STABLE_S = 600.0
@@ -62,4 +64,5 @@ def decide(known: Restarts, now: float) -> Again | GiveUp:
     in_a_row = [start for start in known.starts if now - start <= WITHIN_S]
     if known.failures >= STARTS and len(in_a_row) >= STARTS:
         return GiveUp(f"gave up after {STARTS} starts within {WITHIN_S:.0f} s")
-    return Again(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * FACTOR ** max(0, known.failures - 1)))
+    doublings = min(max(0, known.failures - 1), _MOST_DOUBLINGS)
+    return Again(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * FACTOR**doublings))

@@ -56,7 +56,7 @@ def _flags(argv: tuple[str, ...]) -> dict[str, str]:
         if not word.startswith("-"):
             found[f"argument {index}"] = word
             continue
-        following = argv[index + 1] if index + 1 < len(argv) else "-"
+        following = argv[index + 1] if index + 1 < len(argv) else "--"
         name, equals, value = word.partition("=")
         if not equals and not following.startswith("--"):
             value = following

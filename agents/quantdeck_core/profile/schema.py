@@ -30,6 +30,20 @@ class Warmup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     deadline_s: Annotated[float, Meta(gt=0, le=86_400)] = 120.0
 
 
+class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Where a host fetches the checkpoint from, where it is not below its model root yet.
+
+    Attributes:
+        origin: a URL, or ``hf:ORG/REPO@REVISION``.
+        sha256: of a URL's file; it is not taken without.
+        include: patterns of a repository's files; all where there are none.
+    """
+
+    origin: Annotated[str, Meta(min_length=1, max_length=2000)]
+    sha256: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$")] = ""
+    include: Annotated[tuple[Annotated[str, Meta(max_length=200)], ...], Meta(max_length=50)] = ()
+
+
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One way to serve one checkpoint.
 
@@ -39,6 +53,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         executable: which of the host's engines to start, e.g. ``/opt/vllm-0.33/bin/vllm``; for llama-cpp-python the
             interpreter that has it. Empty for the one on the agent's path.
         development: not for users; reasons belong in the description.
+        source: where the checkpoint comes from, for hosts that do not have it.
         url: of an external engine, e.g. ``http://10.0.0.7:8000``.
         nodes: for a model larger than one host; None for one that a host holds.
     """
@@ -50,6 +65,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     executable: Executable = ""
     description: str = ""
     development: bool = False
+    source: Source | None = None
     url: str = ""
     serve: Serve = msgspec.field(default_factory=Serve)
     warmup: Warmup = msgspec.field(default_factory=Warmup)

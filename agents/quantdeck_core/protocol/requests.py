@@ -11,13 +11,15 @@ from quantdeck_core.profile.serve import Degree
 from quantdeck_core.protocol.gateway import WeightBp
 
 
-class _Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every change carries."""
+
     request_id: str
     by: str = ""
     """Who asks, as shown in the timeline; control characters are dropped where it arrives."""
 
 
-class Deploy(_Change, kw_only=True, frozen=True):
+class Deploy(Change, kw_only=True, frozen=True):
     """Start an engine under a name, or replace the one that runs under it.
 
     Attributes:
@@ -35,29 +37,29 @@ class Deploy(_Change, kw_only=True, frozen=True):
     force: bool = False
 
 
-class Stop(_Change, kw_only=True, frozen=True):
+class Stop(Change, kw_only=True, frozen=True):
     """Drain and end an engine; ends an operation on it too."""
 
 
-class Restart(_Change, kw_only=True, frozen=True):
+class Restart(Change, kw_only=True, frozen=True):
     """Start an engine's processes anew with the profile that they have; `swap` and `force` as in `Deploy`."""
 
     swap: bool = False
     force: bool = False
 
 
-class Scale(_Change, kw_only=True, frozen=True):
+class Scale(Change, kw_only=True, frozen=True):
     """Change how many replicas an engine has."""
 
     replicas: Degree
     force: bool = False
 
 
-class Cancel(_Change, kw_only=True, frozen=True):
+class Cancel(Change, kw_only=True, frozen=True):
     """End an operation; what served before goes on."""
 
 
-class CreateExperiment(_Change, kw_only=True, frozen=True):
+class CreateExperiment(Change, kw_only=True, frozen=True):
     """Put two engines of the gateway's host side by side, at weight 0."""
 
     name: Name
@@ -66,7 +68,7 @@ class CreateExperiment(_Change, kw_only=True, frozen=True):
     thresholds: Thresholds = msgspec.field(default_factory=Thresholds)
 
 
-class ChangeWeight(_Change, kw_only=True, frozen=True):
+class ChangeWeight(Change, kw_only=True, frozen=True):
     """Set the treatment's share.
 
     Attributes:
@@ -78,13 +80,13 @@ class ChangeWeight(_Change, kw_only=True, frozen=True):
     reason: str = ""
 
 
-class Rollback(_Change, kw_only=True, frozen=True):
+class Rollback(Change, kw_only=True, frozen=True):
     """Everyone back to the control, latched. Needs no revision: it is right whatever happened since."""
 
     reason: str
 
 
-class ClearLatch(_Change, kw_only=True, frozen=True):
+class ClearLatch(Change, kw_only=True, frozen=True):
     """Allow the treatment again, from 5 %."""
 
     revision: int

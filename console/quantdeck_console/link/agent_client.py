@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
 import httpx
@@ -137,8 +137,23 @@ class AgentClient:
 
     async def _call(self, method: str, path: str, body: msgspec.Struct | None, kind: type[T]) -> T:
         content = None if body is None else msgspec.json.encode(body)
+        deadline = CHANGE_DEADLINE_S if path.startswith("/v1/engines") else DEADLINE_S
+        return await self._ask(method, path, content, kind, {"content-type": "application/json"}, deadline)
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        content: bytes | AsyncIterable[bytes] | None,
+        kind: type[T],
+        headers: dict[str, str],
+        timeout: float,
+    ) -> T:
+        async def send() -> httpx.Response:
+            return await self._http.request(method, path, content=content, headers=headers, timeout=timeout)
+
         try:
-            response = await self._send(method, path, content)
+            response = await _twice(send)
         except httpx.HTTPError as error:
             raise self._unreachable(error) from None
         if response.status_code != 200:
@@ -148,23 +163,22 @@ class AgentClient:
         except msgspec.MsgspecError as error:
             raise self._unreachable(error) from None
 
-    async def _send(self, method: str, path: str, content: bytes | None) -> httpx.Response:
-        """Send, and once more where the connection broke: reads change nothing, and changes carry a request id."""
-        headers = {"content-type": "application/json"}
-        timeout = httpx.Timeout(DEADLINE_S, read=CHANGE_DEADLINE_S if path.startswith("/v1/engines") else DEADLINE_S)
-        try:
-            return await self._http.request(method, path, content=content, headers=headers, timeout=timeout)
-        except httpx.TimeoutException:
-            raise
-        except httpx.TransportError:
-            return await self._http.request(method, path, content=content, headers=headers, timeout=timeout)
-
     def _unreachable(self, error: Exception) -> UnreachableError:
         text = str(error) or type(error).__name__
         return UnreachableError(
             f"The agent of {self._host} does not answer: {text}.",
             "Is `quantdeck agent run` running there, and is the socket in fleet.toml its own?",
         )
+
+
+async def _twice(send: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
+    """Send, and once more where the connection broke: reads change nothing, and changes carry a request id."""
+    try:
+        return await send()
+    except httpx.TimeoutException:
+        raise
+    except httpx.TransportError:
+        return await send()
 
 
 def _refusal(status: int, body: bytes) -> RemoteError:

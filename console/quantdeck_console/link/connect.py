@@ -36,22 +36,29 @@ async def agent_of(host: Host) -> AsyncIterator[AgentClient]:
         UnreachableError: the host does not answer.
         LinkRefusedError: its key is not the known one, or it does not accept ours.
     """
-    if not host.ssh:
-        client = AgentClient(host.name, httpx.AsyncHTTPTransport(uds=os.path.expanduser(host.socket)))
+    async with transport_of(host) as transport:
+        client = AgentClient(host.name, transport)
         try:
             yield client
         finally:
             await client.close()
+
+
+@asynccontextmanager
+async def transport_of(host: Host) -> AsyncIterator[httpx.AsyncBaseTransport]:
+    """What carries HTTP to one host's agent; whoever uses it closes it.
+
+    Raises:
+        UnreachableError, LinkRefusedError: as `agent_of`.
+    """
+    if not host.ssh:
+        yield httpx.AsyncHTTPTransport(uds=os.path.expanduser(host.socket))
         return
     connection = await _ssh(host)
     from quantdeck_console.link.ssh_transport import SshTransport
 
     try:
-        client = AgentClient(host.name, SshTransport(connection, host.socket))
-        try:
-            yield client
-        finally:
-            await client.close()
+        yield SshTransport(connection, host.socket)
     finally:
         connection.close()
         await connection.wait_closed()

@@ -79,8 +79,8 @@ class DeckScreen(Screen[None]):
         self.draw()
 
     def draw(self) -> None:
-        """Show the model as it is now."""
-        if self._composed and not self.too_small:
+        """Show the model as it is now. While the application ends, its widgets go before its screens."""
+        if self._composed and self.app.is_running and not self.too_small:
             self.fill()
 
     def fill(self) -> None:

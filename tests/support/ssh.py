@@ -1,0 +1,94 @@
+"""SSH for tests: keys in a folder, an agent that serves SSH itself, and a way there that can be cut."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncssh
+import msgspec
+
+from quantdeck_console.link.fleet_file import Host
+from support.agents import AgentProcess
+
+
+class Keys:
+    """A host's and an operator's key in a folder."""
+
+    def __init__(self, folder: Path, role: str = "operator") -> None:
+        host, user = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
+        self.host_key, self.identity = folder / "host_key", folder / "user_key"
+        self.authorized, self.known_hosts = folder / "authorized_keys", folder / "known_hosts"
+        for key, file in ((host, self.host_key), (user, self.identity)):
+            key.write_private_key(str(file))
+            file.chmod(0o600)
+        self.host_public = host.export_public_key().decode().strip()
+        self.user_public = user.export_public_key().decode()
+        self.authorized.write_text(f'quantdeck-role="{role}" {self.user_public}')
+
+    def know(self, port: int, public: str | None = None) -> None:
+        self.known_hosts.write_text(f"[127.0.0.1]:{port} {public or self.host_public}\n")
+
+    def host(self, port: int, path: Path, user: str = "anyone") -> Host:
+        return Host(
+            name="test",
+            ssh=f"{user}@127.0.0.1:{port}",
+            socket=str(path),
+            identity=str(self.identity),
+            known_hosts=str(self.known_hosts),
+        )
+
+
+async def with_own_ssh(one: AgentProcess, keys: Keys) -> int:
+    """Restart an agent so that it serves SSH; returns the port."""
+    one.kill()
+    one.arguments = ("--ssh-listen", "127.0.0.1:0", "--ssh-host-key", str(keys.host_key))
+    one.arguments += ("--ssh-authorized-keys", str(keys.authorized))
+    await one.start()
+    port: int = msgspec.json.decode(one.ready_file.read_bytes())["ssh_port"]
+    keys.know(port)
+    return port
+
+
+class Way:
+    """A TCP relay to a port."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._writers: set[asyncio.StreamWriter] = set()
+        self.port = 0
+
+    async def relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._port)
+        self._writers |= {writer, there_writer}
+        with contextlib.suppress(asyncio.CancelledError):  # the test has ended
+            await asyncio.gather(_pump(reader, there_writer), _pump(there_reader, writer))
+
+    def cut(self) -> None:
+        """Every connection breaks; new ones work."""
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await reader.read(1 << 16):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
+@contextlib.asynccontextmanager
+async def way_to(port: int) -> AsyncIterator[Way]:
+    """A running relay."""
+    way = Way(port)
+    server = await asyncio.start_server(way.relay, "127.0.0.1", 0)
+    way.port = server.sockets[0].getsockname()[1]
+    try:
+        yield way
+    finally:
+        way.cut()
+        server.close()
