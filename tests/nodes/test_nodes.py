@@ -13,13 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nodes.played_vllm import played_vllm
+from quantdeck_agent.engines.command import KeyMissingError, require_startable
+from quantdeck_agent.engines.program import Program
 from quantdeck_agent.engines.ray_node_main import split
+from quantdeck_agent.engines.ray_program import ray_scratch
 from quantdeck_console.profile_rendering import render
 from quantdeck_core.engines.argv import engine_command
 from quantdeck_core.engines.command import Command
 from quantdeck_core.engines.launch import Launch
 from quantdeck_core.engines.over_hosts import PlacementError
 from quantdeck_core.engines.ray import OWN_PORTS, WORKER_PORTS
+from quantdeck_core.errors import InputError
 from quantdeck_core.formats.checkpoint import Checkpoint
 from quantdeck_core.hardware.device import Devices, parse_devices
 from quantdeck_core.memory.estimates import parse_estimates
@@ -59,7 +64,7 @@ def test_the_heads_commands_exactly() -> None:
     made = on_host(0, 'api_key_env = "QD_KEY"')
     own, (node, server) = split(list(made.argv[3:]))
     assert made.argv[:3] == ("/py", "-m", "quantdeck_agent.engines.ray_node_main")
-    assert own == ["--address", "10.0.0.1", "--port", "20100", "--scratch", "/s", "--await", "gpu-2=10.0.0.2:30001"]
+    assert own == ["--address", "10.0.0.1", "--port", "20100", "--scratch", "/s", "--await=gpu-2=10.0.0.2:30001"]
     assert node == [
         "/opt/vllm/bin/ray", "start", "--head", "--port", "20100", "--ray-client-server-port", "20107",
         "--include-dashboard", "false", "--block", "--node-ip-address", "10.0.0.1",
@@ -87,7 +92,7 @@ def test_the_heads_commands_exactly() -> None:
 def test_another_hosts_command_joins_the_head() -> None:
     made = on_host(1, 'api_key_env = "QD_KEY"')
     own, (node,) = split(list(made.argv[3:]))
-    assert own[-2:] == ["--await", "gpu-1=10.0.0.1:20100"]
+    assert own[-1] == "--await=gpu-1=10.0.0.1:20100"
     given_ = flags(tuple(node))
     assert (given_["--address"], given_["--node-ip-address"]) == ("10.0.0.1:20100", "10.0.0.2")
     assert (given_["--node-manager-port"], given_["--num-gpus"]) == ("30001", "8")
@@ -182,11 +187,41 @@ def test_nothing_is_rendered_for_an_agent_without_hosts() -> None:
     assert "--host A --host B" in refused.value.hint
 
 
+def test_an_agent_without_the_secret_starts_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = profile("tensor_parallel_size = 2", 'api_key_env = "QD_KEY"')
+    assert one.nodes
+    head, node = (
+        msgspec.structs.replace(
+            one, nodes=msgspec.structs.replace(one.nodes, placement=Placement(members=MEMBERS, rank=rank))
+        )
+        for rank in (0, 1)
+    )
+    monkeypatch.delenv("QUANTDECK_RAY_TOKEN", raising=False)
+    monkeypatch.setenv("QD_KEY", "k")
+    with pytest.raises(KeyMissingError, match="the secret that its hosts share from QUANTDECK_RAY_TOKEN"):
+        require_startable(node)
+    monkeypatch.setenv("QUANTDECK_RAY_TOKEN", "t")
+    monkeypatch.delenv("QD_KEY")
+    require_startable(node)
+    with pytest.raises(KeyMissingError, match="its API key from QD_KEY"):
+        require_startable(head)
+
+
+def test_a_folder_that_is_too_long_for_rays_sockets_is_refused(tmp_path: Path) -> None:
+    one = profile("tensor_parallel_size = 2")
+    assert one.nodes
+    one = msgspec.structs.replace(one, nodes=msgspec.structs.replace(one.nodes, placement=Placement(members=MEMBERS)))
+    vllm = Program(str(played_vllm(tmp_path / "environment")), "0.33.0")
+    assert ray_scratch(one, vllm, Path("/var/lib/quantdeck")) == "/var/lib/quantdeck/ray-20100"
+    with pytest.raises(InputError, match="too long for Ray's sockets"):
+        ray_scratch(one, vllm, Path("/srv/a/rather/long/path/for/the/state/of/an/agent"))
+
+
 def test_ipv6_addresses_stand_in_brackets() -> None:
     members = (Member(host="a", address="fd00::1"), Member(host="b", address="fd00::2"))
     made = on_host(1, members=members)
     assert made.env["RAY_ADDRESS"] == "[fd00::1]:20100"
-    assert "a=[fd00::1]:20100" in made.argv
+    assert "--await=a=[fd00::1]:20100" in made.argv
 
 
 def test_a_plan_counts_gpus_over_all_hosts_and_needs_those_of_one_on_each() -> None:

@@ -100,6 +100,7 @@ def host_command(server: Command, profile: Profile, nodes: Nodes, serve: Resolve
 def _arguments(parts: tuple[Part, ...], placed: Placement, scratch: str) -> Iterator[str]:
     yield from ("--address", placed.here.address, "--port", str(placed.here.port), "--scratch", scratch)
     for member, port in ray.awaited(placed):
-        yield from ("--await", f"{member.host}={member.at(port - member.port)}")
+        # One word: a host may be called anything.
+        yield f"--await={member.host}={member.at(port - member.port)}"
     for part in parts:
         yield from (SEPARATOR, *part.argv)
