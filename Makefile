@@ -41,7 +41,9 @@ test-engines: $(VENV)/.dev
 	  llamacpp=$$([ -n "$$QUANTDECK_LLAMA_SERVER" ] || bash tests/engines/install-llamacpp.sh) || { \
 	    echo "llama.cpp could not be built (it needs a C++ compiler): llama-server and llama-cpp-python are skipped." >&2; \
 	    llamacpp=; }; \
-	  env $$llamacpp QUANTDECK_VLLM=$$vllm $(BIN)/pytest tests/matrix -rs -s $(ARGS)
+	  ray=$${QUANTDECK_VLLM_RAY:-$$([ -z "$$vllm" ] || bash tests/engines/install-ray.sh)} || { \
+	    echo "Ray could not be installed: a model over several hosts is skipped." >&2; ray=; }; \
+	  env $$llamacpp QUANTDECK_VLLM=$$vllm QUANTDECK_VLLM_RAY=$$ray $(BIN)/pytest tests/matrix -rs -s $(ARGS)
 
 soak: $(VENV)/.dev
 	@$(BIN)/pytest tests/faults/test_agent_killed.py -m soak -s --timeout 600 $(ARGS)

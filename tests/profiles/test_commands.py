@@ -69,7 +69,7 @@ def test_every_built_in_profile_says_when_to_choose_it(run: Run) -> None:
 
 def test_show_as_json_has_every_default(run: Run) -> None:
     serve = json.loads(run("show", "llama-2-7b-gptq-int4", "--json"))["serve"]
-    assert serve.keys() == set(Serve.__struct_fields__)
+    assert serve.keys() == {*Serve.__struct_fields__, "nodes"}
     assert (serve["gpu_memory_utilization"], serve["enforce_eager"], serve["threads"]) == (0.9, False, None)
 
 
@@ -82,7 +82,8 @@ def test_render(run: Run, tmp_path: Path) -> None:
     rendered = json.loads(
         run("render", "llama-2-7b-gptq-int4", "--model-path", "/models/my model", "--port", "9000", "--json")
     )
-    assert {"argv", "env", "env_from", "drops", "profile", "engine", "version", "replica", "note"} == rendered.keys()
+    keys = {"argv", "env", "env_from", "drops", "profile", "engine", "version", "replica", "note", "parts"}
+    assert rendered.keys() == keys
     assert words == [f"{name}={value}" for name, value in rendered["env"].items()] + rendered["argv"]
     assert (rendered["engine"], rendered["version"], rendered["note"]) == ("vllm", "0.33.0", "")
     # A shell makes the same of it.

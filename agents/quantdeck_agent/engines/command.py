@@ -13,6 +13,7 @@ from quantdeck_agent.engines.record import EngineRecord
 from quantdeck_core.engines.argv import engine_command
 from quantdeck_core.engines.command import Command
 from quantdeck_core.engines.launch import Launch
+from quantdeck_core.engines.over_hosts import require_placement
 from quantdeck_core.engines.table import FlagTable, parse_flags
 from quantdeck_core.errors import InputError
 from quantdeck_core.profile.check import require_usable
@@ -24,10 +25,10 @@ RECORD = "QUANTDECK_ENGINE"
 
 
 class KeyMissingError(InputError):
-    """A profile asks for an API key that the agent does not have."""
+    """A profile asks for a key that the agent does not have."""
 
     code = "api-key-missing"
-    title = "API key missing"
+    title = "Key missing"
 
 
 @cache
@@ -43,10 +44,18 @@ def require_startable(profile: Profile) -> None:
         InputError: what `profile validate` says, or a key that is not in the agent's environment.
     """
     require_usable(profile, flags())
-    name = profile.serve.api_key_env
+    serves = profile.nodes is None or profile.nodes.placement is None or profile.nodes.placement.rank == 0
+    if serves:
+        _require_variable(profile, "its API key", profile.serve.api_key_env)
+    if profile.nodes is not None:
+        require_placement(profile, profile.nodes)
+        _require_variable(profile, "the secret that its hosts share", profile.nodes.token_env)
+
+
+def _require_variable(profile: Profile, what: str, name: str | None) -> None:
     if name and not os.environ.get(name):
         raise KeyMissingError(
-            f"{profile.name} takes its API key from {name}, which is not set in the agent's environment.",
+            f"{profile.name} takes {what} from {name}, which is not set in the agent's environment.",
             "Set it where the agent is started (systemd: Environment= or EnvironmentFile=).",
         )
 
@@ -82,6 +91,7 @@ def _command(record: EngineRecord) -> Command:
         executable=record.program or None,
         version=record.version or None,
         replica=record.replica,
+        scratch=record.scratch,
     )
     return engine_command(flags(), record.profile, launch)
 

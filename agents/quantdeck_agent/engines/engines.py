@@ -70,7 +70,7 @@ class Engines:
         self._roster = Roster(paths, store, hub)
         self.operations = Operations(store, hub)
         self._starts = Starts(self._roster, digest, holders, sample)
-        preparer = Preparer(paths.models, sample)
+        preparer = Preparer(paths.models, sample, paths.state)
         self._rollouts = Rollouts(
             self._roster,
             self.operations,
@@ -141,6 +141,7 @@ class Engines:
             engine=name,
             replicas=len(replicas),
             version=prepared.version,
+            model_path=prepared.model_path,
             argv=argv,
             env=env,
             planned_bytes=prepared.planned_bytes,

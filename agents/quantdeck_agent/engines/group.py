@@ -39,7 +39,7 @@ class Group:
 
     def serving(self) -> tuple[EngineRecord, ...]:
         """Replicas that may get requests."""
-        return tuple(instance.record for instance in self.active if instance.state == "ready")
+        return tuple(one.record for one in self.active if one.state == "ready" and not one.record.lends)
 
     def replica(self, index: int) -> Instance | None:
         """The active one of this number."""

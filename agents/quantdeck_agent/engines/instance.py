@@ -12,6 +12,7 @@ import msgspec
 
 from quantdeck_agent.engines.command import api_key, command_line
 from quantdeck_agent.engines.errors import EngineFailedError
+from quantdeck_agent.engines.others import missing_hosts
 from quantdeck_agent.engines.probe import EngineProbe
 from quantdeck_agent.engines.record import EngineRecord
 from quantdeck_agent.logs.tail import log_tail
@@ -26,8 +27,10 @@ from quantdeck_core.engines.interface import INTERFACES
 from quantdeck_core.engines.liveness import Liveness
 from quantdeck_core.engines.metrics import EngineMetrics, read_metrics
 from quantdeck_core.engines.progress import progress_of
+from quantdeck_core.engines.ray import NODE_PORT
 from quantdeck_core.engines.reading import EngineReading, EngineWatch
 from quantdeck_core.errors import ErrorInfo, UnreachableError
+from quantdeck_core.profile.nodes import Placement
 from quantdeck_core.protocol.engine import EngineState, EngineStatus
 from quantdeck_core.protocol.operation import StepName
 
@@ -93,21 +96,19 @@ class Instance:
         """
         profile = self.record.profile
         self.enter("starting")
+        placed = self.record.placement
+        if placed is not None:
+            async for missing in missing_hosts(placed):
+                if not self.alive():
+                    raise self._ended("ended while it waited for another host")
+                progress("start", missing, None)
         began = time.monotonic()
         try:
             async with asyncio.timeout(profile.warmup.deadline_s):
-                await self._until_healthy(progress)
-                self.enter("probing")
-                progress("health", "it says which model it serves", None)
-                await self._probe.require_model()
-                progress("token", "the first token", None)
-                await self._first_token()
-                self.enter("warming")
-                for number in range(profile.warmup.prompts):
-                    progress(
-                        "warm-up", f"request {number + 1} of {profile.warmup.prompts}", number / profile.warmup.prompts
-                    )
-                    await self._probe.warm_up(number)
+                if placed is not None and placed.rank:
+                    await self._until_joined(placed, progress)
+                else:
+                    await self._until_it_answers(progress)
         except TimeoutError:
             raise EngineFailedError(
                 f"{self.record.title} was not ready within {profile.warmup.deadline_s:g} s (still {self.state}).",
@@ -121,6 +122,27 @@ class Instance:
         self.ready_at = time.monotonic()
         self.liveness = Liveness(alive_at=self.ready_at)
 
+    async def _until_it_answers(self, progress: Progress) -> None:
+        await self._until_healthy(progress)
+        self.enter("probing")
+        progress("health", "it says which model it serves", None)
+        await self._probe.require_model()
+        progress("token", "the first token", None)
+        await self._first_token()
+        self.enter("warming")
+        prompts = self.record.profile.warmup.prompts
+        for number in range(prompts):
+            progress("warm-up", f"request {number + 1} of {prompts}", number / prompts)
+            await self._probe.warm_up(number)
+
+    async def _until_joined(self, placed: Placement, progress: Progress) -> None:
+        """A host that lends its GPUs answers no requests: it is ready once its node is in the cluster."""
+        while not self._listens(placed.here.port + NODE_PORT):
+            if not self.alive():
+                raise self._ended("ended before it had joined")
+            progress("load", f"joining {placed.head.host}", None)
+            await asyncio.sleep(SLOW_POLL_S)
+
     async def _until_healthy(self, progress: Progress) -> None:
         began, looked = time.monotonic(), 0.0
         while True:
@@ -130,23 +152,21 @@ class Instance:
                 looked = time.monotonic()
                 loading = progress_of(self.record.profile.engine, log_tail(self.log))
                 progress("load", loading.what, loading.fraction)
-            if self._listens():
+            if self._listens(self.record.port):
                 progress("health", "it listens", None)
                 if await self._probe.healthy():
                     return
             await asyncio.sleep(FAST_POLL_S if time.monotonic() - began < 3 else SLOW_POLL_S)
 
-    def _listens(self) -> bool:
-        """Whether it is a process of this engine that listens on its port, and not a stale one in its place."""
+    def _listens(self, port: int) -> bool:
+        """Whether it is a process of this engine that listens on a port, and not a stale one in its place."""
         if self.record.external:
             return True
         identity = self.record.identity
         leader = identity.process() if identity else None
         if leader is None or identity is None:
             return False
-        return listens(leader, self.record.port) or any(
-            listens(one, self.record.port) for one in members(identity) if one.pid != leader.pid
-        )
+        return listens(leader, port) or any(listens(one, port) for one in members(identity) if one.pid != leader.pid)
 
     async def _first_token(self) -> None:
         """Slow the first time: kernels are compiled, pages read. The whole start has a deadline."""
@@ -168,7 +188,7 @@ class Instance:
         self.reading = self._watch.add(now, metrics, memory.get(pid))
 
     async def _scrape(self, scraper: Scraper) -> EngineMetrics | None:
-        if self._interface.metrics is None:
+        if self._interface.metrics is None or self.record.lends:
             return None
         record = self.record
         url = f"{record.url}{self._interface.metrics}"
@@ -182,7 +202,7 @@ class Instance:
 
         One that somebody else runs is asked again and again: it may come back.
         """
-        if self._probing is not None:
+        if self._probing is not None or self.record.lends:
             return False
         action = liveness.next_action(self.liveness, now)
         if action == "kill" and not self.record.external:
@@ -193,6 +213,9 @@ class Instance:
 
     def suspect(self) -> None:
         """Nothing is known of whether it answers: it gets no requests before it has given a token."""
+        if self.record.lends:
+            self.enter("ready")  # it gives none: the server that uses its GPUs does
+            return
         now = time.monotonic()
         self.liveness = Liveness(alive_at=now - liveness.EVERY_S, hung_since=now)
         self.enter("hung")
@@ -276,7 +299,7 @@ class Instance:
 
     def status(self, note: str = "") -> EngineStatus:
         """What the console is told."""
-        record = self.record
+        record, placed = self.record, self.record.placement
         reading = self.reading
         return EngineStatus(
             name=record.title,
@@ -303,6 +326,8 @@ class Instance:
             kv_usage=reading.kv_usage,
             ttft_p95_ms=reading.ttft_p95_ms,
             itl_p95_ms=reading.itl_p95_ms,
-            note=note or self.note,
+            hosts=tuple(member.host for member in placed.members) if placed else (),
+            part=placed.rank if placed else 0,
+            note=note or self.note or (f"its GPUs serve {placed.head.host}" if placed and record.lends else ""),
             error=self.error,
         )

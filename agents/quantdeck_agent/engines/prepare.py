@@ -11,10 +11,11 @@ from quantdeck_agent.engines.checkpoint import ModelMissingError, resolve_model
 from quantdeck_agent.engines.command import flags, require_startable
 from quantdeck_agent.engines.errors import RefusedError
 from quantdeck_agent.engines.program import program_of
+from quantdeck_agent.engines.ray_program import ray_scratch
 from quantdeck_agent.ports import free_port
 from quantdeck_checkpoints.hashing import fingerprint
 from quantdeck_core.engines.gpus import occupied
-from quantdeck_core.errors import ErrorInfo, QuantdeckError
+from quantdeck_core.errors import ErrorInfo, InputError, QuantdeckError
 from quantdeck_core.profile.defaults import resolved
 from quantdeck_core.profile.schema import Profile
 from quantdeck_core.protocol.host import HostSample
@@ -35,6 +36,7 @@ class Prepared(NamedTuple):
     profile: Profile
     program: str = ""
     version: str = ""
+    scratch: str = ""
     model_path: str = ""
     fingerprint: str = ""
     gpus: tuple[tuple[int, ...], ...] = ()
@@ -63,10 +65,11 @@ class Preparer:
 
     Args:
         sample: the newest reading of the machine.
+        state: the agent's own folder.
     """
 
-    def __init__(self, models: Path, sample: Callable[[], HostSample]) -> None:
-        self._models, self._sample = models, sample
+    def __init__(self, models: Path, sample: Callable[[], HostSample], state: Path) -> None:
+        self._models, self._sample, self._state = models, sample, state
 
     async def prepare(self, profile: Profile, replicas: range, freed: int = 0) -> Prepared:
         """Check; takes up to a second, in a thread.
@@ -79,6 +82,11 @@ class Preparer:
             QuantdeckError: the profile cannot be used here at all; force does not help.
         """
         require_startable(profile)
+        if profile.nodes is not None and replicas != range(1):
+            raise InputError(
+                f"{profile.name} runs over several hosts: it has one replica.",
+                "Deploy it again under another --name, to other hosts.",
+            )
         if profile.engine == "external":
             return Prepared(profile=profile, model_path=profile.model, gpus=tuple(() for _ in replicas))
         return await asyncio.to_thread(self._check, profile, replicas, freed)
@@ -86,6 +94,7 @@ class Preparer:
     def _check(self, profile: Profile, replicas: range, freed: int) -> Prepared:
         program = program_of(profile, self._models)
         flags().version(profile.engine, program.version)
+        scratch = ray_scratch(profile, program, self._state) if profile.nodes is not None else ""
         sample = self._sample()
         present = tuple(gpu.index for gpu in sample.gpus)
         serve = resolved(profile, None)
@@ -94,6 +103,7 @@ class Preparer:
             profile=profile,
             program=program.path,
             version=program.version or "",
+            scratch=scratch,
             model_path=str(self._models / profile.model),
             gpus=gpus,
         )

@@ -67,6 +67,12 @@ def program_of(profile: Profile, models: Path) -> Program:
     return Program(path, version)
 
 
+def package_beside(script: str, package: str) -> str | None:
+    """The version of another package in a console script's environment; None where there is none."""
+    python = _interpreter(script)
+    return _version_of_package(python, package) if python else None
+
+
 def _named(profile: Profile, models: Path) -> str:
     path, allowed = Path(profile.executable), INTERFACES[profile.engine].programs
     if not any(fnmatchcase(path.name, pattern) for pattern in allowed):

@@ -9,6 +9,7 @@ import msgspec
 
 from quantdeck_agent.process.identity import ProcessIdentity
 from quantdeck_core.profile.names import Name
+from quantdeck_core.profile.nodes import Placement
 from quantdeck_core.profile.schema import Profile
 
 Place = Literal["coming", "active", "leaving"]
@@ -23,6 +24,7 @@ class EngineRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         epoch: generation of the first process in a row that served just this (see `recipe`): what judges go by.
         recipe: digest of checkpoint, command line without the port, and engine version.
         program: what was started, `version` of it; empty where it is not known.
+        scratch: folder of Ray's own, for a model over several hosts.
         fingerprint: of the checkpoint's files: names, sizes and times.
         planned_bytes: what the plan expected of the fullest device; None where there was none.
         measured_bytes: what it took of it once it was ready; None where that was not measured.
@@ -42,6 +44,7 @@ class EngineRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     model_path: str
     program: str = ""
     version: str = ""
+    scratch: str = ""
     recipe: str = ""
     fingerprint: str = ""
     planned_bytes: int | None = None
@@ -66,7 +69,9 @@ class EngineRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     @property
     def url(self) -> str:
-        """Base of its HTTP interface."""
+        """Base of its HTTP interface; empty for a host that lends its GPUs, which has none."""
+        if self.lends:
+            return ""
         return self.profile.url.rstrip("/") if self.external else f"http://{self.host}:{self.port}"
 
     @property
@@ -79,6 +84,16 @@ class EngineRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     def external(self) -> bool:
         """Whether somebody else starts it."""
         return self.profile.engine == "external"
+
+    @property
+    def placement(self) -> Placement | None:
+        """Which hosts hold it together; None where this one does alone."""
+        return self.profile.nodes.placement if self.profile.nodes else None
+
+    @property
+    def lends(self) -> bool:
+        """Whether it lends its GPUs to a server on another host."""
+        return self.placement is not None and self.placement.rank > 0
 
     @property
     def model(self) -> str:

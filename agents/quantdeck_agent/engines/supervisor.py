@@ -68,7 +68,8 @@ class Supervisor:
     ) -> Intention:
         freed = sum(one.record.measured_bytes or one.record.planned_bytes or 0 for one in running)
         prepared = await self._preparer.prepare(profile, replicas, freed)
-        pinned = {one.record.port for one in running} & pinned_ports(profile, replicas)
+        pinned = bool({one.record.port for one in running} & pinned_ports(profile, replicas))
+        pinned = pinned or (bool(running) and profile.nodes is not None)
         expected = None
         if prepared.beside or (pinned and prepared.refusal is None):
             expected = outage(profile.engine, prepared.weights_bytes, self._starts.last_ready_s(name))
@@ -265,6 +266,8 @@ class Supervisor:
 def _why_not_beside(prepared: Prepared) -> str:
     if prepared.refusal is not None:
         return prepared.refusal.detail
+    if prepared.profile.nodes is not None:
+        return "its hosts' GPUs and Ray's ports are its own."
     return f"port {prepared.profile.serve.port} is its own."
 
 
@@ -278,6 +281,7 @@ def template_of(name: str, prepared: Prepared) -> EngineRecord:
         model_path=prepared.model_path,
         program=prepared.program,
         version=prepared.version,
+        scratch=prepared.scratch,
         fingerprint=prepared.fingerprint,
         planned_bytes=prepared.planned_bytes,
         port=0,

@@ -9,6 +9,7 @@ from quantdeck_core.engines.flags import flags_of
 from quantdeck_core.engines.gpus import visible
 from quantdeck_core.engines.launch import Launch
 from quantdeck_core.engines.llamacpp_argv import llama_cpp_python_env, llama_cpp_python_values, llamacpp_values
+from quantdeck_core.engines.over_hosts import Part, host_command, parts_of, require_placement, with_cluster
 from quantdeck_core.engines.table import FlagTable
 from quantdeck_core.engines.vllm_argv import vllm_env, vllm_values
 from quantdeck_core.errors import ExitCode, QuantdeckError
@@ -30,15 +31,34 @@ class NothingToStartError(QuantdeckError):
 
 
 def engine_command(table: FlagTable, profile: Profile, launch: Launch) -> Command:
-    """The process that serves a profile.
+    """The process that an agent starts for a profile.
 
     Args:
         profile: without problems (`profile.check`).
 
     Raises:
         NothingToStartError: the engine is external.
+        PlacementError: it needs several hosts, and they are not named.
         VersionUnknownError, InputError: as `FlagTable.version`.
     """
+    command = server_command(table, profile, launch)
+    if profile.nodes is None:
+        return command
+    return host_command(command, profile, profile.nodes, resolved(profile, launch.parameters), launch)
+
+
+def parts_by_host(table: FlagTable, profile: Profile, launch: Launch) -> tuple[tuple[Part, ...], Command]:
+    """What runs on this host for a profile over several, and the environment of all of it; errors as above."""
+    command = server_command(table, profile, launch)
+    if profile.nodes is None:
+        return (), command
+    placed = require_placement(profile, profile.nodes)
+    shared = with_cluster(command, profile.nodes, placed, launch)
+    return parts_of(command, resolved(profile, launch.parameters), placed, launch), shared
+
+
+def server_command(table: FlagTable, profile: Profile, launch: Launch) -> Command:
+    """The engine's own server; arguments and errors as for `engine_command`."""
     if profile.engine == "external":
         raise NothingToStartError(
             f"{profile.name} is external: quantdeck does not start it.",

@@ -7,9 +7,9 @@ from quantdeck_core.profile.serve import Resolved
 
 
 def group_size(engine: EngineKind, serve: Resolved) -> int:
-    """GPUs of one replica. llama.cpp spreads itself over all it sees, so its replicas divide them evenly."""
+    """GPUs of one replica on a host. llama.cpp spreads itself over all it sees, so its replicas divide them evenly."""
     if engine in VLLM:
-        return serve.gpus_per_replica
+        return serve.gpus_per_host
     return max(1, len(serve.gpus) // serve.replicas)
 
 

@@ -16,6 +16,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
         version: of the engine; None for the newest that the table of flags describes.
         replica: which of the profile's replicas, from 0.
         parameters: of the model, for defaults that depend on its size; None where they are not known.
+        scratch: folder for what a runtime of its own keeps beside the engine; over several hosts: Ray.
     """
 
     model_path: str
@@ -25,3 +26,4 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     version: str | None = None
     replica: int = 0
     parameters: int | None = None
+    scratch: str = ""

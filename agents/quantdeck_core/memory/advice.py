@@ -122,7 +122,7 @@ def _machine(serving: Serving, site: Site | None) -> Iterator[tuple[str, str]]:
             f"where A100s on NVLink have 600 GB/s: every layer waits for it twice. "
             f"Replicas of a smaller checkpoint, or --pp, need little of it.",
         )
-    beside = -(-serving.replicas // max(1, site.amount // serving.gpus))
+    beside = -(-serving.replicas // max(1, site.amount // serving.gpus_per_host))
     if serving.engine == "vllm" and beside > 1:
         share = math.floor(min(serving.gpu_memory_utilization, UTILIZATION_LIMIT / beside) * 100) / 100
         yield (
@@ -130,10 +130,11 @@ def _machine(serving: Serving, site: Site | None) -> Iterator[tuple[str, str]]:
             f"vLLM books its share whatever it needs: {beside} engines on one GPU need gpu_memory_utilization "
             f"{share:.2f} each, and to be started one after the other.",
         )
-    if serving.gpus * serving.replicas < site.amount:
+    used = serving.gpus_per_host * serving.replicas
+    if used < site.amount:
         yield (
             "gpus-idle",
-            f"{serving.gpus * serving.replicas} of {site.amount} GPUs are used: the others have room for replicas.",
+            f"{used} of {site.amount} GPUs are used: the others have room for replicas.",
         )
 
 

@@ -89,9 +89,13 @@ def _one_device(plan: Planner, checkpoint: Checkpoint, serving: Serving, site: S
 
 def _other_division(checkpoint: Checkpoint, serving: Serving, site: Site) -> Iterator[_Candidate]:
     """The widest that divides the model and that there are GPUs for, where what was asked does not or has none."""
-    widths = [tp for tp in possible_tp(checkpoint) if tp * serving.pipeline_parallel <= site.amount]
+    widths = [tp for tp in possible_tp(checkpoint) if tp * serving.pipeline_parallel <= site.amount * serving.nodes]
     asked = serving.tensor_parallel
-    if serving.engine in VLLM and widths and (asked not in possible_tp(checkpoint) or serving.gpus > site.amount):
+    if (
+        serving.engine in VLLM
+        and widths
+        and (asked not in possible_tp(checkpoint) or serving.gpus_per_host > site.amount)
+    ):
         tp = max((width for width in widths if width <= asked), default=widths[0])
         narrower = msgspec.structs.replace(serving, tensor_parallel=tp)
         detail = f"Divide it by tensor parallelism {tp}, not {asked}."
@@ -110,7 +114,12 @@ def _more_gpus(code: str, checkpoint: Checkpoint, serving: Serving, site: Site, 
         if tp > serving.tensor_parallel and gpus <= most:
             wider = msgspec.structs.replace(serving, tensor_parallel=tp)
             detail = f"Divide it among {gpus} GPUs (tensor parallelism {tp})."
-            yield code, detail, ("--tp", str(tp)), (checkpoint, wider, site._replace(amount=max(site.amount, gpus)))
+            yield (
+                code,
+                detail,
+                ("--tp", str(tp)),
+                (checkpoint, wider, site._replace(amount=max(site.amount, wider.gpus_per_host))),
+            )
 
 
 def _smaller_cache(checkpoint: Checkpoint, serving: Serving, site: Site) -> Iterator[_Candidate]:

@@ -33,11 +33,13 @@ def division_problems(checkpoint: Checkpoint, serving: Serving) -> tuple[Problem
 
 def device_problems(serving: Serving, site: Site | None) -> tuple[Problem, ...]:
     """Whether there are as many devices as one instance is divided among."""
-    if site is None or serving.gpus <= site.amount:
+    needed = serving.gpus_per_host
+    if site is None or needed <= site.amount:
         return ()
     there = "there is 1" if site.amount == 1 else f"there are {site.amount}"
-    detail = f"One instance needs {plural(serving.gpus, 'device')}, and {there}."
-    hint = f"Say how many there are: --gpu {site.device.name}:{serving.gpus}. Or divide it less."
+    where = f" on each of {serving.nodes} hosts" if serving.nodes > 1 else ""
+    detail = f"One instance needs {plural(needed, 'device')}{where}, and {there}."
+    hint = f"Say how many there are: --gpu {site.device.name}:{needed}. Or divide it less."
     return (Problem(code="too-few-devices", detail=detail, hint=hint, blocks=True),)
 
 

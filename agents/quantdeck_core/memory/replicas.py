@@ -22,7 +22,7 @@ def instance_room(site: Site, serving: Serving, room: int) -> int:
     Args:
         room: of an engine alone there (`room_bytes`).
     """
-    groups = max(1, site.amount // serving.gpus)
+    groups = max(1, site.amount // serving.gpus_per_host)
     beside_each_other = -(-serving.replicas // groups)
     return min(room, _whole(serving, room) // beside_each_other)
 
@@ -38,7 +38,7 @@ def replicas(site: Site, serving: Serving, need: Need, room: int) -> Replicas:
     """
     books_less = serving.engine == "vllm" and serving.gpu_memory_utilization < UTILIZATION_LIMIT
     each = max(room, need.most) if books_less else need.most
-    groups = site.amount // serving.gpus
+    groups = site.amount // serving.gpus_per_host
     a_group = _whole(serving, room) // each if groups and each and need.most <= room else 0
     if need.host and site.ram_bytes is not None:
         a_group = min(a_group, site.ram_bytes // need.host)

@@ -39,6 +39,7 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
         flash_attention: llama.cpp: as `auto` decides it on nearly all devices.
         prompt_cache_bytes: llama.cpp: RAM for prompts of earlier requests; empty at first.
         replicas: instances that are to run at the same time.
+        nodes: hosts that one instance is divided among, evenly.
     """
 
     engine: str
@@ -55,11 +56,17 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     flash_attention: bool = True
     prompt_cache_bytes: int = 0
     replicas: int = 1
+    nodes: int = 1
 
     @property
     def gpus(self) -> int:
-        """GPUs of one instance."""
+        """GPUs of one instance, on all of its hosts."""
         return self.tensor_parallel * self.pipeline_parallel
+
+    @property
+    def gpus_per_host(self) -> int:
+        """GPUs of one instance on one host."""
+        return -(-self.gpus // self.nodes)
 
     @property
     def kv(self) -> KvType:
@@ -117,6 +124,7 @@ def serving_from(profile: Profile, checkpoint: Checkpoint) -> Serving:
         flash_attention=serve.flash_attn != "off",
         prompt_cache_bytes=(serve.cache_ram_mib or 0) * MIB,
         replicas=serve.replicas,
+        nodes=serve.nodes,
     )
 
 

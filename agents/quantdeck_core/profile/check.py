@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import starmap
 from typing import NamedTuple
 
 from quantdeck_core.engines.extra_args import env_refused, extra_args_refused
@@ -12,6 +13,7 @@ from quantdeck_core.errors import InputError
 from quantdeck_core.profile.defaults import resolved
 from quantdeck_core.profile.fields import ENGINES, has, instead
 from quantdeck_core.profile.names import LLAMACPP
+from quantdeck_core.profile.nodes_check import nodes_problems
 from quantdeck_core.profile.schema import Profile
 from quantdeck_core.profile.serve import LOOPBACK, Resolved
 from quantdeck_core.profile.toml_text import TomlError, decode_toml, locate
@@ -39,7 +41,7 @@ def parse_profile(text: str, source: str, table: FlagTable, version: str | None 
         TomlError: with file, line and column of the first problem.
     """
     profile = decode_toml(text, Profile, source)
-    for keys, detail, hint in problems(profile, table, version):
+    for keys, detail, hint in (*_not_in_a_file(profile), *problems(profile, table, version)):
         line, column = locate(text, list(keys))
         raise TomlError(f"{source}:{line}:{column}: {detail}", hint)
     return profile
@@ -69,6 +71,8 @@ def problems(profile: Profile, table: FlagTable, version: str | None = None) -> 
     serve = resolved(profile, None)
     known = table.version(profile.engine, version)
     yield from _exposure(serve)
+    if profile.nodes is not None:
+        yield from starmap(ProfileProblem, nodes_problems(profile, serve, profile.nodes))
     yield from _gpus(profile, serve)
     yield from _llamacpp(serve) if profile.engine in LLAMACPP else _vllm(serve)
     for flag in table.flag:
@@ -90,6 +94,15 @@ def _foreign(profile: Profile) -> Iterator[ProfileProblem]:
     for field in ENGINES:
         if getattr(profile.serve, field) not in (None, (), {}) and not has(profile.engine, field):
             yield ProfileProblem(("serve", field), f"{profile.engine} has no {field}.", instead(profile.engine, field))
+
+
+def _not_in_a_file(profile: Profile) -> Iterator[ProfileProblem]:
+    if profile.nodes is not None and profile.nodes.placement is not None:
+        yield ProfileProblem(
+            ("nodes", "placement"),
+            "hosts are named when it is deployed.",
+            "Leave placement out; deploy --host A --host B.",
+        )
 
 
 def _exposure(serve: Resolved) -> Iterator[ProfileProblem]:

@@ -83,6 +83,8 @@ def resolved(profile: Profile, parameters: int | None) -> Resolved:
     fitting = [one.serve for one in defaults.sized if parameters is not None and parameters >= one.parameters]
     filled = _over(defaults.serve, fitting[-1]) if fitting else defaults.serve
     serve = _over(filled, profile.serve)
+    if profile.nodes is not None:
+        serve = _replace(serve, nodes=profile.nodes.count)
     if serve.ubatch_size is None or serve.batch_size is None:
         return serve
     # llama.cpp computes no more at once than it takes from the queue (src/llama-context.cpp).

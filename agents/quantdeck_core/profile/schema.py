@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from quantdeck_core.profile.names import EngineKind, Name
+from quantdeck_core.profile.nodes import Nodes
 from quantdeck_core.profile.serve import Serve
 
 ModelPath = Annotated[str, Meta(pattern=r"^[^-\x00-\x1f\x7f][^\x00-\x1f\x7f]*$", max_length=4096)]
@@ -54,6 +55,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         development: not for users; reasons belong in the description.
         source: where the checkpoint comes from, for hosts that do not have it.
         url: of an external engine, e.g. ``http://10.0.0.7:8000``.
+        nodes: for a model larger than one host; None for one that a host holds.
     """
 
     name: Name
@@ -67,3 +69,4 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     url: str = ""
     serve: Serve = msgspec.field(default_factory=Serve)
     warmup: Warmup = msgspec.field(default_factory=Warmup)
+    nodes: Nodes | None = None

@@ -83,7 +83,11 @@ class Serve(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Resolved(Serve, frozen=True, kw_only=True, omit_defaults=False):
-    """`Serve` with every default filled in: None is left only where the engine has no such field or decides itself."""
+    """`Serve` with every default filled in: None is left only where the engine has no such field or decides itself.
+
+    Attributes:
+        nodes: hosts of one replica.
+    """
 
     max_model_len: int
     max_num_seqs: int
@@ -92,8 +96,9 @@ class Resolved(Serve, frozen=True, kw_only=True, omit_defaults=False):
     replicas: int = 1
     host: str = LOOPBACK[0]
     port: int = 0
+    nodes: int = 1
 
     @property
-    def gpus_per_replica(self) -> int:
-        """GPUs that one instance of vLLM needs."""
-        return self.tensor_parallel_size * self.pipeline_parallel_size
+    def gpus_per_host(self) -> int:
+        """GPUs that one instance of vLLM needs on each of its hosts."""
+        return -(-self.tensor_parallel_size * self.pipeline_parallel_size // self.nodes)

@@ -43,6 +43,8 @@ class EngineStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         tokens_per_s: generated tokens per second over the last seconds, None where unknown.
         kv_usage: share of its KV cache in use, 0 to 1.
         ttft_p95_ms, itl_p95_ms: time to first token and between tokens, over the last minute.
+        hosts: where its parts are, the server's first; empty for an engine that one host holds. `part` is the number of
+            the part that is here; only the first has a `url` and gets requests.
         note: what is going on beside `state`, e.g. `replacement: warming`.
         error: why it failed, and what to do next.
     """
@@ -71,6 +73,8 @@ class EngineStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     kv_usage: float | None = None
     ttft_p95_ms: float | None = None
     itl_p95_ms: float | None = None
+    hosts: tuple[str, ...] = ()
+    part: int = 0
     note: str = ""
     error: ErrorInfo | None = None
 

@@ -82,6 +82,7 @@ class Intended(msgspec.Struct, frozen=True, kw_only=True):
     """What a deployment would do, checked on the host, nothing begun.
 
     Attributes:
+        model_path: of the checkpoint on the host.
         argv, env: the exact command of the first replica, and the variables that it sets; no key is in either.
         planned_bytes: of its fullest device; None where no plan could be made, `note` says why.
         refusal: why it would be refused unless forced.
@@ -95,6 +96,7 @@ class Intended(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     argv: tuple[str, ...]
     env: dict[str, str]
+    model_path: str = ""
     planned_bytes: int | None = None
     refusal: ErrorInfo | None = None
     outage_s: float | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 
 from quantdeck_console.commands.common import (
     ask,
@@ -15,14 +14,13 @@ from quantdeck_console.commands.common import (
     who,
 )
 from quantdeck_console.commands.following import ProgressPrinter, add_following_options
+from quantdeck_console.commands.intended import intended_lines
+from quantdeck_console.commands.over_hosts import deploy_over_hosts, show_over_hosts
 from quantdeck_console.link.agent_client import AgentClient
 from quantdeck_console.link.deployment import wait_until_ready
 from quantdeck_console.link.fleet_file import Fleet
 from quantdeck_console.profile_source import load_profile
-from quantdeck_core.engines.command import Command
-from quantdeck_core.engines.shell import shell_lines
 from quantdeck_core.errors import ExitCode
-from quantdeck_core.fleet.cells import size
 from quantdeck_core.protocol.engine import EngineStatus
 from quantdeck_core.protocol.operation import Intended
 from quantdeck_core.protocol.requests import Applied, Deploy
@@ -39,8 +37,9 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--force", action="store_true", help="start it although plan or rules say no; it is recorded")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, on the host as it is now")
-    add_following_options(parser)
+    add_following_options(parser, several=True)
     options = parser.parse_args(argv)
+    options.host = options.hosts[0]
     profile = load_profile(options.profile)
     wish = Deploy(
         request_id=new_request_id(),
@@ -51,6 +50,8 @@ def main(argv: list[str]) -> int:
         swap=options.swap,
         force=options.force,
     )
+    if profile.nodes is not None or len(options.hosts) > 1:
+        return show_over_hosts(options, wish) if options.dry_run else deploy_over_hosts(options, wish)
     return _show(options, wish) if options.dry_run else _deploy(options, wish)
 
 
@@ -81,23 +82,6 @@ def _show(options: argparse.Namespace, wish: Deploy) -> int:
         return await ask(host_named(fleet, options.host), lambda client: client.intend(wish))
 
     intended = run_with_fleet(options, work)
-    emit(options.json, intended, _lines(options.host, intended))
+    emit(options.json, intended, intended_lines(options.host, intended))
     refused = intended.refusal is not None and not options.force
     return ExitCode.NO if refused or (intended.outage and intended.kind != "swap") else ExitCode.DONE
-
-
-def _lines(host: str, intended: Intended) -> Iterator[str]:
-    replicas = f", {intended.replicas} replicas" if intended.replicas > 1 else ""
-    yield f"{host}: would {intended.kind} {intended.engine}{replicas} (nothing was begun)"
-    if intended.planned_bytes is not None:
-        yield f"  takes about {size(intended.planned_bytes)} of its device"
-    if intended.note:
-        yield f"  {intended.note}"
-    if intended.refusal:
-        yield f"  refused: {intended.refusal.detail}"
-        yield f"  next: {intended.refusal.hint}"
-    if intended.outage:
-        how = "nobody is served by it for" if intended.kind == "swap" else "no room for both; --swap would take"
-        yield f"  {how} {intended.outage}"
-    if intended.argv:
-        yield from (f"    {line}" for line in shell_lines(Command(argv=intended.argv, env=intended.env)))

@@ -30,9 +30,18 @@ class ProgressPrinter:
         self._last = line
 
 
-def add_following_options(parser: argparse.ArgumentParser) -> None:
-    """`--host` and `--no-wait`."""
-    parser.add_argument("--host", required=True, help="host of the fleet")
+def add_following_options(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """`--host` and `--no-wait`.
+
+    Args:
+        several: `--host` may stand there several times; `hosts` of what is parsed has all of them.
+    """
+    if several:
+        parser.add_argument(
+            "--host", dest="hosts", action="append", required=True, help="host of the fleet; one for each of [nodes]"
+        )
+    else:
+        parser.add_argument("--host", required=True, help="host of the fleet")
     parser.add_argument(
         "--no-wait", action="store_true", help="come back at once; `quantdeck operation` shows the rest"
     )

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from quantdeck_core.errors import InputError
+from quantdeck_core.profile.nodes import FIRST_PORT, BlockPort
 from quantdeck_core.profile.toml_text import decode_toml
 
 DEFAULT_SOCKET = "/run/quantdeck/operator.sock"
@@ -31,6 +32,8 @@ class Host(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         socket: path of the agent's socket there; its name is the role.
         identity: private key file, empty for ssh's defaults.
         known_hosts: file with the host's key, empty for `~/.ssh/known_hosts`.
+        address: private IP address at which other hosts reach it; for models over several hosts only.
+        ray_port: first of the hundred ports that such a model has there.
     """
 
     name: Annotated[str, Meta(min_length=1, max_length=100)]
@@ -39,6 +42,8 @@ class Host(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     labels: tuple[str, ...] = ()
     identity: str = ""
     known_hosts: str = ""
+    address: Annotated[str, Meta(pattern=r"^[0-9a-fA-F.:]{0,45}$")] = ""
+    ray_port: BlockPort = FIRST_PORT
 
 
 class Fleet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
