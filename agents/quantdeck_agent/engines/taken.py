@@ -45,10 +45,13 @@ def _keep(record: EngineRecord, total: int, source: Source, log_file: Path, samp
     from quantdeck_agent.engines.fit import subject_of, tables
 
     said = read_engine_log(engine_log(log_file))
-    if said == Measured():
+    silent = said == Measured()
+    if silent and source == "rss":
         return  # buffers that nobody has used yet are not resident: a plan would learn too little
     checkpoint, serving, site = subject_of(record.profile, Path(record.model_path), sample, record.gpus)
-    measured = Measurement(total, said, (source, "log"), record.version or None)
+    measured = Measurement(
+        total, None if silent else said, (source,) if silent else (source, "log"), record.version or None
+    )
     where = Where(time.time(), socket.gethostname(), record.profile.name)
     load = load_of(checkpoint, serving, site, tables().estimates, measured, where)
     with Ledger(default_ledger_path(), write=True) as ledger:
