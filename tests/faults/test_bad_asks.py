@@ -13,44 +13,38 @@ import httpx
 import pytest
 
 from quantdeck_agent.engines.record import Deployment, EngineRecord
-from quantdeck_core.errors import RemoteError
+from quantdeck_core.errors import QuantdeckError
 from quantdeck_core.profile.schema import Profile
-from support.deck import Deck, changed, deck
+from support.deck import changed
+from support.engine_host import EngineHost, engine_host
 from support.played_engine import PlayedEngine
 from support.processes import identity
+from support.waiting import eventually
 
 
-async def refused(host: Deck, profile: Profile, code: str, **how: object) -> str:
+async def refused(host: EngineHost, profile: Profile, code: str, **how: object) -> str:
     """Ask, and see that it is refused for this and that nothing has changed; what people are told."""
-    before = await host.client.status()
-    operations = (await host.client.operations()).operations
-    processes = {one.pid for one in host.agent.marked()}
-    with pytest.raises(RemoteError) as caught:
+    engines, operations, processes = host.statuses(), host.engines.operations.all(), host.processes()
+    with pytest.raises(QuantdeckError) as caught:
         await host.begin(profile, **how)
     info = caught.value.info()
     assert info.code == code
     assert info.hint, "what to do next is missing"
-    after = await host.client.status()
-    assert [(one.name, one.generation, one.pid) for one in after.engines] == [
-        (one.name, one.generation, one.pid) for one in before.engines
-    ]
-    assert (await host.client.operations()).operations == operations
-    assert {one.pid for one in host.agent.marked()} == processes
+    assert [(one.name, one.pid) for one in host.statuses()] == [(one.name, one.pid) for one in engines]
+    assert host.engines.operations.all() == operations
+    assert host.processes() == processes
     return f"{info.detail} {info.hint}"
 
 
-async def nothing_is_left(host: Deck) -> None:
+async def nothing_is_left(host: EngineHost) -> None:
     """On disk, and for the name."""
-    host.agent.kill()
-    with host.agent.opened() as store:
-        assert store.all("engine", EngineRecord) == {}
-        assert store.all("deployment", Deployment) == {}
-    await host.agent.start()
-    assert (await host.deploy(changed())).state == "ready", "the name is free"
+    assert host.store.all("engine", EngineRecord) == {}
+    assert host.store.all("deployment", Deployment) == {}
+    assert (await host.deploy(changed())).state == "done", "the name is free"
 
 
 async def test_an_executable_that_is_missing(demo_models: Path, tmp_path: Path) -> None:
-    async with deck(demo_models, gateway=False) as host:
+    async with engine_host(demo_models) as host:
         said = await refused(
             host, changed(engine="llama-server", executable="/opt/nowhere/llama-server"), "executable-missing"
         )
@@ -70,7 +64,7 @@ async def test_an_executable_below_the_model_root(demo_models: Path, tmp_path: P
     inside = PlayedEngine(models / "pushed")
     outside = tmp_path / "llama-server-link"
     outside.symlink_to(inside.program)
-    async with deck(models, gateway=False) as host:
+    async with engine_host(models) as host:
         for program in (inside.program, outside, models / "pushed" / ".." / "pushed" / inside.program.name):
             said = await refused(host, changed(engine="llama-server", executable=str(program)), "bad-input")
             assert "below the model root" in said
@@ -84,7 +78,7 @@ async def test_a_model_outside_the_root(demo_models: Path, tmp_path: Path) -> No
     os.link(demo_models / "demo-f16.gguf", secret)
     (models / "link.gguf").symlink_to(secret)
     (models / "folder").symlink_to(tmp_path)
-    async with deck(models, gateway=False) as host:
+    async with engine_host(models) as host:
         for model in ("../outside.gguf", "link.gguf", "folder/outside.gguf", "folder/../../outside.gguf", str(secret)):
             assert "leads out of the model root" in await refused(host, changed(model=model), "bad-model-path")
         await refused(host, changed(model="nosuch.gguf"), "model-missing")
@@ -96,26 +90,27 @@ async def test_a_port_that_a_stranger_has(demo_models: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        async with deck(demo_models, gateway=False) as host:
+        async with engine_host(demo_models) as host:
             assert str(port) in await refused(host, changed(serve_port=port), "port-in-use")
             # The second replica's port is the one that is taken.
             await refused(host, changed(serve_port=port - 1, serve_replicas=2), "port-in-use")
-            before = identity(await host.deploy(changed()))
-            await refused(host, changed(serve_port=port), "port-in-use", replace=True)
-            assert identity(await host.until("ready")) == before
-            await host.stop()
             await nothing_is_left(host)
+            before = identity(host.statuses()[0])
+            await refused(host, changed(serve_port=port), "port-in-use", replace=True)
+            assert identity(host.statuses()[0]) == before
 
 
 async def test_a_stranger_that_answers_in_an_engines_place(demo_models: Path, tmp_path: Path) -> None:
     """It serves another model than was asked for."""
     played = PlayedEngine(tmp_path / "played")
     played.plays(model="something-else")
-    async with deck(demo_models, gateway=False) as host:
-        with pytest.raises(RemoteError, match="something-else") as caught:
-            await host.deploy(played.profile())
-        assert caught.value.info().code == "wrong-model"
-        assert not host.agent.marked()
+    async with engine_host(demo_models) as host:
+        ended = await host.deploy(played.profile())
+        assert ended.state == "failed"
+        assert ended.error
+        assert ended.error.code == "wrong-model"
+        assert "something-else" in ended.error.detail
+        assert not host.processes()
 
 
 async def test_a_stranger_on_the_port_is_not_taken_for_the_engine(demo_models: Path, tmp_path: Path) -> None:
@@ -129,40 +124,38 @@ async def test_a_stranger_on_the_port_is_not_taken_for_the_engine(demo_models: P
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
         writer.close()
 
-    async with deck(demo_models, gateway=False) as host:
-        operation = (await host.begin(played.profile())).operation
-        engine = (await host.when(lambda status: status.engines and status.engines[0].pid)).engines[0]
-        async with await asyncio.start_server(answer, "127.0.0.1", int(engine.url.rpartition(":")[2])):
+    async with engine_host(demo_models) as host:
+        operation = await host.begin(played.profile())
+        await eventually(lambda: host.statuses() and host.statuses()[0].pid)
+        url = host.statuses()[0].url
+        async with await asyncio.start_server(answer, "127.0.0.1", int(url.rpartition(":")[2])):
             async with httpx.AsyncClient(trust_env=False) as http:
-                assert (await http.get(f"{engine.url}/health")).status_code == 200
-            await host.agent.again()  # it looks at the port at once
-            await host.until("starting")
-            played.plays()  # the engine finds its port taken
-            ended = await host.end(operation)
+                assert (await http.get(f"{url}/health")).status_code == 200
+            async with host.next_agent() as following:
+                await following.at(operation, "load")  # it looks at the port again and again
+                played.plays()  # the engine finds its port taken
+                ended = await following.end(operation)
+                assert not following.processes()
         assert ended.state == "failed"
         assert ended.error
         assert ended.error.code == "port-in-use"
         assert len(connections) == 1, "the agent has asked a stranger"
-        assert not host.agent.marked()
 
 
 async def test_a_name_that_runs_already(demo_models: Path) -> None:
-    async with deck(demo_models, gateway=False) as host:
+    async with engine_host(demo_models) as host:
         await host.deploy(changed())
         assert "--replace" in await refused(host, changed("demo-q8"), "name-in-use")
 
 
-async def test_a_profile_that_does_not_fit_is_refused_unless_forced(demo_models: Path) -> None:
-    async with deck(demo_models, gateway=False) as host:
-        large = changed(serve_max_model_len=500_000_000)
+async def test_a_profile_that_does_not_fit_is_refused_unless_forced(demo_models: Path, tmp_path: Path) -> None:
+    large = PlayedEngine(tmp_path / "played").profile(serve_max_model_len=500_000_000)
+    async with engine_host(demo_models) as host:
         assert "--force" in await refused(host, large, "does-not-fit")
-        # Forced, it is started (here with a model that llama.cpp would not load, before it takes all memory).
-        broken = demo_models / "cut.gguf"
-        broken.write_bytes((demo_models / "demo-f16.gguf").read_bytes()[:-300_000])
-        applied = await host.begin(changed(serve_max_model_len=500_000_000, model="cut.gguf"), force=True)
-        operation = await host.end(applied.operation)
-        broken.unlink()
-        if operation.forced:
-            assert operation.forced.startswith("test: ")
-        timeline = (await host.client.engine("engine")).timeline
-        assert any(bool(operation.forced) == ("forced by test" in entry.text) for entry in timeline)
+        await nothing_is_left(host)
+        assert "--force" in await refused(host, large, "does-not-fit", replace=True)
+        operation = await host.deploy(large, replace=True, force=True)
+        assert operation.state == "done", operation.error
+        assert operation.forced.startswith("test: It needs")
+        assert any(f"forced by {operation.forced}" in entry.text for entry in host.engines.detail("engine").timeline)
+        assert host.store.all("deployment", Deployment)["engine"].forced == operation.forced

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 from pathlib import Path
@@ -12,19 +11,20 @@ import pytest
 
 from quantdeck_console.link.deployment import follow
 from quantdeck_core.errors import ConflictError, RemoteError
-from quantdeck_core.protocol.requests import Deploy, Stop
-from support.deck import Deck, changed, deck
-from support.engine_host import engine_host
+from quantdeck_core.protocol.operation import Operation
+from quantdeck_core.protocol.requests import Deploy, Scale, Stop
+from support.deck import changed, deck
+from support.engine_host import EngineHost, engine_host
 from support.played_engine import PlayedEngine
 from support.processes import identity
 from support.waiting import eventually
 
 
-async def loads(host: Deck, played: PlayedEngine, **how: object) -> str:
+async def loads(host: EngineHost, played: PlayedEngine, **how: object) -> Operation:
     """An operation whose engine loads for as long as the test wants."""
     played.plays(load_s=10_000)
-    operation = (await host.begin(played.profile(), **how)).operation
-    await host.when(lambda status: any(one.current and one.current.name == "health" for one in status.operations))
+    operation = await host.begin(played.profile(), **how)
+    await host.at(operation, "health")
     return operation
 
 
@@ -34,45 +34,50 @@ def played(tmp_path: Path) -> PlayedEngine:
 
 
 async def test_a_stop_in_the_middle_of_a_deploy_leaves_nothing(demo_models: Path, played: PlayedEngine) -> None:
-    async with deck(demo_models, gateway=False) as host:
+    async with engine_host(demo_models) as host:
         operation = await loads(host, played)
-        await host.stop()
-        assert (await host.client.operation(operation)).state == "cancelled"
-        assert not (await host.client.status()).engines
-        assert not host.agent.marked()
-        await host.agent.again()
-        assert not (await host.client.status()).engines
-        assert not host.agent.marked()
+        stopping = await host.engines.supervisor.stop("engine", "test")
+        assert (await host.end(stopping)).state == "done"
+        assert host.engines.operations.named(operation.id).state == "cancelled"
+        assert (host.statuses(), host.processes()) == ((), [])
+        async with host.next_agent() as following:
+            assert (following.statuses(), following.processes()) == ((), [])
 
 
 async def test_a_cancelled_deploy_leaves_nothing(demo_models: Path, played: PlayedEngine) -> None:
-    async with deck(demo_models, gateway=False) as host:
-        ended = await host.cancel(await loads(host, played))
+    async with engine_host(demo_models) as host:
+        ended = await host.engines.supervisor.cancel((await loads(host, played)).id, "test")
         assert ended.state == "cancelled"
         assert ended.error
         assert "cancelled by test" in ended.error.detail
-        assert not (await host.client.status()).engines
-        assert not host.agent.marked()
-        with pytest.raises(RemoteError) as caught:
-            await host.cancel(ended.id)
-        assert caught.value.info().code == "conflict"
+        assert (host.statuses(), host.processes()) == ((), [])
+        with pytest.raises(ConflictError, match="ended already"):
+            await host.engines.supervisor.cancel(ended.id, "test")
 
 
-@pytest.mark.parametrize("killed", [False, True])
-async def test_a_cancelled_replacement_leaves_the_old_one(
-    demo_models: Path, played: PlayedEngine, killed: bool
-) -> None:
+async def test_a_cancelled_replacement_leaves_the_old_one(demo_models: Path, played: PlayedEngine) -> None:
+    async with engine_host(demo_models) as host:
+        await host.deploy(changed())
+        before = identity(host.statuses()[0])
+        operation = await loads(host, played, replace=True)
+        assert (await host.engines.supervisor.cancel(operation.id, "test")).state == "cancelled"
+        (engine,) = host.statuses()
+        assert (identity(engine), engine.generation, engine.state) == (before, 1, "ready")
+        assert [one.pid for one in host.processes()] == [before[0]]
+        assert (await host.deploy(changed("demo-q8"), replace=True)).state == "done"
+
+
+async def test_an_operation_can_be_cancelled_at_the_next_agent(demo_models: Path, played: PlayedEngine) -> None:
     async with deck(demo_models, gateway=False) as host:
         before = identity(await host.deploy(changed()))
-        operation = await loads(host, played, replace=True)
-        if killed:
-            await host.agent.again()
-            await host.when(lambda status: any(one.current for one in status.operations))
+        played.plays(load_s=10_000)
+        operation = (await host.begin(played.profile(), replace=True)).operation
+        await host.agent.again()
+        await host.when(lambda status: any(one.current for one in status.operations))
         assert (await host.cancel(operation)).state == "cancelled"
         engine = await host.until("ready")
         assert (identity(engine), engine.generation) == (before, 1)
         assert [one.pid for one in host.agent.marked()] == [before[0]]
-        assert (await host.deploy(changed("demo-q8"), replace=True)).state == "ready"
 
 
 async def test_what_serves_already_is_not_taken_back(demo_models: Path) -> None:
@@ -137,19 +142,16 @@ async def test_a_deploy_and_a_stop_at_once_end_in_one_of_the_two(demo_models: Pa
 
 
 async def test_a_replica_that_is_wanted_no_more_is_not_started_again(demo_models: Path, played: PlayedEngine) -> None:
-    async with deck(demo_models, gateway=False) as host:
+    async with engine_host(demo_models) as host:
         await host.deploy(played.profile(serve_replicas=2))
         played.plays(dies=True)
-        second = next(one for one in (await host.client.status()).engines if one.name == "engine/1")
-        next(one for one in host.agent.marked() if one.pid == second.pid).kill()
-        await host.when(lambda status: any(one.state == "restarting" for one in status.engines))
-        scaled = None
-        while scaled is None:
-            with contextlib.suppress(RemoteError):  # refused while it is being started again at this very moment
-                scaled = await host.scale(1)
-        assert scaled.state == "done"
-        await host.when(lambda status: [one.name for one in status.engines] == ["engine"])
-        operations = len((await host.client.operations()).operations)
-        await host.agent.again()
-        await host.until("ready")
-        assert len((await host.client.operations()).operations) == operations
+        os.kill(host.statuses()[1].pid or 0, signal.SIGKILL)
+        await eventually(lambda: any(one.kind == "recover" for one in host.engines.operations.all()))
+        await eventually(
+            lambda: host.group("engine").due and not host.engines.supervisor.busy("engine"), what="it waits to be tried"
+        )
+        scaling = await host.engines.supervisor.scale("engine", Scale(request_id="s", by="test", replicas=1))
+        assert (await host.end(scaling)).state == "done"
+        assert [one.name for one in host.statuses()] == ["engine"]
+        await eventually(lambda: not host.group("engine").due)
+        assert host.engines.operations.all()[-1] == host.engines.operations.named(scaling.id), "nothing was started"
