@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -238,6 +239,7 @@ async def test_a_host_that_cannot_leaves_nothing_begun_on_the_others(
         assert (status.engines, status.operations) == ((), ())
 
 
+@pytest.mark.slow
 async def test_what_was_begun_is_ended_where_another_host_fails(cluster: Cluster) -> None:
     with (
         socket.create_server(("127.0.0.3", blocks()[1] + 3)),
@@ -270,7 +272,51 @@ async def test_a_host_that_is_away_keeps_its_part_and_is_said_to(cluster: Cluste
     await eventually(lambda: not cluster.agents[1].marked())
 
 
-def test_from_the_command_line(vllm: Path, models: Path, tmp_path: Path) -> None:
+async def quantdeck(*arguments: str) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of a command."""
+    pipe = asyncio.subprocess.PIPE
+    argv = [sys.executable, "-m", "quantdeck", *arguments]
+    process = await asyncio.create_subprocess_exec(*argv, stdout=pipe, stderr=pipe)
+    out, err = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, out.decode(), err.decode()
+
+
+@pytest.mark.slow
+async def test_the_commands_deploy_show_and_stop_it(cluster: Cluster, vllm: Path, tmp_path: Path) -> None:
+    profile, fleet = tmp_path / "big.toml", tmp_path / "fleet.toml"
+    profile.write_text(PROFILE.format(vllm=vllm))
+    fleet.write_text(
+        "".join(
+            f'[[host]]\nname = "{host.name}"\nsocket = "{host.socket}"\naddress = "{host.address}"\n'
+            f"ray_port = {host.ray_port}\n"
+            for host in cluster.hosts
+        )
+    )
+    both = ("--fleet", str(fleet), "--host", "gpu-1", "--host", "gpu-2")
+    code, out, err = await quantdeck("deploy", str(profile), *both, "--dry-run")
+    assert code == 0, err
+    assert "gpu-2: would deploy big" in out
+    code, _, err = await quantdeck("deploy", str(profile), *both, "--no-wait")
+    assert (code, "Leave --no-wait out" in err) == (2, True)
+    code, out, err = await quantdeck("deploy", str(profile), *both)
+    assert code == 0, err
+    assert "gpu-1: big.1 ready in" in out
+    assert "its GPUs serve gpu-1" in out
+    assert "gpu-2: " in err, "its steps are shown"
+    code, out, err = await quantdeck("engine", "big", "--fleet", str(fleet), "--host", "gpu-2")
+    assert "part 2 of 2: gpu-1, gpu-2" in out, err
+    # Any of its hosts will do.
+    code, out, err = await quantdeck("stop", "big", "--fleet", str(fleet), "--host", "gpu-2", "--json")
+    assert code == 0, err
+    assert json.loads(out).keys() == {"gpu-1", "gpu-2"}
+    for one in cluster.agents:
+        assert not one.marked()
+    code, _, err = await quantdeck("stop", "big", *both)
+    assert (code, "big" in err) == (2, True)
+
+
+def test_the_command_says_which_host_has_no_address(vllm: Path, models: Path, tmp_path: Path) -> None:
     profile = tmp_path / "big.toml"
     profile.write_text(PROFILE.format(vllm=vllm))
     fleet = tmp_path / "fleet.toml"

@@ -53,7 +53,10 @@ def _lines(detail: EngineDetail) -> Iterator[str]:
 def _replica(replica: EngineStatus) -> Iterator[str]:
     note = f" ({replica.note})" if replica.note else ""
     engine = f"{replica.engine} {replica.version}".rstrip()
-    yield f"  {replica.name}.{replica.generation} {replica.state}{note}, {engine}, {replica.url}"
+    where = f", {replica.url}" if replica.url else ""
+    yield f"  {replica.name}.{replica.generation} {replica.state}{note}, {engine}{where}"
+    if replica.hosts:
+        yield f"    part {replica.part + 1} of {len(replica.hosts)}: {', '.join(replica.hosts)}"
     if replica.measured_bytes is not None or replica.planned_bytes is not None:
         yield f"    memory: planned {size(replica.planned_bytes)}, measured {size(replica.measured_bytes)}"
     if replica.running is not None:
