@@ -39,7 +39,7 @@ engines: $(VENV)/.dev
 	@vllm=$${QUANTDECK_VLLM:-$$(bash tests/engines/install-vllm.sh)} || exit 1; \
 	  llamacpp=$$([ -n "$$QUANTDECK_LLAMA_SERVER" ] || bash tests/engines/install-llamacpp.sh) || { \
 	    echo "llama.cpp could not be built (it needs a C++ compiler): what needs it is skipped." >&2; llamacpp=; }; \
-	  env $$llamacpp QUANTDECK_VLLM=$$vllm $(BIN)/pytest tests/engines --timeout 600 $(ARGS)
+	  env $$llamacpp QUANTDECK_VLLM=$$vllm $(BIN)/pytest tests/engines tests/logs/test_engines.py -m "slow or not slow" --timeout 600 $(ARGS)
 
 # The same variables; an engine that is neither named nor can be had here is skipped, with the reason.
 test-engines: $(VENV)/.dev
