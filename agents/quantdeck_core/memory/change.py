@@ -9,7 +9,7 @@ import msgspec
 from quantdeck_core.formats.checkpoint import Checkpoint
 from quantdeck_core.hardware.device import Device
 from quantdeck_core.memory.divisibility import possible_tp
-from quantdeck_core.memory.plan import Plan
+from quantdeck_core.memory.plan import ImplausibleError, Plan
 from quantdeck_core.memory.room import Site
 from quantdeck_core.memory.serving import Serving
 from quantdeck_core.memory.weights import stored_weights_bytes
@@ -50,10 +50,21 @@ def changes(
     found: dict[str, Change] = {}
     for code, detail, options, candidate in _candidates(plan, checkpoint, serving, site, devices):
         # The first of a kind is the smallest: two GPUs before four.
-        if code not in found and not _covered(code, found) and (outcome := plan(*candidate)).fits:
+        if code in found or _covered(code, found):
+            continue
+        outcome = _planned(plan, candidate)
+        if outcome is not None and outcome.fits:
             total = outcome.total_bytes_per_gpu
             found[code] = Change(code=code, detail=detail, options=options, total_bytes_per_gpu=total)
     return tuple(found.values())
+
+
+def _planned(plan: Planner, candidate: tuple[Checkpoint, Serving, Site]) -> Plan | None:
+    """The plan after a change; None where that would be beyond any machine, as a claim of a checkpoint can be."""
+    try:
+        return plan(*candidate)
+    except ImplausibleError:
+        return None
 
 
 def _covered(code: str, found: dict[str, Change]) -> bool:
