@@ -142,7 +142,9 @@ def _smaller_cache(checkpoint: Checkpoint, serving: Serving, site: Site) -> Iter
 
 
 def _less_asked(plan: Planner, checkpoint: Checkpoint, serving: Serving, site: Site) -> Iterator[_Candidate]:
-    now = plan(checkpoint, serving, site)
+    now = _planned(plan, (checkpoint, serving, site))
+    if now is None:
+        return
     if now.replicas and now.replicas < serving.replicas:
         less = msgspec.structs.replace(serving, replicas=now.replicas)
         detail = f"Run {now.replicas} instances, not {serving.replicas}."
