@@ -15,6 +15,7 @@ from support.processes import identity, session, signal_all
 from support.traffic import traffic
 
 
+@pytest.mark.slow
 async def test_a_green_health_check_does_not_keep_an_engine_that_answers_nothing(
     demo_models: Path, tmp_path: Path
 ) -> None:
