@@ -10,12 +10,14 @@ from pathlib import Path
 import msgspec
 
 from quantdeck_agent.engines.engines import Engines
+from quantdeck_agent.engines.prepare import freed_on
 from quantdeck_agent.hub import Hub
 from quantdeck_agent.paths import Paths
 from quantdeck_agent.store import Store
 from quantdeck_agent.telemetry.sampler import Sampler
 from quantdeck_checkpoints.hashing import sha256_of
 from quantdeck_console.profile_source import load_profile
+from quantdeck_core.profile.schema import Warmup
 from quantdeck_core.protocol.engine import EngineStatus
 from quantdeck_core.protocol.requests import Deploy
 from support.agents import short_folder
@@ -57,6 +59,28 @@ async def engines_of(paths: Paths, boot: str) -> AsyncIterator[tuple[Engines, Hu
         await asyncio.gather(watching, return_exceptions=True)
         await engines.close()
         store.close()
+
+
+async def test_a_deployment_that_the_power_cut_short_is_finished(demo_models: Path) -> None:
+    with short_folder() as folder:
+        paths = Paths(state=folder / "state", runtime=folder / "run", models=demo_models)
+        async with engines_of(paths, "first boot") as (engines, _):
+            slow = msgspec.structs.replace(load_profile("demo-q8"), warmup=Warmup(prompts=100))
+            operation = await engines.supervisor.deploy(Deploy(request_id="1", profile=slow, name="engine"))
+            (instance,) = await eventually(lambda: engines._roster.group("engine").coming, what="begun")
+            await eventually(lambda: instance.record.identity, what="started")
+            await engines.close()
+            await instance.end_processes(0)
+
+        async with engines_of(paths, "second boot") as (engines, hub):
+            await eventually(lambda: ready(hub), what="ready")
+            assert engines.operations.named(operation.id).state == "done"
+            await engines.stop_all()
+
+
+def test_what_comes_free_is_counted_on_each_gpu() -> None:
+    held = (((0,), 30), ((1,), 20), ((0, 1), 5), ((), 7))
+    assert [freed_on(gpus, held) for gpus in ((0,), (1,), (0, 1), (2,), ())] == [35, 25, 25, 0, 7]
 
 
 def ready(hub: Hub) -> list[EngineStatus]:

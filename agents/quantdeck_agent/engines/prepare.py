@@ -21,6 +21,9 @@ from quantdeck_core.profile.schema import Profile
 from quantdeck_core.protocol.host import HostSample
 from quantdeck_ledger.place import default_ledger_path
 
+Held = tuple[tuple[tuple[int, ...], int], ...]
+"""Of each process, its GPUs and what it takes of the fullest of them, bytes; no GPUs: of the machine's RAM."""
+
 
 class Prepared(NamedTuple):
     """What is known of a start before it begins.
@@ -71,12 +74,12 @@ class Preparer:
     def __init__(self, models: Path, sample: Callable[[], HostSample], state: Path) -> None:
         self._models, self._sample, self._state = models, sample, state
 
-    async def prepare(self, profile: Profile, replicas: range, freed: int = 0) -> Prepared:
+    async def prepare(self, profile: Profile, replicas: range, held: Held = ()) -> Prepared:
         """Check; takes up to a second, in a thread.
 
         Args:
             replicas: numbers of those that are to be started.
-            freed: bytes on each device that the processes give back which they replace.
+            held: what the processes give back that they replace.
 
         Raises:
             QuantdeckError: the profile cannot be used here at all; force does not help.
@@ -89,9 +92,9 @@ class Preparer:
             )
         if profile.engine == "external":
             return Prepared(profile=profile, model_path=profile.model, gpus=tuple(() for _ in replicas))
-        return await asyncio.to_thread(self._check, profile, replicas, freed)
+        return await asyncio.to_thread(self._check, profile, replicas, held)
 
-    def _check(self, profile: Profile, replicas: range, freed: int) -> Prepared:
+    def _check(self, profile: Profile, replicas: range, held: Held) -> Prepared:
         program = program_of(profile, self._models)
         flags().version(profile.engine, program.version)
         scratch = ray_scratch(profile, program, self._state) if profile.nodes is not None else ""
@@ -114,9 +117,9 @@ class Preparer:
                 raise
             return known._replace(copies=True, note=f"its checkpoint is fetched first, from {profile.source.origin}")
         known = known._replace(model_path=str(path), fingerprint=fingerprint(path))
-        return self._with_fit(known, path, sample, freed)
+        return self._with_fit(known, path, sample, held)
 
-    def _with_fit(self, known: Prepared, path: Path, sample: HostSample, freed: int) -> Prepared:
+    def _with_fit(self, known: Prepared, path: Path, sample: HostSample, held: Held) -> Prepared:
         from quantdeck_agent.engines.fit import fit_of, subject_of  # tables and readers that only a start needs
 
         ledger = default_ledger_path()
@@ -127,7 +130,7 @@ class Preparer:
         # Those that share devices need room together.
         copies = max(known.gpus.count(one) for one in known.gpus)
         fit = fit_of(subject, sample, known.gpus[0], copies, 0, known.version, ledger)
-        beside = False
+        beside, freed = False, freed_on(known.gpus[0], held)
         if fit.refusal is not None and fit.refusal.code == "no-room-now" and freed:
             beside = fit_of(subject, sample, known.gpus[0], copies, freed, known.version, ledger).refusal is None
         return known._replace(
@@ -137,6 +140,13 @@ class Preparer:
             beside=beside,
             note=fit.note,
         )
+
+
+def freed_on(gpus: tuple[int, ...], held: Held) -> int:
+    """Bytes that come free on each of these GPUs, on the one with the least; without GPUs, of the RAM."""
+    if not gpus:
+        return sum(taken for theirs, taken in held if not theirs)
+    return min(sum(taken for theirs, taken in held if gpu in theirs) for gpu in gpus)
 
 
 def pinned_ports(profile: Profile, replicas: range) -> set[int]:

@@ -118,6 +118,8 @@ class Restorer:
     async def _take_over(self, record: EngineRecord) -> None:
         group, instance = self._roster.group(record.name), self._roster.instance(record)
         if record.place == "coming":
+            if self._rebooted and not instance.alive():  # it went with the machine: its operation starts it anew
+                instance.record = msgspec.structs.replace(record, identity=None)
             group.coming.append(instance)
         elif record.place == "leaving":
             group.leaving.append(instance)

@@ -66,8 +66,8 @@ class Supervisor:
     async def _intention(
         self, kind: OperationKind, name: str, profile: Profile, replicas: range, running: list[Instance], swap: bool
     ) -> Intention:
-        freed = sum(one.record.measured_bytes or one.record.planned_bytes or 0 for one in running)
-        prepared = await self._preparer.prepare(profile, replicas, freed)
+        held = tuple((one.record.gpus, one.record.measured_bytes or one.record.planned_bytes or 0) for one in running)
+        prepared = await self._preparer.prepare(profile, replicas, held)
         pinned = bool({one.record.port for one in running} & pinned_ports(profile, replicas))
         pinned = pinned or (bool(running) and profile.nodes is not None)
         expected = None
