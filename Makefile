@@ -27,8 +27,9 @@ demo: $(VENV)/.demo
 # Agents that are killed, cut off and filled up take their time: they have a target of their own.
 AGENTS := tests/faults tests/models tests/nodes
 
+# Most tests wait for processes: two at a time keep two cores busy.
 test: $(VENV)/.dev
-	@$(BIN)/pytest $(AGENTS:%=--ignore %) $(ARGS)
+	@$(BIN)/pytest -n 2 --dist worksteal $(AGENTS:%=--ignore %) $(ARGS)
 
 test-agents: $(VENV)/.dev
 	@$(BIN)/pytest $(AGENTS) $(ARGS)

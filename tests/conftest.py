@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from hypothesis import settings
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("quantdeck", deadline=None)
 settings.load_profile("quantdeck")
+# A shell that starts us in the background ignores interrupts, and every program that a test starts would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 collect_ignore = ["engines", "matrix"]
 """Real engines are slow: `make engines` and `make test-engines` name their folders."""

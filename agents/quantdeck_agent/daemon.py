@@ -50,6 +50,7 @@ from quantdeck_core.protocol.host import HostSample
 
 SAMPLE_S = 1.0
 ROTATE_S = 5.0
+CANCEL_AGAIN_S = 1.0
 log = logging.getLogger("quantdeck.agent")
 
 
@@ -253,8 +254,11 @@ class Daemon:
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
+    """End all of them; one that lost its cancellation on the way is told again."""
+    while left := [task for task in tasks if not task.done()]:
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=CANCEL_AGAIN_S)
     await asyncio.gather(*tasks, return_exceptions=True)
 
 

@@ -43,7 +43,9 @@ class Background(Generic[T]):
         pending = self._pending
         assert pending is not None  # noqa: S101 - begun just now
         try:
-            result = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(pending)), wait_s)
+            # Not wait_for: before Python 3.12 it loses a cancellation that comes together with the result.
+            async with asyncio.timeout(wait_s):
+                result = await asyncio.shield(asyncio.wrap_future(pending))
         except TimeoutError:
             return None
         except BaseException:

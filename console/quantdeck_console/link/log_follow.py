@@ -101,7 +101,8 @@ class HostLogs:
                         following[source] = asyncio.create_task(self._follow_one(client, source))
                         following[source].add_done_callback(lambda _task: look.set())
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(look.wait(), LOOK_AGAIN_S)
+                    async with asyncio.timeout(LOOK_AGAIN_S):
+                        await look.wait()
                 look.clear()
                 for task in following.values():
                     if task.done():
