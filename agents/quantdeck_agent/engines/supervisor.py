@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 import msgspec
 
+from quantdeck_agent.engines.coming import coming_records
 from quantdeck_agent.engines.errors import NameInUseError, NoRoomBesideError
 from quantdeck_agent.engines.group import Group
 from quantdeck_agent.engines.instance import Instance
 from quantdeck_agent.engines.operations import Operations
 from quantdeck_agent.engines.prepare import Prepared, Preparer, pinned_ports
 from quantdeck_agent.engines.record import Deployment, EngineRecord
-from quantdeck_agent.engines.rollouts import Rollouts, coming_records
+from quantdeck_agent.engines.rollouts import Rollouts
 from quantdeck_agent.engines.roster import Roster
 from quantdeck_agent.engines.starts import Starts
 from quantdeck_core.engines.operation import steps_of

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Awaitable, Callable
 
-from quantdeck_console.commands.common import ask, host_named, run_with_fleet
+from quantdeck_console.commands.common import ask, emit, host_named, run_with_fleet
 from quantdeck_console.link.agent_client import AgentClient
 from quantdeck_console.link.deployment import follow
 from quantdeck_console.link.fleet_file import Fleet
@@ -67,3 +67,9 @@ def begin_and_follow(
         return await ask(host_named(fleet, options.host), go)
 
     return run_with_fleet(options, work)
+
+
+def emit_outcome(options: argparse.Namespace, applied: Applied, operation: Operation | None) -> None:
+    """Print how it ended, or that it has begun."""
+    said = progress_line(operation) if operation else applied.detail
+    emit(options.json, operation or applied, [f"{options.host}: {applied.operation} {said}"])

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from quantdeck_console.commands.common import emit, new_request_id, parser_for, positive, who
-from quantdeck_console.commands.following import add_following_options, begin_and_follow
+from quantdeck_console.commands.common import new_request_id, parser_for, positive, who
+from quantdeck_console.commands.following import add_following_options, begin_and_follow, emit_outcome
 from quantdeck_core.errors import ExitCode
-from quantdeck_core.fleet.operation_text import progress_line
 from quantdeck_core.protocol.requests import Scale
 
 
@@ -19,6 +18,5 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     wish = Scale(request_id=new_request_id(), by=who(), replicas=options.replicas, force=options.force)
     applied, operation = begin_and_follow(options, lambda client: client.scale(options.engine, wish))
-    said = progress_line(operation) if operation else applied.detail
-    emit(options.json, operation or applied, [f"{options.host}: {applied.operation} {said}"])
+    emit_outcome(options, applied, operation)
     return ExitCode.DONE

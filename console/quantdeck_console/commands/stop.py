@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from quantdeck_console.commands.common import ask, emit, host_named, new_request_id, parser_for, run_with_fleet, who
-from quantdeck_console.commands.following import add_following_options, begin_and_follow
+from quantdeck_console.commands.common import ask, host_named, new_request_id, parser_for, run_with_fleet, who
+from quantdeck_console.commands.following import add_following_options, begin_and_follow, emit_outcome
 from quantdeck_console.commands.over_hosts import stop_over_hosts
 from quantdeck_console.link.fleet_file import Fleet
 from quantdeck_core.errors import ExitCode
-from quantdeck_core.fleet.operation_text import progress_line
 from quantdeck_core.protocol.requests import Stop
 
 
@@ -25,8 +24,7 @@ def main(argv: list[str]) -> int:
     if len(hosts) > 1:
         return stop_over_hosts(options, hosts, wish)
     applied, operation = begin_and_follow(options, lambda client: client.stop(options.engine, wish))
-    said = progress_line(operation) if operation else applied.detail
-    emit(options.json, operation or applied, [f"{options.host}: {applied.operation} {said}"])
+    emit_outcome(options, applied, operation)
     return ExitCode.DONE
 
 
