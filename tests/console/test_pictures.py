@@ -10,7 +10,7 @@ from quantdeck_core.errors import ErrorInfo, RemoteError
 from quantdeck_core.fleet.link import LinkChange
 from support.decks import Deck, running
 from support.fake_link import FakeLink
-from support.fleets import arm, experiment, gpu_host, rack, rolled_back, van
+from support.fleets import arm, engine, experiment, gpu_host, rack, rolled_back, van
 
 Picture = Callable[[str, str], None]
 
@@ -51,6 +51,18 @@ async def test_fleet_with_stale_and_failed_hosts(picture: Picture, size: tuple[i
         deck.draw()
         await deck.shows("STALE ?", "FAIL x")
         take(deck, picture, "fleet-stale-and-failed")
+
+
+@SIZES
+async def test_fleet_with_engines_that_hang_and_start_again(picture: Picture, size: tuple[int, int]) -> None:
+    engines = (
+        engine("control"),
+        engine("treatment", state="hung", tokens_per_s=None),
+        engine("edge", state="restarting", note="starts again in 4 s", tokens_per_s=None),
+    )
+    async with running(FakeLink(rack(engines=engines), van()), size=size) as deck:
+        await deck.shows("hangs: its port answers", "hung x", "restart !", "starts again in 4 s")
+        take(deck, picture, "fleet-hung-and-restarting")
 
 
 @SIZES

@@ -45,10 +45,6 @@ ENGINE = {
     "e2e_p50_ms": "whole requests, median of the last minute",
     "e2e_p95_ms": "their 95th percentile",
 }
-GATEWAY = {
-    "requests_per_s": "requests",
-    "in_flight": "requests being answered",
-}
 
 
 def host_series(sample: HostSample) -> dict[str, float | None]:

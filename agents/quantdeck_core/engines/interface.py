@@ -18,7 +18,6 @@ class Interface(NamedTuple):
         checkpoint: what it loads: one GGUF file, or a folder as Hugging Face writes it.
         package: of the Python package that holds it, for its version; None for a binary.
         programs: how its executable is called, where a profile may name one; a star for anything behind.
-        concurrent: it answers several requests at the same time. Where not, a probe waits behind the running answer.
     """
 
     health: str
@@ -27,7 +26,6 @@ class Interface(NamedTuple):
     checkpoint: Literal["gguf", "folder", "none"]
     package: str | None
     programs: tuple[str, ...]
-    concurrent: bool = True
 
 
 _VLLM = Interface("/health", "/metrics", False, "folder", "vllm", ("vllm",))
@@ -38,8 +36,6 @@ INTERFACES: dict[EngineKind, Interface] = {
     "llama-server": Interface("/health", "/metrics", True, "gguf", None, ("llama-server*",)),
     "xllamacpp": Interface("/health", "/metrics", True, "gguf", "xllamacpp", ()),
     # Its server has neither /health nor /metrics.
-    "llama-cpp-python": Interface(
-        "/v1/models", None, False, "gguf", "llama-cpp-python", ("python*",), concurrent=False
-    ),
+    "llama-cpp-python": Interface("/v1/models", None, False, "gguf", "llama-cpp-python", ("python*",)),
     "external": Interface("/v1/models", "/metrics", False, "none", None, ()),
 }

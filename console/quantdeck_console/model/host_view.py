@@ -25,8 +25,8 @@ from quantdeck_core.protocol.experiment import ExperimentStatus
 from quantdeck_core.protocol.host import GatewayView, GpuSample, HostSample, HostStatus, LostGpu
 
 _KINDS: dict[str, Tone] = {"alarm": "warn", "rollback": "warn", "clear": "ok", "weight": "strong"}
-_STATES = {"failed": "failed x"}
-_READY: dict[str, Tone] = {"ready": "ok", "failed": "fail", "stopped": "dim"}
+_STATES = {"failed": "failed x", "hung": "hung x", "restarting": "restart !"}
+_READY: dict[str, Tone] = {"ready": "ok", "failed": "fail", "hung": "fail", "restarting": "warn", "stopped": "dim"}
 
 
 def host_lines(view: HostView, now: float, width: int, *, said: bool = False) -> list[Line]:
