@@ -13,6 +13,9 @@ from msgspec import Meta
 
 VariantName = Literal["control", "treatment"]
 WeightBp = Annotated[int, Meta(ge=0, le=10_000)]
+Unkeyed = Literal["control", "request", "api_key"]
+Priority = Literal["low", "normal", "high"]
+Positive = Annotated[int, Meta(ge=1)]
 
 
 class Replica(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -20,13 +23,33 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     Attributes:
         name: the engine's name on its host.
-        url: its base, ``http://127.0.0.1:9001``; plain HTTP only.
+        url: its base, ``http://127.0.0.1:9001``, or ``https://`` for an engine that somebody else runs.
         api_key: sent upstream as a bearer token; never logged, never shown.
+        model: the name by which it knows the model, where that is not what clients send; their `model` is rewritten.
     """
 
     name: str
     url: str
     api_key: str | None = None
+    model: str | None = None
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much an arm takes on, and what it does when there is more.
+
+    Attributes:
+        max_in_flight: requests that its engines work on at once; more wait.
+        max_queue: requests that may wait; more are shed.
+        queue_s: longest wait, seconds; who would wait longer is shed at once.
+        cap_tokens: under pressure `max_tokens` is lowered to this; None never touches a body.
+        spill: whether users of this arm may be answered by the other one rather than shed.
+    """
+
+    max_in_flight: Positive = 4096
+    max_queue: Annotated[int, Meta(ge=0)] = 1024
+    queue_s: Annotated[float, Meta(gt=0)] = 10.0
+    cap_tokens: Positive | None = None
+    spill: bool = False
 
 
 class Arm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,6 +63,19 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     replicas: tuple[Replica, ...] = ()
     generation: int = 0
+    limits: Limits = Limits()
+
+
+class Shadow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Copies of one arm's requests for the other arm, whose answers are judged and thrown away.
+
+    Attributes:
+        of: whose requests are copied: the control's before a first step, the treatment's after the last.
+        share_bp: basis points of them.
+    """
+
+    of: VariantName = "control"
+    share_bp: WeightBp
 
 
 class ExperimentRoute(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,6 +85,10 @@ class ExperimentRoute(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         name: goes into the hash, so renaming moves users.
         served_name: the model name that clients send; only looked at when a gateway has several experiments.
         weight_bp: basis points of users on the treatment.
+        unkeyed: where requests without a user go: to the control, each by its own id, or by the API key they came with.
+        pinned: users who are on an arm whatever the weight says.
+        tester_header: whether a request may choose its arm by `x-quantdeck-variant`.
+        latched: the weight is 0 and stays so until the latch is lifted.
     """
 
     name: str
@@ -56,6 +96,25 @@ class ExperimentRoute(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     weight_bp: WeightBp = 0
     control: Arm
     treatment: Arm
+    unkeyed: Unkeyed = "control"
+    pinned: dict[str, VariantName] = {}
+    tester_header: bool = False
+    shadow: Shadow | None = None
+    latched: bool = False
+
+
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who may ask.
+
+    Attributes:
+        name: shown in metrics and logs; the key never is.
+        sha256: of the key, as 64 hex digits. Keys are random, so that they need no slow hash.
+        priority: who is shed first when there is too much.
+    """
+
+    name: str
+    sha256: str
+    priority: Priority = "normal"
 
 
 class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,10 +122,12 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     Attributes:
         revision: rises with every change; an older one is refused.
+        api_keys: without any, everyone who reaches the port may ask.
     """
 
     revision: int = 0
     experiments: tuple[ExperimentRoute, ...] = ()
+    api_keys: tuple[ApiKey, ...] = ()
 
 
 class ConfigAck(msgspec.Struct, frozen=True, kw_only=True):
