@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quantdeck_core.protocol.gateway import Arm as ArmConfig
 from quantdeck_core.protocol.gateway import ArmCounters, VariantName
-from quantdeck_gateway.histogram import E2E_BOUNDS, TTFT_BOUNDS, Histogram
+from quantdeck_gateway.histogram import E2E_BOUNDS, ITL_BOUNDS, TTFT_BOUNDS, Histogram
 from quantdeck_gateway.replica import Replica
 
 CODE_CLASSES = ("broken", "1xx", "2xx", "3xx", "4xx", "5xx", "cancelled")
@@ -30,6 +30,7 @@ class Arm:
         self.requests = self.errors = self.cancelled = self.in_flight = 0
         self.by_class = [0] * len(CODE_CLASSES)
         self.ttft = Histogram(TTFT_BOUNDS)
+        self.itl = Histogram(ITL_BOUNDS)
         self.e2e = Histogram(E2E_BOUNDS)
 
     def apply(self, config: ArmConfig, revision: int) -> None:

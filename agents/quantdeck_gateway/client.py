@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
-import secrets
 from collections import deque
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import Protocol, cast
 
@@ -14,7 +13,7 @@ import httptools
 
 from quantdeck_gateway.answers import JSON, error_body, whole_answer
 from quantdeck_gateway.limits import BODY_BYTES, BODY_S, CLIENT_IDLE_S, HEADER_BYTES, HEADER_S, LINGER_S
-from quantdeck_gateway.request import Request, RequestRefusedError, too_large
+from quantdeck_gateway.request import Request, RequestRefusedError
 
 log = logging.getLogger("quantdeck.gateway")
 
@@ -52,8 +51,6 @@ class _Phase(Enum):
 
 
 _DEADLINES = {_Phase.HEADER: HEADER_S, _Phase.BODY: BODY_S, _Phase.IDLE: CLIENT_IDLE_S, _Phase.LINGER: LINGER_S}
-_request_prefix = secrets.token_hex(6).encode()
-_request_numbers = itertools.count(1)
 
 
 class ClientConnection(asyncio.Protocol):
@@ -64,22 +61,23 @@ class ClientConnection(asyncio.Protocol):
 
     Attributes:
         draining: end with the answer that is in flight.
+        write: sends a part of the answer; the transport's own method, since each streamed event calls it.
     """
 
     transport: asyncio.Transport
+    write: Callable[[bytes], None]
 
     def __init__(self, handler: Handler, registry: set[ClientConnection]) -> None:
         self.draining = False
         self._handler, self._registry = handler, registry
         self._parser = httptools.HttpRequestParser(self)
-        self._reading = Request()
-        self._fields: list[tuple[bytes, bytes]] = []
+        self._reading = Request(BODY_BYTES)
         self._waiting: deque[Request] = deque()
         self._answering: Request | None = None
         self._work: Work | None = None
         self._phase = _Phase.HEADER
         self._phase_s = 0
-        self._header_bytes = 0
+        self._header_bytes = self._read_bytes = 0
         self._slow = False
         self._serving = False
         self._paused = False
@@ -89,10 +87,6 @@ class ClientConnection(asyncio.Protocol):
     def begin(self, work: Work) -> None:
         """The answer comes later; `work` is told what happens until `finish`."""
         self._work = work
-
-    def write(self, data: bytes) -> None:
-        """A part of the answer."""
-        self.transport.write(data)
 
     def answer(self, status: int, body: bytes, *, content_type: bytes = JSON, extra: bytes = b"") -> None:
         """The whole answer to the request at hand."""
@@ -150,6 +144,7 @@ class ClientConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client connected."""
         self.transport = cast("asyncio.Transport", transport)
+        self.write = self.transport.write
         self._registry.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -179,6 +174,7 @@ class ClientConnection(asyncio.Protocol):
         """A part of a request, or several."""
         if self._phase is _Phase.LINGER:
             return
+        self._read_bytes = len(data)
         try:
             self._parser.feed_data(data)
             if not self._reading.header_done:
@@ -201,9 +197,10 @@ class ClientConnection(asyncio.Protocol):
             self._serve()
 
     def _serve(self) -> None:
+        waiting = self._waiting
         self._serving = True
-        while self._waiting and self._answering is None and not self._slow:
-            self._answering = request = self._waiting.popleft()
+        while waiting and self._answering is None and not self._slow:
+            self._answering = request = waiting.popleft()
             try:
                 self._handler.handle(self, request)
             except Exception:  # a defect of ours must not leave a client waiting for ever
@@ -212,7 +209,7 @@ class ClientConnection(asyncio.Protocol):
                 break
         self._serving = False
         # Who sends requests before it has read the answers waits in the kernel, not in our memory.
-        if bool(self._waiting) is not self._paused and not self.transport.is_closing():
+        if bool(waiting) is not self._paused and not self.transport.is_closing():
             self._paused = not self._paused
             (self.transport.pause_reading if self._paused else self.transport.resume_reading)()
 
@@ -235,8 +232,7 @@ class ClientConnection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """A request begins."""
-        self._reading = Request()
-        self._fields = []
+        self._reading = Request(BODY_BYTES)
         self._header_bytes = self._phase_s = 0
         self._phase = _Phase.HEADER
 
@@ -246,43 +242,30 @@ class ClientConnection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One field of the header; what comes after it is a trailer, which is left out."""
-        self._fields.append((name, value))
+        if not self._reading.header_done:
+            self._reading.add_field(name, value)
 
     def on_headers_complete(self) -> None:
         """The header is complete."""
         request, parser = self._reading, self._parser
-        request.header_done = True
-        request.method = parser.get_method()
-        request.path = request.url.partition(b"?")[0] if b"?" in request.url else request.url
-        request.keep_alive = parser.should_keep_alive()
-        if not request.read_header(self._fields, BODY_BYTES):
-            # What only few requests need, and what costs: HTTP/1.0, and fields that `Connection` names.
+        if not request.end_header(parser.get_method(), parser.should_keep_alive()):
             request.read_connection(parser.get_http_version())
-        if len(request.head) > HEADER_BYTES:
+        if self._header_bytes + self._read_bytes > HEADER_BYTES and sum(map(len, request.head)) > HEADER_BYTES:
             raise _header_too_large()
-        if not request.request_id:
-            request.request_id = b"%b-%x" % (_request_prefix, next(_request_numbers))
         if request.expects_continue and self._answering is None:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self._enter(_Phase.BODY)
+        self._phase, self._phase_s = _Phase.BODY, 0
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
-        request = self._reading
-        request.body_size += len(body)
-        if request.body_size > BODY_BYTES:
-            raise too_large(BODY_BYTES)
-        request.body_pieces.append(body)
+        self._reading.add_body(body)
 
     def on_message_complete(self) -> None:
         """The request is complete."""
         request = self._reading
-        pieces = request.body_pieces
-        if pieces:
-            request.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            request.body_pieces = []
+        request.end_body()
         self._waiting.append(request)
-        self._enter(_Phase.ANSWER)
+        self._phase, self._phase_s = _Phase.ANSWER, 0
 
 
 def _header_too_large() -> RequestRefusedError:

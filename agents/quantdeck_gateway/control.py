@@ -72,6 +72,7 @@ class ControlPlane:
             listen=self._listen,
             routes=self._table.status(),
             tee_dropped=self._tee.dropped if self._tee else 0,
+            tee_sampled_out=self._tee.sampled_out if self._tee else 0,
         )
 
     async def _put_config(self, body: bytes) -> tuple[int, bytes]:

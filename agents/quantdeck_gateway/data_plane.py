@@ -10,12 +10,12 @@ import msgspec
 from quantdeck_gateway.answers import error_body
 from quantdeck_gateway.arm import Arm
 from quantdeck_gateway.client import ClientConnection
-from quantdeck_gateway.exchange import Exchange, unanswered
+from quantdeck_gateway.exchange import Exchange, Services, unanswered
 from quantdeck_gateway.later import Later
 from quantdeck_gateway.limits import Deadlines
 from quantdeck_gateway.metrics import CONTENT_TYPE, prometheus_text
-from quantdeck_gateway.request import Request, RequestRefusedError, body_keys
-from quantdeck_gateway.routing import Placement, choose, place, variant_of
+from quantdeck_gateway.request import Request, RequestRefusedError, body_keys, new_request_id
+from quantdeck_gateway.routing import Placement, choose, variant_of
 from quantdeck_gateway.table import Route, RoutingTable
 from quantdeck_gateway.tee import Tee
 
@@ -41,7 +41,8 @@ class DataPlane:
     def __init__(
         self, loop: asyncio.AbstractEventLoop, table: RoutingTable, tee: Tee | None, deadlines: Deadlines
     ) -> None:
-        self._loop, self._table, self._tee, self._deadlines = loop, table, tee, deadlines
+        self._loop, self._table, self._tee = loop, table, tee
+        self._services = Services(loop=loop, tee=tee, deadlines=deadlines)
         self._actions: dict[tuple[bytes, bytes], _Action] = {
             (b"POST", b"/v1/chat/completions"): self._split,
             (b"POST", b"/v1/completions"): self._split,
@@ -68,16 +69,19 @@ class DataPlane:
             body_user, model = body_keys(request.body)
             route = route or self._by_model(model)
             user = user or _as_bytes(body_user)
-        placement = _place(route, user)
-        arm = route.treatment if variant_of(placement, route.weight_bp) == "treatment" else route.control
-        arm.requests += 1
+        try:
+            placement = route.placements[user] if user else None
+        except UnicodeDecodeError:
+            raise RequestRefusedError(400, "bad_user", "The user id is not UTF-8.") from None
         if placement is None:
             route.unkeyed += 1
+        arm = route.treatment if variant_of(placement, route.weight_bp) == "treatment" else route.control
+        arm.requests += 1
         replica = choose(arm.replicas, placement)
         if replica is None:
             self._no_replica(client, request, arm, placement)
             return
-        exchange = Exchange(self._loop, client, request, arm, replica, placement, self._tee, self._deadlines)
+        exchange = Exchange(self._services, client, request, arm, replica, placement)
         client.begin(exchange)
         exchange.start()
 
@@ -93,9 +97,9 @@ class DataPlane:
         """A user is never moved to the other variant silently: that would spoil the comparison."""
         arm.by_class[5] += 1
         arm.errors += 1
-        if self._tee is not None:
+        if self._tee is not None and self._tee.wants(placement):
             self._tee.offer(unanswered(arm, placement, 503))
-        fields = _NO_REPLICA_RETRY + arm.fields + b"x-request-id: %b\r\n" % request.request_id
+        fields = _NO_REPLICA_RETRY + arm.fields + b"x-request-id: %b\r\n" % (request.request_id or new_request_id())
         message = f"No replica serves the {arm.variant} of this experiment."
         client.answer(503, error_body(503, "no_replica", message), extra=fields)
 
@@ -125,13 +129,6 @@ def refuse(client: ClientConnection, refusal: RequestRefusedError) -> None:
     """Answer with an error; the connection goes on."""
     extra = _NO_REPLICA_RETRY if refusal.status == 503 else b""
     client.answer(refusal.status, error_body(refusal.status, refusal.code, refusal.message), extra=extra)
-
-
-def _place(route: Route, user: bytes) -> Placement | None:
-    try:
-        return place(route.name, user) if user else None
-    except UnicodeDecodeError:
-        raise RequestRefusedError(400, "bad_user", "The user id is not UTF-8.") from None
 
 
 def _as_bytes(user: str) -> bytes:

@@ -4,21 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import time
+from bisect import bisect_left
+from time import perf_counter
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from quantdeck_gateway import upstream
 from quantdeck_gateway.answers import error_body, error_event, status_line, whole_answer
 from quantdeck_gateway.arm import BROKEN, CANCELLED, Arm
 from quantdeck_gateway.handover import FinishedAnswer
+from quantdeck_gateway.headers import Fields
+from quantdeck_gateway.histogram import ITL_BOUNDS
 from quantdeck_gateway.limits import CLIENT_STALL_S, KEPT_BYTES, Deadlines
 from quantdeck_gateway.replica import Replica
+from quantdeck_gateway.request import Request, new_request_id
 from quantdeck_gateway.routing import Placement, choose
+from quantdeck_gateway.tee import Tee
 
 if TYPE_CHECKING:
     from quantdeck_gateway.client import ClientConnection
-    from quantdeck_gateway.request import Request
-    from quantdeck_gateway.tee import Tee
     from quantdeck_gateway.upstream import AnswerHead, UpstreamConnection
+
+
+class Services(msgspec.Struct, frozen=True, kw_only=True):
+    """What every exchange of a gateway uses."""
+
+    loop: asyncio.AbstractEventLoop
+    tee: Tee | None
+    deadlines: Deadlines
 
 
 class Exchange:
@@ -27,67 +41,47 @@ class Exchange:
     It stays on the arm and generation that it began with, whatever the config says meanwhile.
     """
 
-    __slots__ = (
-        "_arm",
-        "_began",
-        "_chunked",
-        "_client",
-        "_close",
-        "_connecting",
-        "_deadlines",
-        "_fields",
-        "_first_at",
-        "_generation",
-        "_kept",
-        "_kept_bytes",
-        "_loop",
-        "_placement",
-        "_quiet_s",
-        "_replica",
-        "_request",
-        "_status",
-        "_stream",
-        "_tee",
-        "_upstream",
-    )
+    # Defaults of the class: most exchanges never set most of them.
+    _upstream: UpstreamConnection | None = None
+    _connecting: asyncio.Task[None] | None = None
+    _status = 0
+    _kept_bytes = 0
+    _stream = _chunked = _close = False
+    _first_at = _last_at = 0.0
+    _itl: list[int]
+    _quiet_s = 0
 
     def __init__(
         self,
-        loop: asyncio.AbstractEventLoop,
+        services: Services,
         client: ClientConnection,
         request: Request,
         arm: Arm,
         replica: Replica,
         placement: Placement | None,
-        tee: Tee | None,
-        deadlines: Deadlines,
     ) -> None:
-        self._loop, self._client, self._request, self._tee, self._deadlines = loop, client, request, tee, deadlines
+        self._services, self._client, self._request = services, client, request
         self._arm, self._replica, self._placement = arm, replica, placement
         self._generation, self._fields = arm.generation, arm.fields
-        self._upstream: UpstreamConnection | None = None
-        self._connecting: asyncio.Task[None] | None = None
-        self._status = 0
-        self._stream = self._chunked = self._close = False
         self._kept: list[bytes] = []
-        self._kept_bytes = 0
-        self._first_at = 0.0
-        self._quiet_s = 0
-        self._began = time.perf_counter()
+        self._began = perf_counter()
 
     def start(self) -> None:
         """Send the request on."""
-        self._arm.begin(self._replica)
-        connection = self._replica.take(self._loop.time())
+        replica, loop = self._replica, self._services.loop
+        self._arm.begin(replica)
+        if not self._request.request_id:
+            self._request.request_id = new_request_id()
+        connection = replica.take(loop.time())
         if connection is not None:
             self._send(connection)
         else:
-            self._connecting = self._loop.create_task(self._connect())
+            self._connecting = loop.create_task(self._connect())
 
     async def _connect(self) -> None:
         connection: UpstreamConnection | None
         try:
-            connection = await upstream.connect(self._replica, self._loop)
+            connection = await upstream.connect(self._replica, self._services.loop)
         except OSError:
             connection = await self._connect_to_another()
         self._connecting = None
@@ -105,11 +99,11 @@ class Exchange:
         self._arm.end(self._replica)
         self._replica = other
         self._arm.begin(other)
-        connection = other.take(self._loop.time())
+        connection = other.take(self._services.loop.time())
         if connection is not None:
             return connection
         try:
-            return await upstream.connect(other, self._loop)
+            return await upstream.connect(other, self._services.loop)
         except OSError:
             return None
 
@@ -117,47 +111,77 @@ class Exchange:
         request, replica = self._request, self._replica
         self._upstream = connection
         authorization = replica.authorization or request.authorization
-        if authorization:
-            authorization = b"authorization: %b\r\n" % authorization
-        head = b"%b%b%bx-request-id: %b\r\ncontent-length: %d\r\n\r\n" % (
-            replica.head(request.path),
-            request.head,
-            authorization,
-            request.request_id,
-            len(request.body),
+        connection.send(
+            self,
+            b"".join(
+                (
+                    replica.head(request.path),
+                    *request.head,
+                    b"authorization: %b\r\n" % authorization if authorization else b"",
+                    b"x-request-id: ",
+                    request.request_id,
+                    b"\r\ncontent-length: %d\r\n\r\n" % len(request.body),
+                    request.body,
+                )
+            ),
         )
-        connection.send(self, head, request.body)
         request.body = b""  # it is never sent twice, so a long stream need not hold it
 
     # What the engine answers.
 
+    def answer_event(self, chunk: bytes) -> None:
+        """Pass on an event as it came. This is all that one costs, so nothing else belongs here."""
+        self._quiet_s = 0
+        self._client.write(chunk)
+        now = perf_counter()
+        self._itl[bisect_left(ITL_BOUNDS, now - self._last_at)] += 1
+        self._last_at = now
+
+    def keep(self, body: bytes) -> None:
+        """Keep a part of the answer for the analyser."""
+        if self._kept_bytes < KEPT_BYTES:
+            self._kept.append(body)
+        self._kept_bytes += len(body)
+
     def answer_part(self, head: AnswerHead | None, body: bytes, done: bool) -> None:
         """Pass on what one read brought, in one write."""
         self._quiet_s = 0
-        out = b"" if head is None else self._begin_answer(head)
+        out = [] if head is None else self._begin_answer(head)
         if body:
-            if not self._first_at:
-                self._first_at = time.perf_counter()
-            if self._kept_bytes < KEPT_BYTES:
-                self._kept.append(body)
-            self._kept_bytes += len(body)
-            out += b"%x\r\n%b\r\n" % (len(body), body) if self._chunked else body
+            self.keep(body)
+            if self._stream:
+                self._note_event()
+            if self._chunked:
+                out += (b"%x\r\n" % len(body), body, b"\r\n")
+            else:
+                out.append(body)
         if not done:
-            self._client.write(out)
+            self._client.write(b"".join(out))
             return
         if self._chunked:
-            out += b"0\r\n\r\n"
-        self._client.write(out)
+            out.append(b"0\r\n\r\n")
+        self._client.write(b"".join(out))
         self._upstream = None
         self._end(self._status // 100, self._status, ended=True)
         self._client.finish(close=self._close)
+
+    def _note_event(self) -> None:
+        now = perf_counter()
+        if self._last_at:
+            self._itl[bisect_left(ITL_BOUNDS, now - self._last_at)] += 1
+        else:
+            # From the first byte on, events may pass without another look at them.
+            self._first_at, self._itl = now, self._arm.itl.counts
+            if self._upstream is not None:
+                self._upstream.passes_events = self._chunked
+        self._last_at = now
 
     def answer_broken(self, reason: str) -> None:
         """The engine broke off. It may have worked on the request, so it is not asked again."""
         self._upstream = None
         self._fail(502, "engine_broke_off", f"No whole answer from the {self._arm.variant}: {reason}.")
 
-    def _begin_answer(self, head: AnswerHead) -> bytes:
+    def _begin_answer(self, head: AnswerHead) -> Fields:
         request = self._request
         self._status, self._stream = head.status, head.event_stream
         unsized = head.chunked or head.until_close
@@ -167,14 +191,15 @@ class Exchange:
             framing = b"transfer-encoding: chunked\r\n"
         else:
             framing = b"content-length: %b\r\n" % head.content_length if head.content_length else b""
-        return b"%b%b%b%bx-request-id: %b\r\n%b\r\n" % (
+        return [
             status_line(head.status),
-            b"".join(head.fields),
+            *head.fields,
             self._fields,
             framing,
+            b"x-request-id: ",
             request.request_id,
-            b"connection: close\r\n" if self._close else b"",
-        )
+            b"\r\nconnection: close\r\n\r\n" if self._close else b"\r\n\r\n",
+        ]
 
     def _fail(self, status: int, code: str, message: str) -> None:
         client, self._close = self._client, True
@@ -211,10 +236,11 @@ class Exchange:
     def tick(self, client_slow: bool) -> None:
         """A second has passed."""
         self._quiet_s += 1
+        deadlines = self._services.deadlines
         if client_slow:
             if self._quiet_s > CLIENT_STALL_S:
                 self._client.abort()
-        elif self._quiet_s > (self._deadlines.between_events if self._status else self._deadlines.first_byte):
+        elif self._quiet_s > (deadlines.between_events if self._status else deadlines.first_byte):
             self._stop_upstream()
             self._fail(504, "engine_timeout", f"The {self._arm.variant} engine did not go on in time.")
 
@@ -227,38 +253,38 @@ class Exchange:
             self._upstream = None
 
     def _end(self, code_class: int, status: int, ended: bool) -> None:
-        arm, now = self._arm, time.perf_counter()
+        arm, now = self._arm, perf_counter()
         arm.end(self._replica)
         arm.by_class[code_class] += 1
         e2e = now - self._began
         arm.e2e.observe(e2e)
-        ttft = None
-        if self._stream and self._first_at:
-            ttft = self._first_at - self._began
-            arm.ttft.observe(ttft)
+        if self._first_at:
+            arm.ttft.observe(self._first_at - self._began)
+            arm.itl.total += self._last_at - self._first_at
         if code_class == CANCELLED:
             return  # a judge cannot blame the engine for what the client broke off
         if code_class in (BROKEN, 5):
             arm.errors += 1
-        if self._tee is None:
-            return
-        kept = self._kept
-        self._tee.offer(
-            FinishedAnswer(
-                arm.experiment,
-                arm.variant,
-                self._generation,
-                self._replica.name,
-                self._placement.short if self._placement else "",
-                time.time(),
-                status,
-                ended,
-                self._stream,
-                self._kept_bytes > KEPT_BYTES,
-                None if ttft is None else ttft * 1e3,
-                e2e * 1e3,
-                b"" if status != 200 or not kept else kept[0] if len(kept) == 1 else b"".join(kept),
-            )
+        tee, placement = self._services.tee, self._placement
+        if tee is not None and tee.wants(placement):
+            tee.offer(self._finished(status, ended, e2e))
+
+    def _finished(self, status: int, ended: bool, e2e_s: float) -> FinishedAnswer:
+        kept, placement = self._kept, self._placement
+        return FinishedAnswer(
+            self._arm.experiment,
+            self._arm.variant,
+            self._generation,
+            self._replica.name,
+            placement.short if placement else "",
+            time.time(),
+            status,
+            ended,
+            self._stream,
+            self._kept_bytes > KEPT_BYTES,
+            (self._first_at - self._began) * 1e3 if self._first_at else None,
+            e2e_s * 1e3,
+            b"".join(kept) if status == 200 else b"",
         )
 
 

@@ -1,4 +1,4 @@
-"""Which header fields cross the gateway."""
+"""Which header fields cross the gateway, and which it looks at itself."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ REQUEST_HANDLED = HOP_BY_HOP | {
     b"content-length",
     b"expect",
     b"host",
+    b"x-quantdeck-variant",
     b"x-request-id",
     b"x-user-id",
 }
@@ -32,7 +33,10 @@ REQUEST_HANDLED = HOP_BY_HOP | {
 RESPONSE_HANDLED = HOP_BY_HOP | {
     b"content-length",
     b"content-type",
+    b"x-quantdeck-answer",
+    b"x-quantdeck-degraded",
     b"x-quantdeck-revision",
+    b"x-quantdeck-rewritten",
     b"x-quantdeck-variant",
     b"x-request-id",
 }
@@ -41,17 +45,35 @@ RESPONSE_HANDLED = HOP_BY_HOP | {
 Fields = list[bytes]
 """A header as flat pieces: name, separator, value, line end; joined once."""
 
+_MOST_SPELLINGS = 1024
+_LONGEST_SPELLING = 64
 
-def add_field(fields: Fields, name: bytes, value: bytes) -> None:
-    """Append a field."""
-    fields += (name, b": ", value, b"\r\n")
+
+class Handled(dict[bytes, bytes]):
+    """From a field's name as it was sent to its lower-case name where the gateway looks at it, else to nothing.
+
+    One lookup a field instead of three steps. What is remembered is bounded: clients choose the spellings.
+    """
+
+    def __init__(self, handled: frozenset[bytes]) -> None:
+        super().__init__()
+        self._handled = handled
+
+    def __missing__(self, name: bytes) -> bytes:
+        lowered = name.lower()
+        found = lowered if lowered in self._handled else b""
+        if len(name) <= _LONGEST_SPELLING:
+            if len(self) >= _MOST_SPELLINGS:
+                self.clear()
+            self[name] = found
+        return found
 
 
 def without(fields: Fields, names: frozenset[bytes]) -> Fields:
-    """The fields but those named."""
+    """The fields but those named (in lower case)."""
     kept: Fields = []
     for at in range(0, len(fields), 4):
-        if fields[at] not in names:
+        if fields[at].lower() not in names:
             kept += fields[at : at + 4]
     return kept
 

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
+import secrets
+
 import msgspec
 
-from quantdeck_gateway.headers import HOP_BY_HOP, REQUEST_HANDLED, Fields, add_field, tokens, without
+from quantdeck_gateway.headers import HOP_BY_HOP, REQUEST_HANDLED, Fields, Handled, tokens, without
 
 _IDENTITY = frozenset({b"identity"})
+_HANDLED = Handled(REQUEST_HANDLED)
+
+
+_id_prefix = secrets.token_hex(6).encode()
+_id_numbers = itertools.count(1)
+
+
+def new_request_id() -> bytes:
+    """An id for a request that came without one."""
+    return b"%b-%x" % (_id_prefix, next(_id_numbers))
 
 
 class RequestRefusedError(Exception):
@@ -20,10 +33,14 @@ class RequestRefusedError(Exception):
 class Request:
     """A request while and after it is read.
 
+    Args:
+        body_limit: bytes of body that are accepted.
+
     Attributes:
         path: without a query; queries are not forwarded.
-        head: the header lines that are forwarded upstream as they came.
+        head: the header lines that are forwarded upstream, as flat pieces.
         user: `x-user-id`, empty without one.
+        variant: `x-quantdeck-variant`, empty without one.
         http_10: chunked answers must not be used.
     """
 
@@ -31,8 +48,8 @@ class Request:
     method = b""
     url = b""
     path = b""
-    head = b""
     user = b""
+    variant = b""
     request_id = b""
     authorization = b""
     connection = b""
@@ -43,26 +60,55 @@ class Request:
     header_done = False
     body = b""
     body_size = 0
+    _more_body: list[bytes] | None = None
 
-    def __init__(self) -> None:
-        self.body_pieces: list[bytes] = []
+    def __init__(self, body_limit: int) -> None:
+        self.head: Fields = []
+        self._body_limit = body_limit
 
-    def read_header(self, fields: list[tuple[bytes, bytes]], body_limit: int) -> bool:
-        """Take in the header; False where `read_connection` must follow.
+    def add_field(self, name: bytes, value: bytes) -> None:
+        """Take in a field of the header.
 
         Raises:
             RequestRefusedError: the body is too large or compressed, or it expects what we do not do.
         """
-        forwarded: Fields = []
-        for name, value in fields:
-            name = name.lower()
-            if name in REQUEST_HANDLED:
-                self._handle(name, value, body_limit, forwarded)
-            else:
-                forwarded += (name, b": ", value, b"\r\n")
-        self._forwarded = forwarded
-        self.head = b"".join(forwarded)
-        return self.hosts == 1 and self.keep_alive and not self.connection
+        handled = _HANDLED[name]
+        if not handled:
+            self.head += (name, b": ", value, b"\r\n")
+        elif handled == b"x-user-id":
+            self.user = value
+            self.head += (name, b": ", value, b"\r\n")
+        elif handled == b"host":
+            self.hosts += 1
+        elif handled == b"content-length":
+            if int(value) > self._body_limit:
+                raise self._too_large()
+        elif handled == b"x-request-id":
+            self.request_id = value
+        elif handled == b"authorization":
+            self.authorization = value
+        else:
+            self._add_rare_field(handled, value)
+
+    def _add_rare_field(self, name: bytes, value: bytes) -> None:
+        if name == b"x-quantdeck-variant":
+            self.variant = value
+        elif name == b"connection":
+            self.connection = b"%b,%b" % (self.connection, value) if self.connection else value
+        elif name == b"content-encoding" and tokens(value) - _IDENTITY:
+            raise RequestRefusedError(415, "unsupported_encoding", "Compressed request bodies are not accepted.")
+        elif name == b"expect":
+            if value.lower() != b"100-continue":
+                raise RequestRefusedError(417, "expectation_failed", "Only 'Expect: 100-continue' is understood.")
+            self.expects_continue = True
+
+    def end_header(self, method: bytes, keep_alive: bool) -> bool:
+        """The header is complete; False where `read_connection` must follow, which few requests need."""
+        self.header_done = True
+        self.method, self.keep_alive = method, keep_alive
+        url = self.url
+        self.path = url.partition(b"?")[0] if b"?" in url else url
+        return self.hosts == 1 and keep_alive and not self.connection
 
     def read_connection(self, version: str) -> None:
         """Take in what concerns this connection only.
@@ -75,34 +121,32 @@ class Request:
             raise RequestRefusedError(400, "bad_host", "A request has exactly one Host field.")
         named = tokens(self.connection) - HOP_BY_HOP
         if named:
-            self.head = b"".join(without(self._forwarded, named))
+            self.head = without(self.head, named)
 
-    def _handle(self, name: bytes, value: bytes, body_limit: int, forwarded: Fields) -> None:
-        if name == b"x-user-id":
-            self.user = value
-            add_field(forwarded, name, value)
-        elif name == b"host":
-            self.hosts += 1
-        elif name == b"content-length":
-            if int(value) > body_limit:
-                raise too_large(body_limit)
-        elif name == b"x-request-id":
-            self.request_id = value
-        elif name == b"authorization":
-            self.authorization = value
-        elif name == b"connection":
-            self.connection = value
-        elif name == b"content-encoding" and tokens(value) - _IDENTITY:
-            raise RequestRefusedError(415, "unsupported_encoding", "Compressed request bodies are not accepted.")
-        elif name == b"expect":
-            if value.lower() != b"100-continue":
-                raise RequestRefusedError(417, "expectation_failed", "Only 'Expect: 100-continue' is understood.")
-            self.expects_continue = True
+    def add_body(self, piece: bytes) -> None:
+        """Take in a part of the body.
 
+        Raises:
+            RequestRefusedError: it is too large.
+        """
+        self.body_size += len(piece)
+        if self.body_size > self._body_limit:
+            raise self._too_large()
+        if not self.body:
+            self.body = piece
+        elif self._more_body is None:
+            self._more_body = [piece]
+        else:
+            self._more_body.append(piece)
 
-def too_large(body_limit: int) -> RequestRefusedError:
-    """The refusal of a body beyond the limit."""
-    return RequestRefusedError(413, "body_too_large", f"The body is larger than {body_limit} bytes.")
+    def end_body(self) -> None:
+        """The request is complete."""
+        if self._more_body is not None:
+            self.body = b"".join((self.body, *self._more_body))
+            self._more_body = None
+
+    def _too_large(self) -> RequestRefusedError:
+        return RequestRefusedError(413, "body_too_large", f"The body is larger than {self._body_limit} bytes.")
 
 
 class _BodyKeys(msgspec.Struct):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from typing import NamedTuple, Protocol, TypeVar
 
 from quantdeck_core.hashing import bucket_of, split_digest
 from quantdeck_core.protocol.gateway import VariantName
 
-CACHED_USERS = 16_384
-MAX_CACHED_USER = 256
-"""Longer ids (bytes) are hashed each time, so that the cache stays small whatever clients send."""
+MOST_USERS = 16_384
+LONGEST_USER = 256
+"""Longer ids (bytes) are hashed each time, so that what is remembered stays small whatever clients send."""
 AFFINITY_SLACK = 4
 """A user stays on its replica, whose prefix cache is warm, until that has this many more requests than the least."""
 _MIX = 0x9E3779B97F4A7C15  # 2**64 / golden ratio: spreads consecutive numbers
@@ -24,11 +23,13 @@ class Placement(NamedTuple):
         bucket: 0..9999, compared with the weight.
         short: first 16 hex digits of the split's SHA-256.
         affinity: 64 bits that choose among replicas.
+        sample: 0..65535, compared with the share of answers that is analysed; independent of the bucket.
     """
 
     bucket: int
     short: str
     affinity: int
+    sample: int
 
 
 class Loaded(Protocol):
@@ -46,21 +47,35 @@ class Loaded(Protocol):
 R = TypeVar("R", bound=Loaded)
 
 
-def place(experiment: str, user: bytes) -> Placement:
-    """Where a user (as bytes of the header) stands.
+class Placements(dict[bytes, Placement]):
+    """Where the users of one experiment (as bytes of the header) stand: hashed once for a user, not for each request.
 
     Raises:
         UnicodeDecodeError: the id is not UTF-8.
     """
-    return _cached(experiment, user) if len(user) <= MAX_CACHED_USER else _placement(experiment, user)
+
+    def __init__(self, experiment: str) -> None:
+        super().__init__()
+        self._experiment = experiment
+
+    def __missing__(self, user: bytes) -> Placement:
+        placement = place(self._experiment, user.decode())
+        if len(user) <= LONGEST_USER:
+            if len(self) >= MOST_USERS:
+                self.clear()
+            self[user] = placement
+        return placement
 
 
-def _placement(experiment: str, user: bytes) -> Placement:
-    digest = split_digest(experiment, user.decode())
-    return Placement(bucket_of(digest), digest[:8].hex(), int.from_bytes(digest[8:16], "big"))
-
-
-_cached = lru_cache(maxsize=CACHED_USERS)(_placement)
+def place(experiment: str, user: str) -> Placement:
+    """Where a user stands."""
+    digest = split_digest(experiment, user)
+    return Placement(
+        bucket_of(digest),
+        digest[:8].hex(),
+        int.from_bytes(digest[8:16], "big"),
+        int.from_bytes(digest[16:18], "big"),
+    )
 
 
 def variant_of(placement: Placement | None, weight_bp: int) -> VariantName:

@@ -96,6 +96,8 @@ class Gateway:
         """Deadlines are counted in seconds by one timer: a timer for each request would cost more than the request."""
         for client in [*self._clients, *self._operators]:
             client.tick()
+        if self._tee is not None:
+            self._tee.tick()
         now = self._loop.time()
         for route in self._table.live:
             for replica in route.control.replicas + route.treatment.replicas:

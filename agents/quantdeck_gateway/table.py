@@ -5,12 +5,14 @@ from __future__ import annotations
 from quantdeck_core.protocol.gateway import Arm as ArmConfig
 from quantdeck_core.protocol.gateway import ExperimentRoute, GatewayConfig, RouteStatus
 from quantdeck_gateway.arm import Arm
+from quantdeck_gateway.routing import Placements
 
 
 class Route:
     """An experiment while the gateway runs.
 
     Attributes:
+        placements: where its users stand.
         unkeyed: requests without a user.
     """
 
@@ -19,6 +21,7 @@ class Route:
         self.served_name = ""
         self.weight_bp = 0
         self.unkeyed = 0
+        self.placements = Placements(name)
         self.control = Arm(name, "control")
         self.treatment = Arm(name, "treatment")
 

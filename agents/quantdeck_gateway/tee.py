@@ -7,8 +7,15 @@ from typing import Protocol
 
 from quantdeck_gateway.handover import FinishedAnswer, encode_batch
 from quantdeck_gateway.limits import TEE_BYTES
+from quantdeck_gateway.routing import Placement
 
 BATCH_S = 0.02
+MOST_PER_S = 2_000
+"""Answers a second that are analysed. No judge needs more, and users' answers go first."""
+WHOLE = 65_536
+"""A share of all users, as `Placement.sample` counts."""
+_LEAST_SHARE = WHOLE // 64
+_MIX = 40_503  # 2**16 / golden ratio: spreads consecutive numbers
 _ANSWER_BYTES = 300
 """What an answer costs besides its text."""
 
@@ -23,20 +30,55 @@ class Outlet(Protocol):
         """Send a batch."""
 
 
+def next_share(share: int, answers: int, behind: bool) -> int:
+    """The share of users whose answers are analysed in the next second.
+
+    Args:
+        share: in the last one, of `WHOLE`.
+        answers: that ended in the last one, analysed or not.
+        behind: the analyser had not read what it was given.
+    """
+    share = max(share // 2, _LEAST_SHARE) if behind else min(2 * share, WHOLE)
+    return share if answers <= MOST_PER_S else min(share, WHOLE * MOST_PER_S // answers)
+
+
 class Tee:
     """Collects answers and writes them out every 20 ms.
 
+    When there are too many it takes those of a sample of the users, the same of both variants, so that what is judged
+    stays comparable.
+
     Attributes:
-        dropped: answers that were not handed over because the analyser was behind or died.
+        dropped: answers that were lost because the analyser was behind or died.
+        sampled_out: answers of users outside the sample.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, outlet: Outlet, limit: int = TEE_BYTES) -> None:
-        self.dropped = 0
+        self.dropped = self.sampled_out = 0
         self._loop, self._outlet, self._limit = loop, outlet, limit
+        self._share = WHOLE
+        self._ended = 0
+        self._behind = False
         self._waiting: list[FinishedAnswer] = []
         self._waiting_bytes = 0
         self._leaving = 0
         self._timer: asyncio.TimerHandle | None = None
+
+    def wants(self, placement: Placement | None) -> bool:
+        """Whether an answer that ended is in the sample; counted where not."""
+        self._ended += 1
+        if self._share == WHOLE:
+            return True
+        sample = placement.sample if placement else self._ended * _MIX % WHOLE
+        if sample < self._share:
+            return True
+        self.sampled_out += 1
+        return False
+
+    def tick(self) -> None:
+        """A second has passed."""
+        self._share = next_share(self._share, self._ended, self._behind)
+        self._ended, self._behind = 0, False
 
     def offer(self, answer: FinishedAnswer) -> None:
         """Take an answer, or drop and count it."""
@@ -55,6 +97,7 @@ class Tee:
         if not self._waiting:
             return
         if not self._outlet.ready():
+            self._behind = True
             self._timer = self._loop.call_later(BATCH_S, self.flush)
             return
         batch, self._waiting, self._waiting_bytes = self._waiting, [], 0

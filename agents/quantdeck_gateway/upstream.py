@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, cast
 
 import httptools
 
-from quantdeck_gateway.headers import HOP_BY_HOP, RESPONSE_HANDLED, Fields, add_field, is_event_stream, tokens, without
+from quantdeck_gateway.headers import HOP_BY_HOP, RESPONSE_HANDLED, Fields, Handled, is_event_stream, tokens, without
 from quantdeck_gateway.limits import CONNECT_S
 
 if TYPE_CHECKING:
     from quantdeck_gateway.replica import Replica
 
-_JOIN_BYTES = 65_536
-"""Up to here one copy costs less than a write of two pieces."""
+_HANDLED = Handled(RESPONSE_HANDLED)
+_EVENT_END = b"\n\n\r\n"
+"""How a read ends that brought whole events in whole chunks; the last chunk of an answer never ends like this."""
+_MOST_UNPARSED = 64
 
 
 class AnswerHead:
     """The head of an engine's answer.
 
     Attributes:
+        status: 0 until the head is complete.
         fields: what the client gets as it came.
         content_length: empty without one.
         until_close: neither a length nor chunks: it ends when the engine closes.
@@ -36,30 +40,27 @@ class AnswerHead:
     def __init__(self) -> None:
         self.fields: Fields = []
 
-    def read(self, status: int, fields: list[tuple[bytes, bytes]]) -> None:
-        """Take in the head."""
+    def add_field(self, name: bytes, value: bytes) -> None:
+        """Take in a field."""
+        handled = _HANDLED[name]
+        if not handled:
+            self.fields += (name, b": ", value, b"\r\n")
+        elif handled == b"content-length":
+            self.content_length = value
+        elif handled == b"content-type":
+            self.event_stream = is_event_stream(value)
+            self.fields += (name, b": ", value, b"\r\n")
+        elif handled == b"transfer-encoding":
+            self.chunked = b"chunked" in value.lower()
+        elif handled == b"connection":
+            self.connection = value
+
+    def end(self, status: int) -> None:
+        """The head is complete."""
         self.status = status
-        forwarded = self.fields
-        for name, value in fields:
-            name = name.lower()
-            if name in RESPONSE_HANDLED:
-                self._handle(name, value)
-            else:
-                forwarded += (name, b": ", value, b"\r\n")
         self.until_close = not (self.chunked or self.content_length or status in (204, 304))
         if self.connection:
-            self.fields = without(forwarded, tokens(self.connection) - HOP_BY_HOP)
-
-    def _handle(self, name: bytes, value: bytes) -> None:
-        if name == b"content-length":
-            self.content_length = value
-        elif name == b"content-type":
-            self.event_stream = is_event_stream(value)
-            add_field(self.fields, name, value)
-        elif name == b"transfer-encoding":
-            self.chunked = b"chunked" in value.lower()
-        elif name == b"connection":
-            self.connection = value
+            self.fields = without(self.fields, tokens(self.connection) - HOP_BY_HOP)
 
 
 class AnswerSink(Protocol):
@@ -67,6 +68,12 @@ class AnswerSink(Protocol):
 
     def answer_part(self, head: AnswerHead | None, body: bytes, done: bool) -> None:
         """What one read brought: the head if it was in it, and the bytes of the body without their framing."""
+
+    def answer_event(self, chunk: bytes) -> None:
+        """One read brought an event of the stream, or several, with the framing of their chunks."""
+
+    def keep(self, body: bytes) -> None:
+        """The bytes of the body, without their framing, of what `answer_event` told of."""
 
     def answer_broken(self, reason: str) -> None:
         """The engine broke off, or speaks no HTTP."""
@@ -76,6 +83,8 @@ class UpstreamConnection(asyncio.Protocol):
     """Sends one request at a time and reads its answer."""
 
     transport: asyncio.Transport
+    passes_events = False
+    """The sink takes the events of this answer with their framing: they need not be taken apart before they go on."""
 
     def __init__(self, replica: Replica, loop: asyncio.AbstractEventLoop) -> None:
         self.idle_since = 0.0
@@ -84,20 +93,18 @@ class UpstreamConnection(asyncio.Protocol):
         self._sink: AnswerSink | None = None
         self._head = AnswerHead()
         self._fresh_head: AnswerHead | None = None
-        self._fields: list[tuple[bytes, bytes]] = []
-        self._body: list[bytes] = []
+        self._body = b""
+        self._more_body: list[bytes] | None = None
         self._done = False
+        self._unparsed: list[bytes] = []
         self._paused = False
         self._keep_alive = False
         self.closed = False
 
-    def send(self, sink: AnswerSink, head: bytes, body: bytes) -> None:
+    def send(self, sink: AnswerSink, request: bytes) -> None:
         """Ask; the sink hears the answer."""
         self._sink = sink
-        if len(body) <= _JOIN_BYTES:
-            self.transport.write(head + body)
-        else:
-            self.transport.writelines((head, body))
+        self.transport.write(request)
 
     def pause(self) -> None:
         """Read no more for now: the client is slower than the engine."""
@@ -129,6 +136,9 @@ class UpstreamConnection(asyncio.Protocol):
         """The engine closed or broke the connection."""
         self.closed = True
         sink, self._sink = self._sink, None
+        if sink is not None and self._unparsed:
+            with suppress(httptools.HttpParserError):  # it broke off in any case
+                self._catch_up(sink)
         if sink is None:
             self._replica.forget(self)
         elif exc is None and self._head.until_close:
@@ -142,18 +152,22 @@ class UpstreamConnection(asyncio.Protocol):
         if sink is None:  # nobody asked: what it says now would be taken for the next answer
             self.transport.abort()
             return
+        if self.passes_events and data[-4:] == _EVENT_END:
+            sink.answer_event(data)
+            # Read later, many at once: that costs a fraction of taking each apart as it comes.
+            self._unparsed.append(data)
+            if len(self._unparsed) < _MOST_UNPARSED:
+                return
+            data = b""
         try:
+            if self._unparsed:
+                self._catch_up(sink)
             self._parser.feed_data(data)
         except httptools.HttpParserError:
             self.cancel()
             sink.answer_broken("the engine's answer is not HTTP")
             return
-        pieces = self._body
-        if not pieces:
-            body = b""
-        else:
-            body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            self._body = []
+        body = self._take_body()
         head, self._fresh_head = self._fresh_head, None
         if self._done:
             self._release()
@@ -161,8 +175,23 @@ class UpstreamConnection(asyncio.Protocol):
         elif body or head is not None:
             sink.answer_part(head, body, False)
 
+    def _catch_up(self, sink: AnswerSink) -> None:
+        """Read what was passed on before."""
+        unparsed, self._unparsed = self._unparsed, []
+        self._parser.feed_data(b"".join(unparsed))
+        sink.keep(self._take_body())
+
+    def _take_body(self) -> bytes:
+        body = self._body
+        if body:
+            self._body = b""
+            if self._more_body is not None:
+                body = b"".join((body, *self._more_body))
+                self._more_body = None
+        return body
+
     def _release(self) -> None:
-        self._sink, self._done = None, False
+        self._sink, self._done, self.passes_events = None, False, False
         self.resume()
         # An answer before the request was read in full leaves a connection that nobody can use. And llama.cpp closes
         # after each stream although it announces keep-alive: a request sent in that instant would be lost.
@@ -179,23 +208,28 @@ class UpstreamConnection(asyncio.Protocol):
         if self._done:
             raise ValueError("an answer that nobody asked for")
         self._head = AnswerHead()
-        self._fields = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One field of the head; what comes after it is a trailer, which is left out."""
-        self._fields.append((name, value))
+        if not self._head.status:
+            self._head.add_field(name, value)
 
     def on_headers_complete(self) -> None:
         """The head is complete."""
         status = self._parser.get_status_code()
         if status >= 200:  # 1xx: the answer proper follows
-            self._head.read(status, self._fields)
+            self._head.end(status)
             self._keep_alive = self._parser.should_keep_alive()  # only known here: the end of a message resets it
             self._fresh_head = self._head
 
     def on_body(self, body: bytes) -> None:
         """A part of the body, without its framing."""
-        self._body.append(body)
+        if not self._body:
+            self._body = body
+        elif self._more_body is None:
+            self._more_body = [body]
+        else:
+            self._more_body.append(body)
 
     def on_message_complete(self) -> None:
         """The answer is complete."""

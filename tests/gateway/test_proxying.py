@@ -30,7 +30,7 @@ async def test_answer_is_the_engines_byte_for_byte(gateway: Gateway, served: Exp
     ((head, sent),) = served.control.seen
     assert sent == body
     assert head.startswith(f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{served.control.port}\r\n")
-    assert "x-other: kept\r\n" in head
+    assert "X-Other: kept\r\n" in head
     assert "x-request-id: mine\r\n" in head
 
 

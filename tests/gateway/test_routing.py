@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quantdeck_core.hashing import bucket
-from quantdeck_gateway.routing import AFFINITY_SLACK, choose, place, preferred, variant_of
+from quantdeck_gateway.routing import AFFINITY_SLACK, MOST_USERS, Placements, choose, place, preferred, variant_of
 
 users = st.text(st.characters(codec="utf-8"), min_size=1, max_size=40)
 weights = st.integers(0, 10_000)
@@ -23,20 +23,20 @@ def lesson(experiment: str, user: str, weight_bp: int) -> str:
 
 @given(users, users, weights)
 def test_variant_is_the_lessons(experiment: str, user: str, weight: int) -> None:
-    assert variant_of(place(experiment, user.encode()), weight) == lesson(experiment, user, weight)
+    assert variant_of(place(experiment, user), weight) == lesson(experiment, user, weight)
 
 
 @given(users, weights, weights)
 def test_more_weight_only_adds_users(user: str, one: int, other: int) -> None:
     low, high = sorted((one, other))
-    placement = place("exp", user.encode())
+    placement = place("exp", user)
     if variant_of(placement, low) == "treatment":
         assert variant_of(placement, high) == "treatment"
 
 
 def test_every_weight_for_some_users() -> None:
     for number in range(20):
-        placement = place("int4_awq_rollout_v1", f"user-{number}".encode())
+        placement = place("int4_awq_rollout_v1", f"user-{number}")
         treated = [weight for weight in range(10_001) if variant_of(placement, weight) == "treatment"]
         assert treated == list(range(bucket("int4_awq_rollout_v1", f"user-{number}") + 1, 10_001))
 
@@ -47,16 +47,25 @@ def test_without_user_the_control() -> None:
 
 @given(users)
 def test_short_name_of_a_user(user: str) -> None:
-    assert place("exp", user.encode()).short == hashlib.sha256(f"exp:{user}".encode()).hexdigest()[:16]
+    assert place("exp", user).short == hashlib.sha256(f"exp:{user}".encode()).hexdigest()[:16]
 
 
 def test_long_users_are_placed_too() -> None:
-    assert place("exp", b"u" * 5000).bucket == bucket("exp", "u" * 5000)
+    placements = Placements("exp")
+    assert placements[b"u" * 5000].bucket == bucket("exp", "u" * 5000)
+    assert not placements
 
 
 def test_user_that_is_not_utf8() -> None:
     with pytest.raises(UnicodeDecodeError):
-        place("exp", b"\xff")
+        Placements("exp")[b"\xff"]
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    placements = Placements("exp")
+    for number in range(MOST_USERS + 10):
+        assert placements[b"%d" % number].bucket == bucket("exp", str(number))
+        assert len(placements) <= MOST_USERS
 
 
 @dataclass

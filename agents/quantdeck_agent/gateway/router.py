@@ -136,7 +136,7 @@ class Router:
                 in_flight=sum(arm.in_flight for arm in arms),
                 rps=round(requests or 0.0, 1),
                 rss_bytes=self._memory.bytes_of(identity, time.monotonic()),
-                tee_dropped=status.tee_dropped if status else 0,
+                tee_dropped=status.tee_dropped + status.tee_sampled_out if status else 0,
                 detail=detail,
             )
         )

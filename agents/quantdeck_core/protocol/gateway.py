@@ -180,7 +180,9 @@ class GatewayStatus(msgspec.Struct, frozen=True, kw_only=True):
     listen: str
     routes: tuple[RouteStatus, ...]
     tee_dropped: int
-    """Answers that were not judged because the analyser was behind."""
+    """Answers that were not judged because the analyser was behind or died."""
+    tee_sampled_out: int = 0
+    """Answers of users outside the sample that is judged while there are too many."""
 
 
 class AnswerFacts(msgspec.Struct, frozen=True, kw_only=True):
