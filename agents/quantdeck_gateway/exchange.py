@@ -110,21 +110,21 @@ class Exchange:
     def _send(self, connection: UpstreamConnection) -> None:
         request, replica = self._request, self._replica
         self._upstream = connection
+        head, body = request.head, request.body
+        head[0] = replica.head(request.path)
         authorization = replica.authorization or request.authorization
-        connection.send(
-            self,
-            b"".join(
-                (
-                    replica.head(request.path),
-                    *request.head,
-                    b"authorization: %b\r\n" % authorization if authorization else b"",
-                    b"x-request-id: ",
-                    request.request_id,
-                    b"\r\ncontent-length: %d\r\n\r\n" % len(request.body),
-                    request.body,
-                )
-            ),
+        if authorization:
+            head += (b"authorization: ", authorization, b"\r\n")
+        head += (
+            b"x-request-id: ",
+            request.request_id,
+            b"\r\ncontent-length: ",
+            request.content_length or b"%d" % len(body),
+            b"\r\n\r\n",
+            body,
         )
+        connection.send(self, b"".join(head))
+        request.head = []
         request.body = b""  # it is never sent twice, so a long stream need not hold it
 
     # What the engine answers.

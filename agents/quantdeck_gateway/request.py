@@ -8,9 +8,11 @@ import secrets
 import msgspec
 
 from quantdeck_gateway.headers import HOP_BY_HOP, REQUEST_HANDLED, Fields, Handled, tokens, without
+from quantdeck_gateway.limits import BODY_BYTES
 
 _IDENTITY = frozenset({b"identity"})
-_HANDLED = Handled(REQUEST_HANDLED)
+HANDLED = Handled(REQUEST_HANDLED)
+"""Which fields `Request.add_field` takes; all others are added to `Request.head` by who reads them."""
 
 
 _id_prefix = secrets.token_hex(6).encode()
@@ -33,15 +35,14 @@ class RequestRefusedError(Exception):
 class Request:
     """A request while and after it is read.
 
-    Args:
-        body_limit: bytes of body that are accepted.
-
     Attributes:
         path: without a query; queries are not forwarded.
-        head: the header lines that are forwarded upstream, as flat pieces.
+        head: the header lines that are forwarded upstream, as flat pieces; the first is left for the request line.
+        content_length: as it was sent, empty without one.
         user: `x-user-id`, empty without one.
         variant: `x-quantdeck-variant`, empty without one.
         http_10: chunked answers must not be used.
+        more_body: pieces of the body after the first.
     """
 
     # Defaults of the class and not of each request: most requests never touch most of them.
@@ -60,35 +61,35 @@ class Request:
     header_done = False
     body = b""
     body_size = 0
-    _more_body: list[bytes] | None = None
+    content_length = b""
+    more_body: list[bytes] | None = None
 
-    def __init__(self, body_limit: int) -> None:
-        self.head: Fields = []
-        self._body_limit = body_limit
+    def __init__(self) -> None:
+        self.head: Fields = [b""]
 
     def add_field(self, name: bytes, value: bytes) -> None:
-        """Take in a field of the header.
+        """Take in a field of the header that is looked at; `name` in lower case. Trailers are left out.
 
         Raises:
             RequestRefusedError: the body is too large or compressed, or it expects what we do not do.
         """
-        handled = _HANDLED[name]
-        if not handled:
-            self.head += (name, b": ", value, b"\r\n")
-        elif handled == b"x-user-id":
+        if self.header_done:
+            return
+        if name == b"x-user-id":
             self.user = value
             self.head += (name, b": ", value, b"\r\n")
-        elif handled == b"host":
+        elif name == b"host":
             self.hosts += 1
-        elif handled == b"content-length":
-            if int(value) > self._body_limit:
-                raise self._too_large()
-        elif handled == b"x-request-id":
+        elif name == b"content-length":
+            self.content_length = value
+            if int(value) > BODY_BYTES:
+                raise _too_large()
+        elif name == b"x-request-id":
             self.request_id = value
-        elif handled == b"authorization":
+        elif name == b"authorization":
             self.authorization = value
         else:
-            self._add_rare_field(handled, value)
+            self._add_rare_field(name, value)
 
     def _add_rare_field(self, name: bytes, value: bytes) -> None:
         if name == b"x-quantdeck-variant":
@@ -121,32 +122,34 @@ class Request:
             raise RequestRefusedError(400, "bad_host", "A request has exactly one Host field.")
         named = tokens(self.connection) - HOP_BY_HOP
         if named:
-            self.head = without(self.head, named)
+            self.head = [b"", *without(self.head[1:], named)]
 
     def add_body(self, piece: bytes) -> None:
-        """Take in a part of the body.
+        """Take in a part of the body after the first, which one read brought and is small.
 
         Raises:
             RequestRefusedError: it is too large.
         """
+        if self.more_body is None:
+            self.more_body = []
+            self.body_size = len(self.body)
         self.body_size += len(piece)
-        if self.body_size > self._body_limit:
-            raise self._too_large()
-        if not self.body:
-            self.body = piece
-        elif self._more_body is None:
-            self._more_body = [piece]
-        else:
-            self._more_body.append(piece)
+        if self.body_size > BODY_BYTES:
+            raise _too_large()
+        self.more_body.append(piece)
 
     def end_body(self) -> None:
         """The request is complete."""
-        if self._more_body is not None:
-            self.body = b"".join((self.body, *self._more_body))
-            self._more_body = None
+        self.body = b"".join((self.body, *(self.more_body or ())))
+        self.more_body = None
 
-    def _too_large(self) -> RequestRefusedError:
-        return RequestRefusedError(413, "body_too_large", f"The body is larger than {self._body_limit} bytes.")
+    def replace_body(self, body: bytes) -> None:
+        """Send another body on than the one that came."""
+        self.body, self.content_length = body, b""
+
+
+def _too_large() -> RequestRefusedError:
+    return RequestRefusedError(413, "body_too_large", f"The body is larger than {BODY_BYTES} bytes.")
 
 
 class _BodyKeys(msgspec.Struct):

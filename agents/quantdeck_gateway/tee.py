@@ -57,7 +57,7 @@ class Tee:
         self.dropped = self.sampled_out = 0
         self._loop, self._outlet, self._limit = loop, outlet, limit
         self._share = WHOLE
-        self._ended = 0
+        self._ended = self._taken = 0
         self._behind = False
         self._waiting: list[FinishedAnswer] = []
         self._waiting_bytes = 0
@@ -67,18 +67,20 @@ class Tee:
     def wants(self, placement: Placement | None) -> bool:
         """Whether an answer that ended is in the sample; counted where not."""
         self._ended += 1
-        if self._share == WHOLE:
-            return True
-        sample = placement.sample if placement else self._ended * _MIX % WHOLE
-        if sample < self._share:
-            return True
-        self.sampled_out += 1
-        return False
+        if self._share < WHOLE:
+            sample = placement.sample if placement else self._ended * _MIX % WHOLE
+            if sample >= self._share:
+                self.sampled_out += 1
+                return False
+        self._taken += 1
+        if self._taken == MOST_PER_S:  # before the second is over
+            self._share, self._taken = max(self._share // 4, 1), 0
+        return True
 
     def tick(self) -> None:
         """A second has passed."""
         self._share = next_share(self._share, self._ended, self._behind)
-        self._ended, self._behind = 0, False
+        self._ended, self._taken, self._behind = 0, 0, False
 
     def offer(self, answer: FinishedAnswer) -> None:
         """Take an answer, or drop and count it."""

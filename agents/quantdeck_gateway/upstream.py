@@ -41,24 +41,22 @@ class AnswerHead:
         self.fields: Fields = []
 
     def add_field(self, name: bytes, value: bytes) -> None:
-        """Take in a field."""
-        handled = _HANDLED[name]
-        if not handled:
-            self.fields += (name, b": ", value, b"\r\n")
-        elif handled == b"content-length":
+        """Take in a field that is looked at; `name` in lower case."""
+        if name == b"content-length":
             self.content_length = value
-        elif handled == b"content-type":
+        elif name == b"content-type":
             self.event_stream = is_event_stream(value)
             self.fields += (name, b": ", value, b"\r\n")
-        elif handled == b"transfer-encoding":
+        elif name == b"transfer-encoding":
             self.chunked = b"chunked" in value.lower()
-        elif handled == b"connection":
+        elif name == b"connection":
             self.connection = value
 
     def end(self, status: int) -> None:
         """The head is complete."""
         self.status = status
-        self.until_close = not (self.chunked or self.content_length or status in (204, 304))
+        if not self.content_length:
+            self.until_close = not self.chunked and status not in (204, 304)
         if self.connection:
             self.fields = without(self.fields, tokens(self.connection) - HOP_BY_HOP)
 
@@ -167,7 +165,9 @@ class UpstreamConnection(asyncio.Protocol):
             self.cancel()
             sink.answer_broken("the engine's answer is not HTTP")
             return
-        body = self._take_body()
+        body = self._body
+        if body:
+            body = self._take_body()
         head, self._fresh_head = self._fresh_head, None
         if self._done:
             self._release()
@@ -182,17 +182,16 @@ class UpstreamConnection(asyncio.Protocol):
         sink.keep(self._take_body())
 
     def _take_body(self) -> bytes:
-        body = self._body
-        if body:
-            self._body = b""
-            if self._more_body is not None:
-                body = b"".join((body, *self._more_body))
-                self._more_body = None
+        body, self._body = self._body, b""
+        if self._more_body is not None:
+            body = b"".join((body, *self._more_body))
+            self._more_body = None
         return body
 
     def _release(self) -> None:
         self._sink, self._done, self.passes_events = None, False, False
-        self.resume()
+        if self._paused:
+            self.resume()
         # An answer before the request was read in full leaves a connection that nobody can use. And llama.cpp closes
         # after each stream although it announces keep-alive: a request sent in that instant would be lost.
         if self._keep_alive and not self._head.event_stream and not self.transport.get_write_buffer_size():
@@ -211,8 +210,13 @@ class UpstreamConnection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One field of the head; what comes after it is a trailer, which is left out."""
-        if not self._head.status:
-            self._head.add_field(name, value)
+        head = self._head
+        if head.status:
+            return
+        if _HANDLED[name]:
+            head.add_field(_HANDLED[name], value)
+        else:
+            head.fields += (name, b": ", value, b"\r\n")
 
     def on_headers_complete(self) -> None:
         """The head is complete."""
