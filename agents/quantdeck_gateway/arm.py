@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 from quantdeck_core.protocol.gateway import Arm as ArmConfig
 from quantdeck_core.protocol.gateway import ArmCounters, VariantName
+from quantdeck_gateway import ejection
+from quantdeck_gateway.ejection import Standing
 from quantdeck_gateway.histogram import E2E_BOUNDS, ITL_BOUNDS, TTFT_BOUNDS, Histogram
 from quantdeck_gateway.replica import Replica
 
@@ -11,13 +15,17 @@ CODE_CLASSES = ("broken", "1xx", "2xx", "3xx", "4xx", "5xx", "cancelled")
 BROKEN, CANCELLED = 0, 6
 """Indexes into `CODE_CLASSES`; the others are the status divided by 100."""
 
+log = logging.getLogger("quantdeck.gateway")
+
 
 class Arm:
     """Replicas and counters of a variant; it lives as long as the gateway, whatever the config says.
 
     Attributes:
         fields: header lines that every answer of this arm carries.
+        rotation: those of them that get requests; made anew when it changes, so that it may be kept for a while.
         draining: removed replicas that still answer.
+        retries: requests that found one replica unreachable and went to another, or to the only one again.
         by_class: requests that ended, by `CODE_CLASSES`.
     """
 
@@ -26,8 +34,9 @@ class Arm:
         self.generation = 0
         self.fields = b""
         self.replicas: list[Replica] = []
+        self.rotation: list[Replica] = []
         self.draining: list[Replica] = []
-        self.requests = self.errors = self.cancelled = self.in_flight = 0
+        self.retries = self.requests = self.errors = self.cancelled = self.in_flight = 0
         self.by_class = [0] * len(CODE_CLASSES)
         self.ttft = Histogram(TTFT_BOUNDS)
         self.itl = Histogram(ITL_BOUNDS)
@@ -47,6 +56,7 @@ class Arm:
                 replica.removed = True
                 replica.close_idle()
         self.draining = [replica for replica in old if replica.removed and replica.in_flight]
+        self._rotate()
         self.generation = config.generation
         self.fields = f"x-quantdeck-variant: {self.variant}\r\nx-quantdeck-revision: {revision}\r\n".encode()
 
@@ -54,6 +64,7 @@ class Arm:
         """A request goes to a replica."""
         self.in_flight += 1
         replica.in_flight += 1
+        replica.requests += 1
 
     def end(self, replica: Replica) -> None:
         """Its answer ended, however."""
@@ -62,6 +73,37 @@ class Arm:
         if replica.removed and not replica.in_flight and replica in self.draining:
             self.draining.remove(replica)
 
+    @property
+    def healthy(self) -> bool:
+        """Whether any replica gets requests."""
+        return bool(self.rotation)
+
+    def answered(self, replica: Replica) -> None:
+        """It answered a user; only needed where it has failed before."""
+        self.note(replica, ejection.answered(replica.standing))
+
+    def failed(self, replica: Replica, reason: str, now: float) -> None:
+        """A request came to nothing because of it; the reason continues "the engine ..."."""
+        replica.failed += 1
+        self.note(replica, ejection.failed(replica.standing, f"it {reason}", now))
+
+    def note(self, replica: Replica, standing: Standing) -> None:
+        """A replica stands differently from the next request on."""
+        before, replica.standing = replica.standing, standing
+        replica.failures = standing.failures
+        if standing.ejected is before.ejected:
+            return
+        self._rotate()
+        where = f"{replica.name} ({self.variant} of {self.experiment})"
+        if standing.ejected:
+            replica.close_idle()
+            log.warning("%s gets no requests: %s", where, standing.reason)
+        else:
+            log.info("%s answers and gets requests again", where)
+
+    def _rotate(self) -> None:
+        self.rotation = [replica for replica in self.replicas if not replica.standing.ejected]
+
     def counters(self) -> ArmCounters:
         """As the control socket shows it."""
         return ArmCounters(
@@ -69,5 +111,6 @@ class Arm:
             errors=self.errors,
             cancelled=self.cancelled,
             in_flight=self.in_flight,
+            retries=self.retries,
             replicas=tuple(replica.status() for replica in self.replicas + self.draining),
         )

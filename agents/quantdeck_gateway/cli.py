@@ -12,6 +12,7 @@ from quantdeck_core.hashing import percent_to_bp
 from quantdeck_core.protocol.gateway import Arm, ExperimentRoute, GatewayConfig, Replica
 from quantdeck_gateway import config_file, server
 from quantdeck_gateway.addresses import split_listen
+from quantdeck_gateway.ejection import PROBE_EVERY_S
 from quantdeck_gateway.limits import Deadlines
 from quantdeck_gateway.settings import Settings
 
@@ -56,6 +57,7 @@ def parse(argv: Sequence[str]) -> Settings:
             between_events=options.between_events_seconds,
             drain=options.drain_seconds,
         ),
+        probe_s=options.probe_seconds,
     )
 
 
@@ -115,5 +117,13 @@ def _parser() -> argparse.ArgumentParser:
         default=deadlines.between_events,
         metavar="S",
         help="silence within an answer after which it is broken (default: %(default)g)",
+    )
+    add(
+        "--probe-seconds",
+        type=float,
+        default=PROBE_EVERY_S,
+        metavar="S",
+        help="an engine that answered nobody for so long is asked for one token; 0 asks those alone that failed"
+        " (default: %(default)g)",
     )
     return parser

@@ -77,7 +77,7 @@ class DataPlane:
             route.unkeyed += 1
         arm = route.treatment if variant_of(placement, route.weight_bp) == "treatment" else route.control
         arm.requests += 1
-        replica = choose(arm.replicas, placement)
+        replica = choose(arm.rotation, placement)
         if replica is None:
             self._no_replica(client, request, arm, placement)
             return
@@ -100,7 +100,10 @@ class DataPlane:
         if self._tee is not None and self._tee.wants(placement):
             self._tee.offer(unanswered(arm, placement, 503))
         fields = _NO_REPLICA_RETRY + arm.fields + b"x-request-id: %b\r\n" % (request.request_id or new_request_id())
-        message = f"No replica serves the {arm.variant} of this experiment."
+        if arm.replicas:
+            message = f"All replicas of the {arm.variant} are out of rotation; each is asked again every few seconds."
+        else:
+            message = f"No replica serves the {arm.variant} of this experiment."
         client.answer(503, error_body(503, "no_replica", message), extra=fields)
 
     def _models(self, client: ClientConnection, request: Request) -> None:
@@ -119,7 +122,7 @@ class DataPlane:
 
     async def _is_ready(self) -> tuple[int, bytes]:
         for route in self._table.live:
-            for replica in tuple(route.control.replicas):
+            for replica in route.control.rotation:
                 if await replica.accepts():
                     return 200, b'{"status":"ready"}'
         return 503, error_body(503, "not_ready", "No control replica accepts connections.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from bisect import bisect_left
 from time import perf_counter
@@ -10,21 +11,28 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from quantdeck_gateway import upstream
+from quantdeck_gateway import ejection, upstream
 from quantdeck_gateway.answers import error_body, error_event, status_line, whole_answer
 from quantdeck_gateway.arm import BROKEN, CANCELLED, Arm
 from quantdeck_gateway.handover import FinishedAnswer
 from quantdeck_gateway.headers import Fields
 from quantdeck_gateway.histogram import ITL_BOUNDS
-from quantdeck_gateway.limits import CLIENT_STALL_S, KEPT_BYTES, Deadlines
+from quantdeck_gateway.limits import CLIENT_STALL_S, CONNECT_PAUSE_S, KEPT_BYTES, Deadlines
 from quantdeck_gateway.replica import Replica
-from quantdeck_gateway.request import Request, new_request_id
+from quantdeck_gateway.request import Request, RequestRefusedError, new_request_id
+from quantdeck_gateway.rewrite import renamed
 from quantdeck_gateway.routing import Placement, choose
 from quantdeck_gateway.tee import Tee
+from quantdeck_gateway.unreachable import Unreachable, unreachable
 
 if TYPE_CHECKING:
     from quantdeck_gateway.client import ClientConnection
     from quantdeck_gateway.upstream import AnswerHead, UpstreamConnection
+
+
+_RENAMED = b"x-quantdeck-rewritten: model\r\n"
+
+log = logging.getLogger("quantdeck.gateway")
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,37 +87,57 @@ class Exchange:
             self._connecting = loop.create_task(self._connect())
 
     async def _connect(self) -> None:
-        connection: UpstreamConnection | None
-        try:
-            connection = await upstream.connect(self._replica, self._services.loop)
-        except OSError:
-            connection = await self._connect_to_another()
+        """Nothing was sent yet, so the arm may be tried once more, and only once."""
+        connection = await self._reach(self._replica)
+        if isinstance(connection, Unreachable) and await self._turn_to_another(connection):
+            self._arm.retries += 1
+            connection = self._replica.take(self._services.loop.time()) or await self._reach(self._replica)
         self._connecting = None
-        if connection is None:
-            self._fail(502, "engine_unreachable", f"The {self._arm.variant} engine does not accept connections.")
+        if isinstance(connection, Unreachable):
+            self._fail(connection.status, connection.code, f"The {self._arm.variant} engine {connection.reason}.")
         else:
             self._send(connection)
 
-    async def _connect_to_another(self) -> UpstreamConnection | None:
-        """Nothing was sent yet, so another replica of the same arm may be asked; once."""
-        others = [replica for replica in self._arm.replicas if replica is not self._replica]
+    async def _reach(self, replica: Replica) -> UpstreamConnection | Unreachable:
+        loop = self._services.loop
+        try:
+            return await upstream.connect(replica, loop)
+        except OSError as error:
+            why = unreachable(error, replica.host)
+        if not why.ours:
+            self._arm.failed(replica, why.reason, loop.time())
+        if why.ours or replica.failures == 1:
+            log.warning("%s: the engine %s", replica.name, why.reason)
+        return why
+
+    async def _turn_to_another(self, why: Unreachable) -> bool:
+        """Choose another replica of the same arm, or the only one again after a pause; False where that is no use."""
+        if why.ours:
+            return False
+        others = [replica for replica in self._arm.rotation if replica is not self._replica]
         other = choose(others, self._placement)
         if other is None:
-            return None
+            if why.code != "engine_unreachable" or self._replica.standing.ejected:
+                return False
+            await asyncio.sleep(CONNECT_PAUSE_S)
+            return True
         self._arm.end(self._replica)
         self._replica = other
         self._arm.begin(other)
-        connection = other.take(self._services.loop.time())
-        if connection is not None:
-            return connection
-        try:
-            return await upstream.connect(other, self._services.loop)
-        except OSError:
-            return None
+        return True
 
     def _send(self, connection: UpstreamConnection) -> None:
         request, replica = self._request, self._replica
         self._upstream = connection
+        if replica.model:
+            try:
+                request.body = renamed(request.body, replica.model)
+            except RequestRefusedError as refusal:
+                self._stop_upstream()
+                self._fail(refusal.status, refusal.code, refusal.message)
+                return
+            request.content_length = b""
+            self._fields += _RENAMED
         head, body = request.head, request.body
         head[0] = replica.head(request.path)
         authorization = replica.authorization or request.authorization
@@ -162,6 +190,13 @@ class Exchange:
             out.append(b"0\r\n\r\n")
         self._client.write(b"".join(out))
         self._upstream = None
+        replica = self._replica
+        if self._status < 500:
+            replica.signs += 1
+            if replica.failures:
+                self._arm.answered(replica)
+        elif ejection.is_failure(self._status):
+            self._against(f"answered with {self._status}")
         self._end(self._status // 100, self._status, ended=True)
         self._client.finish(close=self._close)
 
@@ -179,6 +214,7 @@ class Exchange:
     def answer_broken(self, reason: str) -> None:
         """The engine broke off. It may have worked on the request, so it is not asked again."""
         self._upstream = None
+        self._against(f"broke off: {reason}")
         self._fail(502, "engine_broke_off", f"No whole answer from the {self._arm.variant}: {reason}.")
 
     def _begin_answer(self, head: AnswerHead) -> Fields:
@@ -201,10 +237,16 @@ class Exchange:
             b"\r\nconnection: close\r\n\r\n" if self._close else b"\r\n\r\n",
         ]
 
+    def _against(self, reason: str) -> None:
+        """The replica is why it came to nothing."""
+        self._arm.failed(self._replica, reason, self._services.loop.time())
+
     def _fail(self, status: int, code: str, message: str) -> None:
         client, self._close = self._client, True
         if not self._status:
             fields = self._fields + b"x-request-id: %b\r\n" % self._request.request_id
+            if status == 503:
+                fields += b"retry-after: 1\r\n"
             self._close = not self._request.keep_alive or client.draining
             client.write(whole_answer(status, error_body(status, code, message), extra=fields, close=self._close))
         elif self._stream:
@@ -236,12 +278,15 @@ class Exchange:
     def tick(self, client_slow: bool) -> None:
         """A second has passed."""
         self._quiet_s += 1
+        if self._quiet_s == 1 and self._status:
+            self._replica.signs += 1
         deadlines = self._services.deadlines
         if client_slow:
             if self._quiet_s > CLIENT_STALL_S:
                 self._client.abort()
         elif self._quiet_s > (deadlines.between_events if self._status else deadlines.first_byte):
             self._stop_upstream()
+            self._against(f"was silent for {self._quiet_s} s")
             self._fail(504, "engine_timeout", f"The {self._arm.variant} engine did not go on in time.")
 
     def _stop_upstream(self) -> None:

@@ -15,6 +15,10 @@ TEE_BYTES = 8 * MIB
 """Answers that wait for the analyser; what does not fit is dropped and counted."""
 
 CONNECT_S = 2.0
+CONNECT_TLS_S = 5.0
+"""With the handshake, to an engine that may be far away."""
+CONNECT_PAUSE_S = 0.1
+"""Before the only replica is asked for a connection once more."""
 HEADER_S = 10
 BODY_S = 30
 CLIENT_IDLE_S = 300
@@ -23,6 +27,8 @@ CLIENT_STALL_S = 120
 """A client that does not read what it asked for."""
 LINGER_S = 2
 """After a refusal, so that the client reads it before the connection goes."""
+IDLE_CONNECTIONS = 512
+"""Kept open to one replica."""
 UPSTREAM_IDLE_S = 4.0
 """Below the 5 s after which uvicorn and cpp-httplib close an idle connection: a request must not meet that close."""
 

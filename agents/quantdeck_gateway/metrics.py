@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from quantdeck_gateway.arm import CODE_CLASSES, Arm
 from quantdeck_gateway.table import Route
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _PREFIX = "quantdeck_gateway_"
+_REPLICAS = {
+    "in_flight": ("gauge", "Requests that a replica works on."),
+    "in_rotation": ("gauge", "Whether a replica gets requests."),
+    "requests_total": ("counter", "Requests that were sent to a replica, or could not be."),
+    "failures_total": ("counter", "Requests that came to nothing because of a replica."),
+    "ejections_total": ("counter", "How often a replica was taken out of rotation."),
+}
 
 
 def prometheus_text(routes: Iterable[Route], tee_dropped: int) -> str:
@@ -17,6 +25,9 @@ def prometheus_text(routes: Iterable[Route], tee_dropped: int) -> str:
     arms = [arm for route in routes for arm in (route.control, route.treatment)]
     lines = _family("requests_total", "counter", "Requests that ended, by how they ended.", arms, _requests)
     lines += _family("in_flight", "gauge", "Requests that are being answered.", arms, _in_flight)
+    lines += _family("retries_total", "counter", "Requests that were tried once more on their arm.", arms, _retries)
+    for field, (kind, text) in _REPLICAS.items():
+        lines += _family(f"replica_{field}", kind, text, arms, partial(_replicas, field))
     lines += _family("ttft_seconds", "histogram", "Time to the first byte of a stream.", arms, _ttft)
     lines += _family("e2e_seconds", "histogram", "Time to the last byte of an answer.", arms, _e2e)
     lines += _head("tee_dropped_total", "counter", "Answers that were not judged because the analyser was behind.")
@@ -52,6 +63,25 @@ def _requests(name: str, arm: Arm, labels: str) -> list[str]:
 
 def _in_flight(name: str, arm: Arm, labels: str) -> list[str]:
     return [f"{name}{{{labels}}} {arm.in_flight}"]
+
+
+def _retries(name: str, arm: Arm, labels: str) -> list[str]:
+    return [f"{name}{{{labels}}} {arm.retries}"]
+
+
+def _replicas(field: str, name: str, arm: Arm, labels: str) -> list[str]:
+    lines = []
+    for replica in arm.replicas:
+        standing = replica.standing
+        values = {
+            "in_flight": replica.in_flight,
+            "in_rotation": int(not standing.ejected),
+            "requests_total": replica.requests,
+            "failures_total": replica.failed,
+            "ejections_total": standing.ejections,
+        }
+        lines.append(f'{name}{{{labels},replica="{escape(replica.name)}"}} {values[field]}')
+    return lines
 
 
 def _ttft(name: str, arm: Arm, labels: str) -> list[str]:

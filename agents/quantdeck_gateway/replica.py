@@ -1,4 +1,4 @@
-"""One engine as the gateway sees it: its address, its open connections, and what it works on."""
+"""One engine as the gateway sees it: its address, its open connections, what it works on, and how it stands."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from quantdeck_core.protocol.gateway import Replica as ReplicaConfig
 from quantdeck_core.protocol.gateway import ReplicaStatus
-from quantdeck_gateway.addresses import split_url
-from quantdeck_gateway.limits import CONNECT_S, UPSTREAM_IDLE_S
+from quantdeck_gateway.addresses import is_loopback, split_url
+from quantdeck_gateway.ejection import Standing
+from quantdeck_gateway.limits import CONNECT_S, IDLE_CONNECTIONS, UPSTREAM_IDLE_S
+from quantdeck_gateway.tls import client_context
 
 if TYPE_CHECKING:
     from quantdeck_gateway.upstream import UpstreamConnection
@@ -22,23 +24,35 @@ class Replica:
         salt: 64 bits of its own, for the users' affinity.
         in_flight: requests of this arm that it works on.
         removed: no longer in the config; it only finishes what it began.
+        tls: None for plain HTTP.
+        local: on this machine, whose end needs no keepalive to be noticed.
+        model: the name by which it knows the model; empty where bodies pass unchanged.
+        standing: whether it gets requests; changed by its arm alone.
+        failures: those of its standing, where the fast path of a success looks.
+        signs: of life: answers, and seconds in which a stream went on.
+        requests: that were sent to it, or could not be.
+        failed: of them, those that count against it.
     """
 
     def __init__(self, config: ReplicaConfig) -> None:
         self.name = config.name
         self.url = config.url
         self.salt = int.from_bytes(sha256(config.name.encode()).digest()[:8], "big")
-        self.in_flight = 0
+        self.in_flight = self.requests = self.failed = self.failures = self.signs = 0
         self.removed = False
+        self.standing = Standing()
         self._idle: list[UpstreamConnection] = []
         self._heads: dict[bytes, bytes] = {}
         address = split_url(config.url)
         self.host, self.port = address.host, address.port
+        self.tls = client_context() if address.tls else None
+        self.local = is_loopback(address.host)
         self._base, self._authority = address.path.encode(), address.authority.encode()
         self.update(config)
 
     def update(self, config: ReplicaConfig) -> None:
-        """Take over what may change without becoming another replica: the key."""
+        """Take over what may change without becoming another replica: the key and the model's name."""
+        self.model = config.model or ""
         self.authorization = f"Bearer {config.api_key}".encode() if config.api_key else b""
         self._heads.clear()
 
@@ -63,7 +77,7 @@ class Replica:
 
     def give_back(self, connection: UpstreamConnection) -> None:
         """Keep a connection for the next request."""
-        if self.removed:
+        if self.removed or len(self._idle) >= IDLE_CONNECTIONS:
             connection.close()
         else:
             self._idle.append(connection)
@@ -98,4 +112,12 @@ class Replica:
 
     def status(self) -> ReplicaStatus:
         """As the control socket shows it."""
-        return ReplicaStatus(name=self.name, in_flight=self.in_flight, removed=self.removed)
+        return ReplicaStatus(
+            name=self.name,
+            in_flight=self.in_flight,
+            removed=self.removed,
+            requests=self.requests,
+            failures=self.failed,
+            ejections=self.standing.ejections,
+            ejected=self.standing.reason,
+        )

@@ -15,6 +15,7 @@ from quantdeck_gateway.analyser_link import AnalyserLink
 from quantdeck_gateway.client import ClientConnection, Handler
 from quantdeck_gateway.control import ControlPlane
 from quantdeck_gateway.data_plane import DataPlane
+from quantdeck_gateway.probe import Prober
 from quantdeck_gateway.settings import Settings
 from quantdeck_gateway.sockets import UnixListener, listen_tcp
 from quantdeck_gateway.table import RoutingTable
@@ -41,6 +42,7 @@ class Gateway:
         self._unix: list[UnixListener] = []
         self._table = RoutingTable()
         self._table.apply(settings.config)
+        self._prober = Prober(loop, self._table, settings.probe_s)
         self._told_to_end = asyncio.Event()
         self._analyser: AnalyserLink | None = None
         self._tee: Tee | None = None
@@ -102,6 +104,7 @@ class Gateway:
         for route in self._table.live:
             for replica in route.control.replicas + route.treatment.replicas:
                 replica.close_stale(now)
+        self._prober.tick(now)
         self._tick_timer = self._loop.call_later(_TICK_S, self._tick)
 
     async def _drain(self) -> None:
@@ -119,6 +122,7 @@ class Gateway:
     async def _stop(self) -> None:
         if self._tick_timer is not None:
             self._tick_timer.cancel()
+        self._prober.stop()
         for server in self._servers:
             server.close()
         for client in [*self._clients, *self._operators]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from quantdeck_core.protocol.gateway import GatewayConfig
+from quantdeck_gateway.ejection import PROBE_EVERY_S
 from quantdeck_gateway.limits import Deadlines
 
 
@@ -16,6 +17,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         config_path: where changes are kept; None for a gateway that was configured by its arguments.
         signals: without it nothing is analysed.
+        probe_s: replicas that gave no sign of life for so long are asked for a token; 0 asks only ejected ones.
     """
 
     host: str
@@ -25,3 +27,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     control: Path | None = None
     signals: Path | None = None
     deadlines: Deadlines = Deadlines()
+    probe_s: float = PROBE_EVERY_S

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, cast
 
 import httptools
 
 from quantdeck_gateway.headers import HOP_BY_HOP, RESPONSE_HANDLED, Fields, Handled, is_event_stream, tokens, without
-from quantdeck_gateway.limits import CONNECT_S
+from quantdeck_gateway.limits import CONNECT_S, CONNECT_TLS_S
 
 if TYPE_CHECKING:
     from quantdeck_gateway.replica import Replica
@@ -18,6 +19,14 @@ _HANDLED = Handled(RESPONSE_HANDLED)
 _EVENT_END = b"\n\n\r\n"
 """How a read ends that brought whole events in whole chunks; the last chunk of an answer never ends like this."""
 _MOST_UNPARSED = 64
+
+_KEEPALIVE = (
+    (socket.TCP_KEEPIDLE, 20),
+    (socket.TCP_KEEPINTVL, 10),
+    (socket.TCP_KEEPCNT, 3),
+    (socket.TCP_USER_TIMEOUT, 50_000),
+)
+"""Seconds, seconds, probes, and milliseconds that what was sent may go unacknowledged."""
 
 
 class AnswerHead:
@@ -129,6 +138,8 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop."""
         self.transport = cast("asyncio.Transport", transport)
+        if not self._replica.local:
+            _notice_when_it_vanishes(transport.get_extra_info("socket"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The engine closed or broke the connection."""
@@ -245,12 +256,19 @@ async def connect(replica: Replica, loop: asyncio.AbstractEventLoop) -> Upstream
     """A new connection to an engine.
 
     Raises:
-        OSError: it refused, or did not accept within 2 s.
+        OSError: it refused, did not accept within 2 s (5 s with TLS), or is not who it should be.
     """
-    async with asyncio.timeout(CONNECT_S):
+    async with asyncio.timeout(CONNECT_TLS_S if replica.tls else CONNECT_S):
         _, connection = await loop.create_connection(
-            lambda: UpstreamConnection(replica, loop), replica.host, replica.port
+            lambda: UpstreamConnection(replica, loop), replica.host, replica.port, ssl=replica.tls
         )
     if connection.closed:
         raise ConnectionResetError
     return connection
+
+
+def _notice_when_it_vanishes(connected: socket.socket) -> None:
+    """A host that lost its power or its network says nothing more. Known within a minute, whether idle or not."""
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in _KEEPALIVE:
+        connected.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -11,6 +11,7 @@ import pytest
 from quantdeck_core.errors import InputError
 from quantdeck_core.protocol.gateway import Arm, ExperimentRoute, GatewayConfig, Replica
 from quantdeck_gateway import config_file
+from quantdeck_gateway.addresses import split_url
 from quantdeck_gateway.cli import parse
 from quantdeck_gateway.config_file import NotSavedError
 from quantdeck_gateway.table import RoutingTable
@@ -41,11 +42,37 @@ def test_not_saved(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["https://h:1", "127.0.0.1:1", "http://", "http://h:x", "http://a@h:1", "http://h:1/?q", "http://h:1\r\nx: y"],
+    [
+        *(
+            "ftp://h:1",
+            "127.0.0.1:1",
+            "http://",
+            "https:///v1",
+            "http://h:x",
+            "http://h:0",
+            "http://[::1",
+            "http://ü:1",
+        ),
+        *("http://a@h:1", "https://@h:1", "http://h:1/?q", "http://h:1/#f", "http://h:1\r\nx: y", "http://a..b:1"),
+    ],
 )
 def test_bad_addresses(url: str) -> None:
     with pytest.raises(InputError):
         config_file.check(_config(url))
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("http://127.0.0.1:9001", ("127.0.0.1", 9001, "", "127.0.0.1:9001", False)),
+        ("http://engine/", ("engine", 80, "", "engine", False)),
+        ("https://api.example/openai/", ("api.example", 443, "/openai", "api.example", True)),
+        ("https://API.example:8443", ("api.example", 8443, "", "API.example:8443", True)),
+        ("http://[::1]:9001/base", ("::1", 9001, "/base", "[::1]:9001", False)),
+    ],
+)
+def test_addresses(url: str, address: tuple[str, int, str, str, bool]) -> None:
+    assert split_url(url) == address
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b'{"revision":"x"}', b'{"unknown":1}', b"\xff", b"[" * 100_000])

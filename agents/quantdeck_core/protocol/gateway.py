@@ -137,11 +137,22 @@ class ConfigAck(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """In-flight work of one replica; a removed one stays listed until its last answer has ended."""
+    """One replica; a removed one stays listed until its last answer has ended. Counters are since it was configured.
+
+    Attributes:
+        requests: that were sent to it, or could not be.
+        failures: of them, those that count against it: it did not answer, or with 5xx.
+        ejections: how often it was taken out of rotation.
+        ejected: why it gets no requests now, in words; empty while it is in rotation.
+    """
 
     name: str
     in_flight: int
     removed: bool = False
+    requests: int = 0
+    failures: int = 0
+    ejections: int = 0
+    ejected: str = ""
 
 
 class ArmCounters(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,12 +162,14 @@ class ArmCounters(msgspec.Struct, frozen=True, kw_only=True):
         requests: accepted requests, streams included.
         errors: answered with 5xx by the gateway or the engine, or cut by the engine in mid-stream.
         cancelled: clients that left before the end.
+        retries: requests that found a replica unreachable and were tried once more on their arm.
     """
 
     requests: int
     errors: int
     cancelled: int
     in_flight: int
+    retries: int = 0
     replicas: tuple[ReplicaStatus, ...]
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
 from dataclasses import dataclass, field
 
 from support.waiting import eventually
+
+_REFUSALS = {"fail": b"500 Broken", "busy": b"503 Busy", "wrong": b"422 Wrong"}
 
 
 @dataclass
@@ -15,12 +18,17 @@ class Engine:
     """An upstream that says which arm it is; what it does is the `act` of the body.
 
     Attributes:
+        plays: an `act` for what has none of its own, probes included.
+        paths: that it serves; None for any.
         release: lets held streams go on.
         cancelled: requests whose connection was closed before they were answered.
     """
 
     arm: str
     port: int = 0
+    tls: ssl.SSLContext | None = None
+    plays: str = ""
+    paths: tuple[str, ...] | None = None
     seen: list[tuple[str, bytes]] = field(default_factory=list)
     release: asyncio.Event = field(default_factory=asyncio.Event)
     cancelled: int = 0
@@ -30,14 +38,20 @@ class Engine:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"https://localhost:{self.port}" if self.tls else f"http://127.0.0.1:{self.port}"
+
+    @property
+    def probes(self) -> list[dict[str, object]]:
+        """Questions for one token."""
+        asked = [json.loads(body) for _, body in self.seen]
+        return [ask for ask in asked if ask.get("max_tokens") == 1]
 
     @property
     def open_connections(self) -> int:
         return len(self._writers)
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self.tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -56,7 +70,10 @@ class Engine:
                 length = int(head.lower().split("content-length: ")[1].split("\r\n")[0])
                 body = await reader.readexactly(length)
                 self.seen.append((head, body))
-                await self._answer(json.loads(body), reader, writer)
+                if self.paths is not None and head.split()[1] not in self.paths:
+                    writer.write(b"HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\n{}")
+                else:
+                    await self._answer(json.loads(body), reader, writer)
                 await writer.drain()
         except (asyncio.IncompleteReadError, OSError):
             pass
@@ -65,13 +82,13 @@ class Engine:
             writer.transport.abort()
 
     async def _answer(self, ask: dict[str, object], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        act, text = ask.get("act"), str(ask.get("text", "fine"))
+        act, text = ask.get("act") or self.plays, str(ask.get("text", "fine"))
         if act == "reset":
             raise ConnectionResetError
         if act == "hang":
             await self._held(reader)
-        if act == "fail":
-            writer.write(b"HTTP/1.1 500 Broken\r\ncontent-length: 2\r\n\r\n{}")
+        if act in _REFUSALS:
+            writer.write(b"HTTP/1.1 %b\r\ncontent-length: 2\r\n\r\n{}" % _REFUSALS[str(act)])
         elif act == "until-close":
             writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n" + self.body(text))
             await writer.drain()
