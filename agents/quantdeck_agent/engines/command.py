@@ -99,7 +99,8 @@ def _command(record: EngineRecord) -> Command:
 def recipe_of(record: EngineRecord) -> str:
     """Digest of what is served and how: the same for two processes that differ in port and time alone."""
     if record.external:
-        what = [record.profile.url, record.profile.model]
+        profile = record.profile
+        what = [profile.url, profile.model, *([profile.upstream_model] if profile.upstream_model else [])]
     else:
         argv, _ = shown_command(msgspec.structs.replace(record, port=0, replica=0))
         env = sorted(record.profile.serve.env.items())

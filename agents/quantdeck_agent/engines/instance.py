@@ -61,7 +61,7 @@ class Instance:
         self.log = logs / f"engine-{record.key}.log"
         self._changed = changed
         self._interface = INTERFACES[record.profile.engine]
-        self._probe = EngineProbe(record.url, record.profile.served_name, self._interface, api_key(record.profile))
+        self._probe = EngineProbe(record.url, record.asked_as, self._interface, api_key(record.profile))
         self.reading = EngineReading()
         self._watch = EngineWatch()
         self._kills = kills_for_memory()

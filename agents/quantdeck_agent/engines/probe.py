@@ -33,10 +33,14 @@ class WrongModelError(UnreachableError):
 
 
 class EngineProbe:
-    """HTTP client of one engine."""
+    """HTTP client of one engine.
 
-    def __init__(self, url: str, served_name: str, interface: Interface, key: str | None) -> None:
-        self._served_name, self._interface = served_name, interface
+    Args:
+        model: the name by which the engine knows it.
+    """
+
+    def __init__(self, url: str, model: str, interface: Interface, key: str | None) -> None:
+        self._model, self._interface = model, interface
         self._client = httpx.AsyncClient(
             base_url=url,
             timeout=TOKEN_DEADLINE_S,
@@ -73,10 +77,10 @@ class EngineProbe:
         if found is None:
             raise UnreachableError("The engine does not list its models.", "Is it an OpenAI-compatible server?")
         names = [model.id for model in found.data]
-        if self._served_name not in names:
+        if self._model not in names:
             raise WrongModelError(
-                f"It serves {', '.join(names) or 'nothing'}, not {self._served_name!r}.",
-                "Correct served_name in the profile, or find out who started the other one.",
+                f"It serves {', '.join(names) or 'nothing'}, not {self._model!r}.",
+                "Correct served_name in the profile (external: upstream_model), or find out who started the other one.",
             )
 
     async def one_token(self, deadline_s: float = TOKEN_DEADLINE_S) -> None:
@@ -96,7 +100,7 @@ class EngineProbe:
         await self._complete(WARMUP_PROMPTS[number % len(WARMUP_PROMPTS)], 10, WARMUP_DEADLINE_S)
 
     async def _complete(self, prompt: str, max_tokens: int, deadline_s: float) -> None:
-        body = {"model": self._served_name, "prompt": prompt, "max_tokens": max_tokens}
+        body = {"model": self._model, "prompt": prompt, "max_tokens": max_tokens}
         try:
             response = await self._client.post("/v1/completions", json=body, timeout=deadline_s)
         except httpx.HTTPError as error:

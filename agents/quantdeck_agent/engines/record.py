@@ -86,6 +86,11 @@ class EngineRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         return self.profile.engine == "external"
 
     @property
+    def asked_as(self) -> str:
+        """The name by which it knows the model."""
+        return self.profile.upstream_model or self.profile.served_name
+
+    @property
     def placement(self) -> Placement | None:
         """Which hosts hold it together; None where this one does alone."""
         return self.profile.nodes.placement if self.profile.nodes else None

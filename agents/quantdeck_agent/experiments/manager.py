@@ -71,7 +71,10 @@ class Experiments:
 
     def _arm(self, engine: str) -> Arm:
         serving = self._serving(engine)
-        replicas = tuple(Replica(name=one.key, url=one.url, api_key=api_key(one.profile)) for one in serving)
+        replicas = tuple(
+            Replica(name=one.key, url=one.url, api_key=api_key(one.profile), model=one.profile.upstream_model or None)
+            for one in serving
+        )
         return Arm(replicas=replicas, generation=_epoch(serving))
 
     def _serving(self, engine: str) -> tuple[EngineRecord, ...]:

@@ -74,6 +74,7 @@ class GatewayProcess:
         argv = [sys.executable, "-m", "quantdeck_gateway"]
         argv += ["--config", str(paths.gateway_config), "--listen", self.listen]
         argv += ["--control-socket", str(paths.gateway_control), "--signals-socket", str(paths.gateway_signals)]
+        argv += ["--probe-seconds", "0"]  # the agent asks its engines for tokens; the gateway those that failed it
         self._identity = spawn(argv, f"{self._owner}/gateway", self._log)
         self._remember(GatewayRecord(identity=self._identity, listen=self.listen))
         await self._until_listening()

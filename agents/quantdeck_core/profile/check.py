@@ -68,6 +68,12 @@ def problems(profile: Profile, table: FlagTable, version: str | None = None) -> 
         yield ProfileProblem(
             ("url",), f"url is for external engines; {profile.engine} is started here.", "Leave it out."
         )
+    if profile.upstream_model:
+        yield ProfileProblem(
+            ("upstream_model",),
+            f"upstream_model is for external engines; {profile.engine} is started here under its served_name.",
+            "Leave it out.",
+        )
     serve = resolved(profile, None)
     known = table.version(profile.engine, version)
     yield from _exposure(serve)

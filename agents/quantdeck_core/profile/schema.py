@@ -54,7 +54,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             interpreter that has it. Empty for the one on the agent's path.
         development: not for users; reasons belong in the description.
         source: where the checkpoint comes from, for hosts that do not have it.
-        url: of an external engine, e.g. ``http://10.0.0.7:8000``.
+        url: of an external engine, e.g. ``http://10.0.0.7:8000`` or ``https://host/base``.
+        upstream_model: by which an external engine knows the model, where that is not `served_name`.
         nodes: for a model larger than one host; None for one that a host holds.
     """
 
@@ -67,6 +68,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     development: bool = False
     source: Source | None = None
     url: str = ""
+    upstream_model: Annotated[str, Meta(max_length=200)] = ""
     serve: Serve = msgspec.field(default_factory=Serve)
     warmup: Warmup = msgspec.field(default_factory=Warmup)
     nodes: Nodes | None = None

@@ -85,6 +85,8 @@ class Engine:
         act, text = ask.get("act") or self.plays, str(ask.get("text", "fine"))
         if act == "reset":
             raise ConnectionResetError
+        if act == "slow":
+            await asyncio.sleep(0.02)
         if act == "hang":
             await self._held(reader)
         if act in _REFUSALS:
