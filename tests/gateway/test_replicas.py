@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
@@ -226,3 +227,25 @@ async def test_metrics_of_replicas(gateway: Gateway, experiment: Experiment) -> 
         f"replica_in_flight{replica} 0",
     ):
         assert f"quantdeck_gateway_{line}\n" in text
+
+
+async def test_a_gateway_out_of_files_holds_nothing_against_an_engine(
+    watchful: Gateway, experiment: Experiment
+) -> None:
+    await watchful.serve(experiment.route())
+    pid = watchful.process.pid
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    async with watchful.connect() as client:
+        await client.ask("GET", "/health")
+        await eventually(lambda: not experiment.control.open_connections)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (1, before[1]))
+        try:
+            for _ in range(FAILURES_IN_A_ROW + 1):
+                reply = await client.ask("POST", "/v1/completions", b"{}", {"x-user-id": "u"})
+                assert (reply.status, reply.error) == (503, "gateway_exhausted")
+                assert int(reply.headers["retry-after"]) >= 1
+        finally:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+        assert (await client.ask("POST", "/v1/completions", b"{}", {"x-user-id": "u"})).status == 200
+    status = await standing(watchful, experiment)
+    assert (status.failures, status.ejections) == (0, 0)
