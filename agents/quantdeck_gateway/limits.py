@@ -28,7 +28,7 @@ CLIENT_STALL_S = 120
 LINGER_S = 2
 """After a refusal, so that the client reads it before the connection goes."""
 IDLE_CONNECTIONS = 512
-"""Kept open to one replica."""
+"""Kept open to one replica; looked at once a second."""
 UPSTREAM_IDLE_S = 4.0
 """Below the 5 s after which uvicorn and cpp-httplib close an idle connection: a request must not meet that close."""
 

@@ -77,7 +77,7 @@ class Replica:
 
     def give_back(self, connection: UpstreamConnection) -> None:
         """Keep a connection for the next request."""
-        if self.removed or len(self._idle) >= IDLE_CONNECTIONS:
+        if self.removed:
             connection.close()
         else:
             self._idle.append(connection)
@@ -88,9 +88,15 @@ class Replica:
             self._idle.remove(connection)
 
     def close_stale(self, now: float) -> None:
-        """Close what was not used for a while; the oldest come first."""
-        while self._idle and now - self._idle[0].idle_since >= UPSTREAM_IDLE_S:
-            self._idle.pop(0).close()
+        """Close what was not used for a while, and what is too many; the oldest come first."""
+        too_many = len(self._idle) - IDLE_CONNECTIONS
+        stale = 0
+        for connection in self._idle:
+            if stale >= too_many and now - connection.idle_since < UPSTREAM_IDLE_S:
+                break
+            stale += 1
+            connection.close()
+        del self._idle[:stale]
 
     def close_idle(self) -> None:
         """Close all connections that nobody uses."""
