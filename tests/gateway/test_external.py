@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from gateway.lab.certificates import self_signed
@@ -135,6 +138,42 @@ async def test_bodies_pass_unchanged_without_another_name(gateway: Gateway, expe
     reply = await gateway.ask("POST", "/v1/chat/completions", body, {"x-user-id": "u"})
     assert "x-quantdeck-rewritten" not in reply.headers
     assert experiment.control.seen[0][1] == body
+
+
+async def test_a_host_that_vanishes_is_noticed(gateway: Gateway, experiment: Experiment) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        ended.set()
+
+    address, ended = _own_address(), asyncio.Event()
+    async with await asyncio.start_server(answer, address) as server:
+        port = server.sockets[0].getsockname()[1]
+        await gateway.serve(route(experiment, url=f"http://{address}:{port}"))
+        assert (await gateway.chat()).status == 200
+        assert _timer(remote_port=port) == (2, pytest.approx(20, abs=5)), "keepalive, in 20 s"
+        await gateway.serve()  # which closes what is idle
+        await ended.wait()
+
+
+def _own_address() -> str:
+    """Of this machine, but not its loopback."""
+    found = (one.address for many in psutil.net_if_addrs().values() for one in many if one.family is socket.AF_INET)
+    address = next((one for one in found if not one.startswith("127.")), None)
+    return address or pytest.skip("this machine has no other address than its loopback")
+
+
+def _timer(remote_port: int) -> tuple[int, float]:
+    """Which timer runs for a connection, as proc(5) numbers them, and in how many seconds it ends."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, _, remote, state, _, timer, *_ = line.split()
+        if state == "01" and int(remote.rpartition(":")[2], 16) == remote_port:
+            kind, ticks = timer.split(":")
+            return int(kind), int(ticks, 16) / os.sysconf("SC_CLK_TCK")
+    raise AssertionError("there is no such connection")
 
 
 async def test_an_ipv6_address(gateway: Gateway, experiment: Experiment) -> None:
