@@ -14,6 +14,9 @@ KEPT_BYTES = 1 * MIB
 TEE_BYTES = 8 * MIB
 """Answers that wait for the analyser; what does not fit is dropped and counted."""
 
+QUEUED_BYTES = 64 * MIB
+"""Requests of one arm that wait for a place."""
+
 CONNECT_S = 2.0
 CONNECT_TLS_S = 5.0
 """With the handshake, to an engine that may be far away."""
