@@ -27,7 +27,7 @@ def status_line(status: int) -> bytes:
 
 def error_body(status: int, code: str, message: str) -> bytes:
     """An OpenAI-style error object."""
-    kind = "invalid_request_error" if status < 500 else "server_error"
+    kind = "server_error" if status >= 500 else "rate_limit_error" if status == 429 else "invalid_request_error"
     return msgspec.json.encode(_ErrorBody(_Error(message, kind, code)))
 
 

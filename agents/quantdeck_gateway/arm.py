@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 
 from quantdeck_core.protocol.gateway import Arm as ArmConfig
-from quantdeck_core.protocol.gateway import ArmCounters, VariantName
+from quantdeck_core.protocol.gateway import ArmCounters, Limits, VariantName
 from quantdeck_gateway import ejection
 from quantdeck_gateway.ejection import Standing
 from quantdeck_gateway.histogram import E2E_BOUNDS, ITL_BOUNDS, TTFT_BOUNDS, Histogram
+from quantdeck_gateway.overload import Overload
 from quantdeck_gateway.replica import Replica
 
 CODE_CLASSES = ("broken", "1xx", "2xx", "3xx", "4xx", "5xx", "cancelled")
@@ -27,6 +28,7 @@ class Arm:
         draining: removed replicas that still answer.
         retries: requests that found one replica unreachable and went to another, or to the only one again.
         by_class: requests that ended, by `CODE_CLASSES`.
+        open: a request that arrives while fewer are in flight goes on at once; `overload` decides about all others.
     """
 
     def __init__(self, experiment: str, variant: VariantName) -> None:
@@ -41,6 +43,8 @@ class Arm:
         self.ttft = Histogram(TTFT_BOUNDS)
         self.itl = Histogram(ITL_BOUNDS)
         self.e2e = Histogram(E2E_BOUNDS)
+        self.open = 0
+        self.overload = Overload(self, Limits())
 
     def apply(self, config: ArmConfig, revision: int) -> None:
         """Serve this from the next request on; replicas that stay keep their connections."""
@@ -57,6 +61,7 @@ class Arm:
                 replica.close_idle()
         self.draining = [replica for replica in old if replica.removed and replica.in_flight]
         self._rotate()
+        self.overload.apply(config.limits)
         self.generation = config.generation
         self.fields = f"x-quantdeck-variant: {self.variant}\r\nx-quantdeck-revision: {revision}\r\n".encode()
 
@@ -70,6 +75,8 @@ class Arm:
         """Its answer ended, however."""
         self.in_flight -= 1
         replica.in_flight -= 1
+        if not self.open:
+            self.overload.wake()
         if replica.removed and not replica.in_flight and replica in self.draining:
             self.draining.remove(replica)
 
@@ -104,6 +111,16 @@ class Arm:
     def _rotate(self) -> None:
         self.rotation = [replica for replica in self.replicas if not replica.standing.ejected]
 
+    @property
+    def spacious(self) -> bool:
+        """Whether it may be given users of the other arm: not so many that its own would have to wait."""
+        return self.healthy and 8 * self.in_flight < 7 * self.open
+
+    def second(self, now: float, spill_open: bool) -> None:
+        """A second has passed; `spill_open` tells whether the other arm may be given users of this one."""
+        if self.overload.second(now, sum(self.e2e.counts), self.e2e.total, spill_open):
+            self.overload.ask(self.rotation, now)
+
     def counters(self) -> ArmCounters:
         """As the control socket shows it."""
         return ArmCounters(
@@ -112,5 +129,6 @@ class Arm:
             cancelled=self.cancelled,
             in_flight=self.in_flight,
             retries=self.retries,
+            overload=self.overload.counters(),
             replicas=tuple(replica.status() for replica in self.replicas + self.draining),
         )

@@ -8,19 +8,19 @@ from collections.abc import Callable
 import msgspec
 
 from quantdeck_gateway.answers import error_body
-from quantdeck_gateway.arm import Arm
+from quantdeck_gateway.busy import Busy
 from quantdeck_gateway.client import ClientConnection
-from quantdeck_gateway.exchange import Exchange, Services, unanswered
+from quantdeck_gateway.exchange import Exchange, Services
 from quantdeck_gateway.later import Later
 from quantdeck_gateway.limits import Deadlines
 from quantdeck_gateway.metrics import CONTENT_TYPE, prometheus_text
-from quantdeck_gateway.request import Request, RequestRefusedError, body_keys, new_request_id
-from quantdeck_gateway.routing import Placement, choose, variant_of
+from quantdeck_gateway.refusals import no_replica, refuse
+from quantdeck_gateway.request import Request, RequestRefusedError, body_keys
+from quantdeck_gateway.routing import choose, variant_of
 from quantdeck_gateway.table import Route, RoutingTable
 from quantdeck_gateway.tee import Tee
 
 _Action = Callable[[ClientConnection, Request], None]
-_NO_REPLICA_RETRY = b"retry-after: 2\r\n"
 
 
 class _Model(msgspec.Struct):
@@ -43,6 +43,7 @@ class DataPlane:
     ) -> None:
         self._loop, self._table, self._tee = loop, table, tee
         self._services = Services(loop=loop, tee=tee, deadlines=deadlines)
+        self._busy = Busy(self._services)
         self._actions: dict[tuple[bytes, bytes], _Action] = {
             (b"POST", b"/v1/chat/completions"): self._split,
             (b"POST", b"/v1/completions"): self._split,
@@ -77,9 +78,12 @@ class DataPlane:
             route.unkeyed += 1
         arm = route.treatment if variant_of(placement, route.weight_bp) == "treatment" else route.control
         arm.requests += 1
+        if arm.in_flight >= arm.open:
+            self._busy.arrive(client, request, route, arm, placement)
+            return
         replica = choose(arm.rotation, placement)
         if replica is None:
-            self._no_replica(client, request, arm, placement)
+            no_replica(self._services, client, request, arm, placement)
             return
         exchange = Exchange(self._services, client, request, arm, replica, placement)
         client.begin(exchange)
@@ -92,19 +96,6 @@ class DataPlane:
         if not self._table.live:
             raise RequestRefusedError(503, "no_experiment", "This gateway serves no experiment yet.")
         raise RequestRefusedError(404, "model_not_found", "No experiment serves that model; see /v1/models.")
-
-    def _no_replica(self, client: ClientConnection, request: Request, arm: Arm, placement: Placement | None) -> None:
-        """A user is never moved to the other variant silently: that would spoil the comparison."""
-        arm.by_class[5] += 1
-        arm.errors += 1
-        if self._tee is not None and self._tee.wants(placement):
-            self._tee.offer(unanswered(arm, placement, 503))
-        fields = _NO_REPLICA_RETRY + arm.fields + b"x-request-id: %b\r\n" % (request.request_id or new_request_id())
-        if arm.replicas:
-            message = f"All replicas of the {arm.variant} are out of rotation; each is asked again every few seconds."
-        else:
-            message = f"No replica serves the {arm.variant} of this experiment."
-        client.answer(503, error_body(503, "no_replica", message), extra=fields)
 
     def _models(self, client: ClientConnection, request: Request) -> None:
         models = _Models(tuple(_Model(route.served_name) for route in self._table.live))
@@ -126,12 +117,6 @@ class DataPlane:
                 if await replica.accepts():
                     return 200, b'{"status":"ready"}'
         return 503, error_body(503, "not_ready", "No control replica accepts connections.")
-
-
-def refuse(client: ClientConnection, refusal: RequestRefusedError) -> None:
-    """Answer with an error; the connection goes on."""
-    extra = _NO_REPLICA_RETRY if refusal.status == 503 else b""
-    client.answer(refusal.status, error_body(refusal.status, refusal.code, refusal.message), extra=extra)
 
 
 def _as_bytes(user: str) -> bytes:

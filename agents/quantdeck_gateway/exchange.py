@@ -58,6 +58,7 @@ class Exchange:
     _first_at = _last_at = 0.0
     _itl: list[int]
     _quiet_s = 0
+    _degraded = False
 
     def __init__(
         self,
@@ -73,6 +74,11 @@ class Exchange:
         self._generation, self._fields = arm.generation, arm.fields
         self._kept: list[bytes] = []
         self._began = perf_counter()
+
+    def degrade(self, how: bytes) -> None:
+        """The answer is not what the arm gives otherwise: the client is told, and it is not judged."""
+        self._degraded = True
+        self._fields += b"x-quantdeck-degraded: %b\r\n" % how
 
     def start(self) -> None:
         """Send the request on."""
@@ -311,7 +317,7 @@ class Exchange:
         if code_class in (BROKEN, 5):
             arm.errors += 1
         tee, placement = self._services.tee, self._placement
-        if tee is not None and tee.wants(placement):
+        if tee is not None and not self._degraded and tee.wants(placement):
             tee.offer(self._finished(status, ended, e2e))
 
     def _finished(self, status: int, ended: bool, e2e_s: float) -> FinishedAnswer:

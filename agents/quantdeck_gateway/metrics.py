@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from quantdeck_gateway.arm import CODE_CLASSES, Arm
+from quantdeck_gateway.queue import RANK
 from quantdeck_gateway.table import Route
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
@@ -30,6 +31,12 @@ def prometheus_text(routes: Iterable[Route], tee_dropped: int) -> str:
         lines += _family(f"replica_{field}", kind, text, arms, partial(_replicas, field))
     lines += _family("ttft_seconds", "histogram", "Time to the first byte of a stream.", arms, _ttft)
     lines += _family("e2e_seconds", "histogram", "Time to the last byte of an answer.", arms, _e2e)
+    lines += _family("overload_rung", "gauge", "0 normal, 1 queue, 2 cap, 3 spill, 4 shed.", arms, _rung)
+    lines += _family("queued", "gauge", "Requests that wait for a place.", arms, _queued)
+    lines += _family("queue_wait_seconds", "histogram", "How long those waited that got a place.", arms, _waited)
+    lines += _family("shed_total", "counter", "Requests refused with 429, by their priority.", arms, _shed)
+    lines += _family("capped_total", "counter", "Requests whose max_tokens was lowered.", arms, _capped)
+    lines += _family("spilled_total", "counter", "Requests that the other variant answered.", arms, _spilled)
     lines += _head("tee_dropped_total", "counter", "Answers that were not judged because the analyser was behind.")
     lines.append(f"{_PREFIX}tee_dropped_total {tee_dropped}")
     lines += _head("unkeyed_total", "counter", "Requests without a user; they went to the control.")
@@ -82,6 +89,30 @@ def _replicas(field: str, name: str, arm: Arm, labels: str) -> list[str]:
         }
         lines.append(f'{name}{{{labels},replica="{escape(replica.name)}"}} {values[field]}')
     return lines
+
+
+def _rung(name: str, arm: Arm, labels: str) -> list[str]:
+    return [f"{name}{{{labels}}} {arm.overload.rung:d}"]
+
+
+def _queued(name: str, arm: Arm, labels: str) -> list[str]:
+    return [f"{name}{{{labels}}} {arm.overload.waiting}"]
+
+
+def _waited(name: str, arm: Arm, labels: str) -> list[str]:
+    return arm.overload.waited.lines(name, labels)
+
+
+def _shed(name: str, arm: Arm, labels: str) -> list[str]:
+    return [f'{name}{{{labels},priority="{priority}"}} {arm.overload.shed[rank]}' for priority, rank in RANK.items()]
+
+
+def _capped(name: str, arm: Arm, labels: str) -> list[str]:
+    return [f"{name}{{{labels}}} {arm.overload.capped}"]
+
+
+def _spilled(name: str, arm: Arm, labels: str) -> list[str]:
+    return [f"{name}{{{labels}}} {arm.overload.spilled}"]
 
 
 def _ttft(name: str, arm: Arm, labels: str) -> list[str]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from quantdeck_core.protocol.gateway import Limits, Priority
+from quantdeck_core.protocol.gateway import Limits, OverloadCounters, Priority
 from quantdeck_gateway.admission import Decision, Load, Rung, Shed, Wait, cap_of, decide, level_of, retry_after
 from quantdeck_gateway.histogram import Histogram
 from quantdeck_gateway.ladder import Ladder, ServiceRate
@@ -33,13 +33,15 @@ class Slots(Protocol):
 
 
 class Waiter(Waiting, Protocol):
-    """A request that waits. Who has left is no longer in the queue, so that neither is called then."""
+    """A request that waits. Who has left is no longer in the queue, so that neither is called then.
 
-    def start(self) -> None:
-        """There is a place: go to an engine."""
+    Attributes:
+        start: there is a place: goes to an engine.
+        refuse: there will be none: answers 429; it may come again after so many seconds.
+    """
 
-    def refuse(self, retry_after: int) -> None:
-        """There will be none: answer 429; it may come again after so many seconds."""
+    start: Callable[[], None]
+    refuse: Callable[[int], None]
 
 
 class Engine(Protocol):
@@ -201,6 +203,18 @@ class Overload:
             gauge.read(reading or Reading())
             if reading is None:
                 gauge.ask_at = now + _SILENT_S
+
+    def counters(self) -> OverloadCounters:
+        """As the control socket shows it."""
+        return OverloadCounters(
+            rung=int(self.rung),
+            waiting=self.waiting,
+            shed_high=self.shed[RANK["high"]],
+            shed_normal=self.shed[RANK["normal"]],
+            shed_low=self.shed[RANK["low"]],
+            capped=self.capped,
+            spilled=self.spilled,
+        )
 
     def _load(self, now: float) -> Load:
         queue, in_flight, room = self._queue, self._arm.in_flight, self._window.room

@@ -12,6 +12,11 @@ RANK: dict[Priority, int] = {"high": 0, "normal": 1, "low": 2}
 """Smaller goes first."""
 
 
+def lowered(granted: Priority, wanted: bytes) -> Priority:
+    """The priority of a request that asks for another one: a lower one is given, a higher one is not."""
+    return next((name for name in RANK if wanted == name.encode() and RANK[name] > RANK[granted]), granted)
+
+
 class Waiting(Protocol):
     """A request that waits.
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from quantdeck_core.protocol.gateway import Replica as ReplicaConfig
 from quantdeck_core.protocol.gateway import ReplicaStatus
+from quantdeck_gateway import pressure
 from quantdeck_gateway.addresses import is_loopback, split_url
 from quantdeck_gateway.ejection import Standing
 from quantdeck_gateway.limits import CONNECT_S, IDLE_CONNECTIONS, UPSTREAM_IDLE_S
+from quantdeck_gateway.pressure import Reading
 from quantdeck_gateway.tls import client_context
 
 if TYPE_CHECKING:
@@ -103,6 +105,12 @@ class Replica:
         for connection in self._idle:
             connection.close()
         self._idle.clear()
+
+    async def pressure(self) -> Reading | None:
+        """What the engine's metrics say of its load; None where it has none, or no time for them."""
+        authorization = b"authorization: %b\r\n" % self.authorization if self.authorization else b""
+        head = b"GET %b/metrics HTTP/1.0\r\nhost: %b\r\n%b\r\n" % (self._base, self._authority, authorization)
+        return await pressure.ask(self.host, self.port, head, self.tls)
 
     async def accepts(self) -> bool:
         """Whether it accepts a connection now."""

@@ -7,6 +7,7 @@ import secrets
 
 import msgspec
 
+from quantdeck_core.protocol.gateway import Priority
 from quantdeck_gateway.headers import HOP_BY_HOP, REQUEST_HANDLED, Fields, Handled, tokens, without
 from quantdeck_gateway.limits import BODY_BYTES
 
@@ -41,6 +42,7 @@ class Request:
         content_length: as it was sent, empty without one.
         user: `x-user-id`, empty without one.
         variant: `x-quantdeck-variant`, empty without one.
+        priority: that its client is granted; `wanted_priority` is `x-quantdeck-priority`, which may lower it.
         http_10: chunked answers must not be used.
         more_body: pieces of the body after the first.
     """
@@ -51,6 +53,8 @@ class Request:
     path = b""
     user = b""
     variant = b""
+    priority: Priority = "normal"
+    wanted_priority = b""
     request_id = b""
     authorization = b""
     connection = b""
@@ -94,6 +98,8 @@ class Request:
     def _add_rare_field(self, name: bytes, value: bytes) -> None:
         if name == b"x-quantdeck-variant":
             self.variant = value
+        elif name == b"x-quantdeck-priority":
+            self.wanted_priority = value
         elif name == b"connection":
             self.connection = b"%b,%b" % (self.connection, value) if self.connection else value
         elif name == b"content-encoding" and tokens(value) - _IDENTITY:

@@ -7,6 +7,7 @@ import gc
 import logging
 import resource
 import signal
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -102,6 +103,7 @@ class Gateway:
             self._tee.tick()
         now = self._loop.time()
         for route in self._table.live:
+            route.second(time.monotonic())
             for replica in route.control.replicas + route.treatment.replicas:
                 replica.close_stale(now)
         self._prober.tick(now)
@@ -128,6 +130,8 @@ class Gateway:
         for client in [*self._clients, *self._operators]:
             client.abort()
         for route in self._table.all():
+            route.control.overload.stop()
+            route.treatment.overload.stop()
             for replica in route.control.replicas + route.treatment.replicas:
                 replica.close_idle()
         if self._tee is not None:

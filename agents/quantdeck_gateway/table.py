@@ -36,6 +36,20 @@ class Route:
         self.control.apply(ArmConfig(), revision)
         self.treatment.apply(ArmConfig(), revision)
 
+    def other(self, arm: Arm) -> Arm:
+        """The other arm."""
+        return self.control if arm is self.treatment else self.treatment
+
+    def spill_open(self, arm: Arm) -> bool:
+        """Whether the other arm can be given users of this one. A treatment that is to have nobody is given nobody."""
+        other = self.other(arm)
+        return other.spacious and (other is self.control or self.weight_bp > 0)
+
+    def second(self, now: float) -> None:
+        """A second has passed."""
+        for arm in (self.control, self.treatment):
+            arm.second(now, self.spill_open(arm))
+
     @property
     def in_flight(self) -> int:
         """Of both arms."""

@@ -155,6 +155,26 @@ class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
     ejected: str = ""
 
 
+class OverloadCounters(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an arm did about too many requests, since the gateway started.
+
+    Attributes:
+        rung: how far up the ladder it is now: 0 normal, 1 queue, 2 cap, 3 spill, 4 shed.
+        waiting: requests in its queue now.
+        shed_high, shed_normal, shed_low: requests that were refused with 429, by their priority.
+        capped: requests whose `max_tokens` was lowered.
+        spilled: requests of this arm that the other one answered.
+    """
+
+    rung: int = 0
+    waiting: int = 0
+    shed_high: int = 0
+    shed_normal: int = 0
+    shed_low: int = 0
+    capped: int = 0
+    spilled: int = 0
+
+
 class ArmCounters(msgspec.Struct, frozen=True, kw_only=True):
     """Counters since the gateway started.
 
@@ -163,6 +183,7 @@ class ArmCounters(msgspec.Struct, frozen=True, kw_only=True):
         errors: answered with 5xx by the gateway or the engine, or cut by the engine in mid-stream.
         cancelled: clients that left before the end.
         retries: requests that found a replica unreachable and were tried once more on their arm.
+        in_flight: requests that engines work on; those that wait for a place are counted in `overload`.
     """
 
     requests: int
@@ -170,6 +191,7 @@ class ArmCounters(msgspec.Struct, frozen=True, kw_only=True):
     cancelled: int
     in_flight: int
     retries: int = 0
+    overload: OverloadCounters = OverloadCounters()
     replicas: tuple[ReplicaStatus, ...]
 
 

@@ -1,0 +1,52 @@
+"""Errors that clients get instead of an engine's answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quantdeck_gateway.answers import error_body
+from quantdeck_gateway.arm import Arm
+from quantdeck_gateway.exchange import Services, unanswered
+from quantdeck_gateway.request import Request, RequestRefusedError, new_request_id
+from quantdeck_gateway.routing import Placement
+
+if TYPE_CHECKING:
+    from quantdeck_gateway.client import ClientConnection
+
+_NO_REPLICA_RETRY_S = 2
+
+
+def refuse(client: ClientConnection, refusal: RequestRefusedError) -> None:
+    """Answer with an error; the connection goes on."""
+    extra = b"retry-after: %d\r\n" % _NO_REPLICA_RETRY_S if refusal.status == 503 else b""
+    client.answer(refusal.status, error_body(refusal.status, refusal.code, refusal.message), extra=extra)
+
+
+def no_replica(
+    services: Services, client: ClientConnection, request: Request, arm: Arm, placement: Placement | None
+) -> None:
+    """503. A user is never moved to the other variant silently: that would spoil the comparison."""
+    arm.errors += 1
+    tee = services.tee
+    if tee is not None and tee.wants(placement):
+        tee.offer(unanswered(arm, placement, 503))
+    if arm.replicas:
+        message = f"All replicas of the {arm.variant} are out of rotation; each is asked again every few seconds."
+    else:
+        message = f"No replica serves the {arm.variant} of this experiment."
+    _answer(client, request, arm, 503, "no_replica", message, _NO_REPLICA_RETRY_S)
+
+
+def shed(client: ClientConnection, request: Request, arm: Arm, retry_after: int) -> None:
+    """429: the arm has more requests than it can answer; it is not judged by that."""
+    message = f"The {arm.variant} has more requests than it can answer. Try again in {retry_after} s."
+    _answer(client, request, arm, 429, "overloaded", message, retry_after)
+
+
+def _answer(
+    client: ClientConnection, request: Request, arm: Arm, status: int, code: str, message: str, retry_after: int
+) -> None:
+    arm.by_class[status // 100] += 1
+    request_id = request.request_id or new_request_id()
+    fields = b"retry-after: %d\r\n%bx-request-id: %b\r\n" % (retry_after, arm.fields, request_id)
+    client.answer(status, error_body(status, code, message), extra=fields)
