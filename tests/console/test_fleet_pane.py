@@ -9,7 +9,7 @@ from quantdeck_core.fleet.link import LinkChange
 from quantdeck_core.protocol.events import AlarmEvent, Heartbeat, SampleEvent
 from support.decks import running
 from support.fake_link import FakeLink
-from support.fleets import alarm, changed, experiment, rack, rolled_back, sample, van
+from support.fleets import alarm, changed, experiment, gateway, rack, rolled_back, sample, van
 from support.waiting import eventually
 
 
@@ -184,3 +184,9 @@ async def test_q_and_ctrl_c_leave() -> None:
         async with running(FakeLink(rack(), van())) as deck:
             await deck.press(*keys)
             await eventually(lambda app=deck.app: not app._running)
+
+
+async def test_arms_with_too_many_requests_are_named_the_worst_first() -> None:
+    busy = rack(gateway=gateway(rungs={"int4_v1/control": 1, "int4_v1/treatment": 4}))
+    async with running(FakeLink(busy), size=(120, 36)) as deck:
+        await deck.shows("6 in flight  int4_v1/treatment: shed  int4_v1/control: queue")

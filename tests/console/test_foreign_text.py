@@ -32,7 +32,7 @@ def evil_rack() -> object:
         name=EVIL,
         agent_version=EVIL,
         sample=sample(gpu_note=EVIL),
-        gateway=gateway(listen=EVIL),
+        gateway=gateway(listen=EVIL, rungs={EVIL: 4}),
         engines=(engine(EVIL, model=EVIL, note=EVIL), replace(failed_engine(), name=EVIL, error=info)),
         alarms=(alarm(1, EVIL),),
     )

@@ -22,7 +22,7 @@ from support.fleets import engine, experiment, gateway, replace, sample
 from support.nvml import eight_gpus
 
 VLLM = (Path(__file__).with_name("pages") / "vllm-0.32.0.txt").read_text()
-GATEWAY = gateway(rps=1.5)
+GATEWAY = gateway(rps=1.5, rungs={"a/control": 1, "a/treatment": 4})
 
 
 def parsed(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -85,6 +85,7 @@ def test_everything_is_there() -> None:
     assert values["quantdeck_engine_requests_finished_total", (*control, ("reason", "length"))] == 17
     assert values["quantdeck_engine_ready", (("engine", "other"),)] == 0
     assert values["quantdeck_agent_gateway_requests_per_second", ()] == 1.5
+    assert values["quantdeck_agent_gateway_overload_rung", ()] == 4
     assert any(name == "quantdeck_experiment_stage" for name, _ in values)
     assert any(name == "quantdeck_experiment_weight_ratio" for name, _ in values)
 

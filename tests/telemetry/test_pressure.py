@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from quantdeck_core.health.condition import NO_EPISODES, Condition, Edge, Episodes, follow
+from quantdeck_core.health.gateway_conditions import gateway_conditions
 from quantdeck_core.health.pressure import PressureState, assess
 from quantdeck_core.protocol.host import Clocks, Ecc, GpuSample, HostSample, LostGpu, Temperature
 
@@ -218,3 +219,26 @@ def test_edges_alternate_and_each_held_for_long_enough(steps: list[tuple[str, fl
             assert kind == ("good" if edge.level == "ok" else "bad")
             assert t - since >= 5.0
     assert edges == ["warn", "ok"] * (len(edges) // 2) + ["warn"] * (len(edges) % 2)
+
+
+def test_overload_is_told_when_users_feel_it_and_again_when_it_is_over() -> None:
+    episodes: Episodes = NO_EPISODES
+    told = []
+    for t, rung in enumerate((0, 1, 2, 3, 4, 3, 2, 0)):
+        conditions = gateway_conditions({"a/b/control": rung, "a/b/treatment": 0})
+        episodes, edges = follow(episodes, conditions, float(t))
+        told += [(t, edge.level, edge.key, edge.text) for edge in edges]
+    assert told == [
+        (
+            3,
+            "warn",
+            "overload:a/b/control",
+            "a/b: the control gets more requests than it can answer; the other variant answers some",
+        ),
+        (6, "ok", "overload:a/b/control", "a/b: the control answers all its requests again"),
+    ]
+
+
+def test_overload_that_begins_with_refusals_says_so() -> None:
+    _, (edge,) = follow(NO_EPISODES, gateway_conditions({"a/treatment": 4}), 0.0)
+    assert edge.text == "a: the treatment gets more requests than it can answer; some are refused"

@@ -12,6 +12,8 @@ from quantdeck_agent.hub import Hub
 from quantdeck_agent.process.identity import ResidentMemory
 from quantdeck_core.engines.metrics import Rate
 from quantdeck_core.errors import QuantdeckError, UnreachableError
+from quantdeck_core.health.condition import NO_EPISODES, follow
+from quantdeck_core.health.gateway_conditions import gateway_conditions
 from quantdeck_core.protocol.gateway import ArmCounters, ExperimentRoute, GatewayConfig, GatewayStatus
 from quantdeck_core.protocol.host import GatewayView
 
@@ -49,6 +51,7 @@ class Router:
         self._status: GatewayStatus | None = None
         self._rate = Rate()
         self._memory = ResidentMemory()
+        self._episodes = NO_EPISODES
 
     @property
     def revision(self) -> int:
@@ -122,6 +125,21 @@ class Router:
             self._publish(error.detail)
             return
         self._publish("")
+        self._warn(time.time())
+
+    def _warn(self, t: float) -> None:
+        self._episodes, edges = follow(self._episodes, gateway_conditions(self._rungs()), t)
+        for edge in edges:
+            self._hub.alarm(t, edge.level, edge.text, hint=edge.hint, key=edge.key)
+
+    def _rungs(self) -> dict[str, int]:
+        """By arm, those without trouble too."""
+        routes = self._status.routes if self._status else ()
+        return {
+            f"{route.name}/{variant}": arm.overload.rung
+            for route in routes
+            for variant, arm in (("control", route.control), ("treatment", route.treatment))
+        }
 
     def _publish(self, detail: str) -> None:
         status, identity = self._status, self._process.identity
@@ -137,6 +155,7 @@ class Router:
                 rps=round(requests or 0.0, 1),
                 rss_bytes=self._memory.bytes_of(identity, time.monotonic()),
                 tee_dropped=status.tee_dropped + status.tee_sampled_out if status else 0,
+                rungs={arm: rung for arm, rung in self._rungs().items() if rung},
                 detail=detail,
             )
         )

@@ -158,6 +158,8 @@ def _gateway(page: Exposition, view: GatewayView) -> None:
         return
     add("requests_per_second", "Requests over the last seconds.", view.rps)
     add("in_flight", "Requests being answered.", view.in_flight)
+    rungs = "Of the arms: 0 normal, 1 queue, 2 cap, 3 spill, 4 shed; the highest."
+    add("overload_rung", rungs, max(view.rungs.values(), default=0))
     add("revision", "Of its config.", view.revision)
     add("memory_resident_bytes", "Of the gateway.", view.rss_bytes)
     dropped = "Answers that were not judged because the analyser was behind."

@@ -155,11 +155,15 @@ class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
     ejected: str = ""
 
 
+RUNGS = ("normal", "queue", "cap", "spill", "shed")
+"""The ladder that an arm goes up under too many requests: they wait; answers are cut; the other arm answers; 429."""
+
+
 class OverloadCounters(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What an arm did about too many requests, since the gateway started.
 
     Attributes:
-        rung: how far up the ladder it is now: 0 normal, 1 queue, 2 cap, 3 spill, 4 shed.
+        rung: how far up the ladder it is now, an index into `RUNGS`.
         waiting: requests in its queue now.
         shed_high, shed_normal, shed_low: requests that were refused with 429, by their priority.
         capped: requests whose `max_tokens` was lowered.

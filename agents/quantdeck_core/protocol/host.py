@@ -189,6 +189,7 @@ class GatewayView(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         running: it answered its control socket within the last seconds.
         rps: requests per second over the last seconds.
+        rungs: of the arms that have too many requests, by `EXPERIMENT/VARIANT`: an index into `gateway.RUNGS`, from 1.
     """
 
     listen: str
@@ -199,6 +200,7 @@ class GatewayView(msgspec.Struct, frozen=True, kw_only=True):
     rps: float
     rss_bytes: int | None
     tee_dropped: int
+    rungs: dict[str, int] = {}
     detail: str = ""
 
 

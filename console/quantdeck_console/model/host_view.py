@@ -22,6 +22,7 @@ from quantdeck_core.fleet.health import experiment_health, health, heard_age
 from quantdeck_core.fleet.state import HostView
 from quantdeck_core.protocol.engine import EngineStatus
 from quantdeck_core.protocol.experiment import ExperimentStatus
+from quantdeck_core.protocol.gateway import RUNGS
 from quantdeck_core.protocol.host import GatewayView, GpuSample, HostSample, HostStatus, LostGpu
 
 _KINDS: dict[str, Tone] = {"alarm": "warn", "rollback": "warn", "clear": "ok", "weight": "strong"}
@@ -122,8 +123,14 @@ def _gateway(gateway: GatewayView) -> Line:
     dropped = f"  {count(gateway.tee_dropped)} answers not judged" if gateway.tee_dropped else ""
     return line(
         span(" gateway ", "dim"), f"{gateway.listen}  {number(gateway.rps)} requests/s  {gateway.in_flight} in flight",
-        span(dropped, "warn"),
+        span(_overload(gateway), "warn"), span(dropped, "warn"),
     )  # fmt: skip
+
+
+def _overload(gateway: GatewayView) -> str:
+    """The arms that have too many requests, the worst first."""
+    worst = sorted(gateway.rungs.items(), key=lambda one: -one[1])
+    return "".join(f"  {arm}: {RUNGS[min(rung, len(RUNGS) - 1)]}" for arm, rung in worst)
 
 
 def _experiment(experiment: ExperimentStatus, width: int) -> Line:
