@@ -95,7 +95,8 @@ class Window:
         """
         self.pressed = pressed
         if pressed:
-            self._size = max(min(self._size, in_flight) * _SHRINK, in_flight - waiting, 1.0)
+            size = min(self._size, in_flight)
+            self._size = max(min(size * _SHRINK, size - waiting / 2), in_flight - waiting, 1.0)
         else:
             self._size = min(self._size * _GROW + 1.0, float(self._limit))
 

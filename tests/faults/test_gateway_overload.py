@@ -106,7 +106,7 @@ async def test_the_queue_of_an_engine_moves_to_the_gateway(gateway: Gateway, eng
     assert engine.most_waiting > 0
     engine.most_waiting = 0
     outcomes = await crowd.come(2 * CAPACITY, 4.0)
-    assert engine.most_waiting <= 8 * SLOTS
+    assert engine.most_waiting <= 5 * SLOTS  # of 36 without
     assert any(one.degraded == "cap" for one in outcomes)
     assert any(msgspec.json.decode(body).get("max_tokens") == 8 for body in engine.bodies)
 

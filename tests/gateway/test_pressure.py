@@ -67,7 +67,7 @@ def test_the_window_shrinks_to_what_runs_and_comes_back() -> None:
     for _ in range(20):
         window.second(True, in_flight=min(100, window.room), waiting=min(100, window.room) - 40)
         sizes.append(window.room)
-    assert sizes[:3] == [90, 81, 72]
+    assert sizes[:3] == [70, 55, 47]
     assert sizes[-1] == 40  # that many run: they were never too many
     for _ in range(200):
         window.second(False, in_flight=40, waiting=0)
