@@ -16,9 +16,10 @@ from quantdeck_gateway.ejection import PROBE_EVERY_S
 from quantdeck_gateway.limits import Deadlines
 from quantdeck_gateway.settings import Settings
 
-_EPILOG = """Two ways to use it:
-  with an agent   --config FILE --listen HOST:PORT --control-socket PATH [--signals-socket PATH]
-  alone           --port P --control URL [...] --treatment URL [...] --weight PERCENT --experiment NAME"""
+_EPILOG = """Ways to use it:
+  with an agent   --config FILE.json --listen HOST:PORT --control-socket PATH [--signals-socket PATH]
+  alone           --port P --config FILE.toml
+                  --port P --control URL [...] --treatment URL [...] --weight PERCENT --experiment NAME"""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -44,6 +45,8 @@ def parse(argv: Sequence[str]) -> Settings:
         raise InputError("--listen and --port both say where to listen.", "Give one of them.")
     if not options.listen and options.port is None:
         raise InputError("Nothing says where to listen.", "Give --port P, or --listen HOST:PORT.")
+    if options.lease_seconds is not None and (options.lease_seconds <= 0 or not options.control_socket):
+        raise InputError("A lease is some seconds long and renewed over the control socket.", "Give both, or neither.")
     host, port = split_listen(options.listen or f"127.0.0.1:{options.port}")
     return Settings(
         host=host,
@@ -51,6 +54,7 @@ def parse(argv: Sequence[str]) -> Settings:
         config=_config(options),
         config_path=options.config,
         control=options.control_socket,
+        lease_s=options.lease_seconds,
         signals=options.signals_socket,
         deadlines=Deadlines(
             first_byte=options.first_byte_seconds,
@@ -66,8 +70,8 @@ def _config(options: argparse.Namespace) -> GatewayConfig:
     if options.config:
         if alone:
             raise InputError("--config already says what to serve.", "Leave out --control, --treatment and the like.")
-        if not options.control_socket:
-            raise InputError("With --config the agent needs a way in.", "Give --control-socket PATH.")
+        if not options.control_socket and not config_file.is_toml(options.config):
+            raise InputError("Nobody could change this JSON.", "Give --control-socket PATH, or write a TOML.")
         return config_file.load(options.config)
     if not options.control or not options.experiment:
         raise InputError("Nothing says what to serve.", "Give --control URL and --experiment NAME, or --config FILE.")
@@ -99,10 +103,16 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add, deadlines = parser.add_argument, Deadlines()
-    add("--config", type=Path, metavar="FILE", help="what to serve, as JSON; replaced when the agent changes it")
+    add("--config", type=Path, metavar="FILE", help="what to serve: JSON, which keeps changes, or a TOML of yours")
     add("--listen", metavar="HOST:PORT", help="where clients connect; loopback only")
     add("--control-socket", type=Path, metavar="PATH", help="Unix socket for status and changes")
     add("--signals-socket", type=Path, metavar="PATH", help="Unix socket for quality signals; without it no analyser")
+    add(
+        "--lease-seconds",
+        type=float,
+        metavar="S",
+        help="treatments go to 0 when nobody has renewed the lease for so long (default: there is no lease)",
+    )
     add("--port", type=int, metavar="P", help="short for --listen 127.0.0.1:P")
     add("--control", nargs="+", action="extend", default=[], metavar="URL", help="engines of the control")
     add("--treatment", nargs="+", action="extend", default=[], metavar="URL", help="engines of the treatment")

@@ -10,6 +10,7 @@ import msgspec
 
 from quantdeck_core.errors import InputError, QuantdeckError
 from quantdeck_core.protocol.gateway import Arm, GatewayConfig
+from quantdeck_gateway import config_toml
 from quantdeck_gateway.addresses import split_url
 
 
@@ -35,17 +36,51 @@ def decode(data: bytes) -> GatewayConfig:
     return config
 
 
+class _Latch(msgspec.Struct):
+    name: str
+    latched: bool | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Latches(msgspec.Struct):
+    experiments: tuple[_Latch, ...] = ()
+
+
+def decode_saying(data: bytes) -> tuple[GatewayConfig, frozenset[str]]:
+    """The same, and the names of the experiments that say whether they are latched.
+
+    Raises:
+        InputError: it is no config.
+    """
+    config = decode(data)
+    latches = msgspec.json.decode(data, type=_Latches).experiments
+    return config, frozenset(one.name for one in latches if one.latched is not msgspec.UNSET)
+
+
 def check(config: GatewayConfig) -> None:
     """Refuse what the types cannot.
 
     Raises:
-        InputError: two experiments or replicas that cannot be told apart, or an address that is none.
+        InputError: two experiments or replicas that cannot be told apart, an address that is none, or a latched
+            experiment with a weight.
     """
     _distinct("experiment", (experiment.name for experiment in config.experiments))
     _distinct("served name", (experiment.served_name for experiment in config.experiments))
     for experiment in config.experiments:
+        if experiment.latched and experiment.weight_bp:
+            raise InputError(
+                f"{experiment.name} is latched and has a weight.", "Give it weight 0, or leave the latch open."
+            )
+        for user in experiment.pinned:
+            _check_user(user)
         for arm in (experiment.control, experiment.treatment):
             _check_arm(arm)
+
+
+def _check_user(user: str) -> None:
+    try:
+        user.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"The pinned user {user!r} is not UTF-8.", "No request can name it; leave it out.") from None
 
 
 def _check_arm(arm: Arm) -> None:
@@ -65,8 +100,22 @@ def _distinct(what: str, names: Iterable[str]) -> None:
         seen.add(name)
 
 
+def is_toml(path: Path) -> bool:
+    """Whether a person writes it, so that it is only read here."""
+    return path.suffix == ".toml"
+
+
 def load(path: Path) -> GatewayConfig:
-    """The config in a file; the empty one where there is no file yet.
+    """The config in a file; the empty one where there is no JSON file yet.
+
+    Raises:
+        InputError: the file cannot be read or is no config.
+    """
+    return load_saying(path)[0]
+
+
+def load_saying(path: Path) -> tuple[GatewayConfig, frozenset[str]]:
+    """The same, and the names of the experiments that say whether they are latched.
 
     Raises:
         InputError: the file cannot be read or is no config.
@@ -74,10 +123,16 @@ def load(path: Path) -> GatewayConfig:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        return GatewayConfig()
+        if not is_toml(path):
+            return GatewayConfig(), frozenset()
+        raise InputError(f"There is no {path}.", "Check --config.") from None
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error.strerror}.", "Check --config.") from None
-    return decode(data)
+    if not is_toml(path):
+        return decode_saying(data)
+    config, said = config_toml.decode(data, str(path))
+    check(config)
+    return config, said
 
 
 def save(path: Path, config: GatewayConfig) -> None:

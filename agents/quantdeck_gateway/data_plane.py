@@ -15,7 +15,7 @@ from quantdeck_gateway.later import Later
 from quantdeck_gateway.limits import Deadlines
 from quantdeck_gateway.metrics import CONTENT_TYPE, prometheus_text
 from quantdeck_gateway.refusals import no_replica, refuse
-from quantdeck_gateway.request import Request, RequestRefusedError, body_keys
+from quantdeck_gateway.request import Request, RequestRefusedError, body_keys, new_request_id
 from quantdeck_gateway.routing import choose, variant_of
 from quantdeck_gateway.table import Route, RoutingTable
 from quantdeck_gateway.tee import Tee
@@ -76,7 +76,14 @@ class DataPlane:
             raise RequestRefusedError(400, "bad_user", "The user id is not UTF-8.") from None
         if placement is None:
             route.unkeyed += 1
-        arm = route.treatment if variant_of(placement, route.weight_bp) == "treatment" else route.control
+        if route.assignment is None:
+            variant = variant_of(placement, route.weight_bp)
+        else:
+            request.request_id = request.request_id or new_request_id()
+            variant = route.assignment.variant(
+                placement, route.weight_bp, user, request.variant, request.request_id, api_key=""
+            )
+        arm = route.treatment if variant == "treatment" else route.control
         arm.requests += 1
         if arm.in_flight >= arm.open:
             self._busy.arrive(client, request, route, arm, placement)

@@ -19,6 +19,8 @@ STEADY_S = 60.0
 """Ejected again sooner after its return, it is asked after a longer pause: it may give tokens and no answers."""
 PROBE_EVERY_S = 10.0
 """A replica that gave no sign of life for so long is asked for one token."""
+LATE_PROBE_EVERY_S = 2.0
+"""The same, where nobody has judged the experiment for a while: its users may soon have to go to the control."""
 EJECTED_DEADLINE_S = 5.0
 BUSY_DEADLINE_S = 30.0
 """While it works on requests a token may take longer: the question waits in its queue."""

@@ -39,7 +39,7 @@ def prometheus_text(routes: Iterable[Route], tee_dropped: int) -> str:
     lines += _family("spilled_total", "counter", "Requests that the other variant answered.", arms, _spilled)
     lines += _head("tee_dropped_total", "counter", "Answers that were not judged because the analyser was behind.")
     lines.append(f"{_PREFIX}tee_dropped_total {tee_dropped}")
-    lines += _head("unkeyed_total", "counter", "Requests without a user; they went to the control.")
+    lines += _head("unkeyed_total", "counter", "Requests without a user.")
     lines += [f'{_PREFIX}unkeyed_total{{experiment="{escape(route.name)}"}} {route.unkeyed}' for route in routes]
     return "\n".join(lines) + "\n"
 

@@ -11,7 +11,7 @@ import msgspec
 from quantdeck_gateway import ejection, upstream
 from quantdeck_gateway.arm import Arm
 from quantdeck_gateway.replica import Replica
-from quantdeck_gateway.table import RoutingTable
+from quantdeck_gateway.table import Route, RoutingTable
 from quantdeck_gateway.unreachable import unreachable
 from quantdeck_gateway.upstream import AnswerHead, UpstreamConnection
 
@@ -120,7 +120,8 @@ class Prober:
     """Looks at every replica once a second.
 
     Args:
-        every_s: how long one in rotation may give no sign of life before it is asked; 0 asks ejected ones alone.
+        every_s: how long one in rotation may give no sign of life before it is asked; 0 asks ejected ones alone, and
+            those of experiments that nobody has judged for a while: then nobody else looks after engines either.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, table: RoutingTable, every_s: float) -> None:
@@ -134,12 +135,13 @@ class Prober:
             for arm in (route.control, route.treatment):
                 for replica in arm.replicas:
                     self._watches[replica] = watch = watches.pop(replica, None) or Watch(now)
-                    self._look(arm, replica, watch, route.served_name, now)
+                    self._look(arm, replica, watch, route, now)
         for watch in watches.values():  # of replicas that are no longer in the config
             if watch.probe is not None:
                 watch.probe.cancel()
 
-    def _look(self, arm: Arm, replica: Replica, watch: Watch, model: str, now: float) -> None:
+    def _look(self, arm: Arm, replica: Replica, watch: Watch, route: Route, now: float) -> None:
+        every_s, model = ejection.LATE_PROBE_EVERY_S if route.late else self._every_s, route.served_name
         if replica.signs != watch.signs:
             watch.signs, watch.last_sign = replica.signs, now
         if watch.probe is not None:
@@ -147,7 +149,7 @@ class Prober:
             if now - watch.asked_at >= deadline:
                 watch.probe.cancel()
                 self._heard(arm, replica, watch, Result("slow", f"gave no token within {deadline:g} s"))
-        elif ejection.probe_due(replica.standing, watch.last_sign, self._every_s, now):
+        elif ejection.probe_due(replica.standing, watch.last_sign, every_s, now):
             watch.asked_at, watch.signs_before = now, replica.signs
             watch.probe = Probe(
                 self._loop, replica, watch.path, model, lambda result: self._heard(arm, replica, watch, result)

@@ -41,7 +41,7 @@ class Request:
         head: the header lines that are forwarded upstream, as flat pieces; the first is left for the request line.
         content_length: as it was sent, empty without one.
         user: `x-user-id`, empty without one.
-        variant: `x-quantdeck-variant`, empty without one.
+        variant: `x-quantdeck-variant`, which most experiments pass over; empty without one.
         priority: that its client is granted; `wanted_priority` is `x-quantdeck-priority`, which may lower it.
         http_10: chunked answers must not be used.
         more_body: pieces of the body after the first.

@@ -47,6 +47,8 @@ class Gateway:
         self._told_to_end = asyncio.Event()
         self._analyser: AnalyserLink | None = None
         self._tee: Tee | None = None
+        self._control: ControlPlane | None = None
+        self._reading: asyncio.Task[None] | None = None
         self._tick_timer: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
@@ -73,13 +75,16 @@ class Gateway:
             self._analyser = AnalyserLink(loop, signals.socket, self._batch_lost)
             self._tee = Tee(loop, self._analyser)
             self._analyser.start()
+        drain = self._told_to_end.set
+        control = ControlPlane(loop, self._table, self._tee, settings.config_path, settings.lease_s, listen, drain)
+        self._control = control
         if settings.control:
-            control = ControlPlane(loop, self._table, self._tee, settings.config_path, listen)
             path = self._listen_unix(settings.control)
             factory = _factory(control, self._operators)
             self._servers.append(await loop.create_unix_server(factory, sock=path.socket))
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._told_to_end.set)
+            loop.add_signal_handler(number, drain)
+        loop.add_signal_handler(signal.SIGHUP, self._read_again)
         plane = DataPlane(loop, self._table, self._tee, settings.deadlines)
         self._servers.insert(0, await loop.create_server(_factory(plane, self._clients), sock=listener, backlog=4096))
         self._tick_timer = loop.call_later(_TICK_S, self._tick)
@@ -91,6 +96,10 @@ class Gateway:
         self._unix.append(listener)
         return listener
 
+    def _read_again(self) -> None:
+        if self._control is not None:
+            self._reading = self._loop.create_task(self._control.read_again())
+
     def _batch_lost(self) -> None:
         if self._tee is not None:
             self._tee.lost()
@@ -101,6 +110,9 @@ class Gateway:
             client.tick()
         if self._tee is not None:
             self._tee.tick()
+        if self._control is not None:
+            self._control.tick()
+        self._table.tick()
         now = self._loop.time()
         for route in self._table.live:
             route.second(time.monotonic())
@@ -127,7 +139,9 @@ class Gateway:
         self._prober.stop()
         for server in self._servers:
             server.close()
-        for client in [*self._clients, *self._operators]:
+        for operator in list(self._operators):
+            operator.drain()  # who asked for the end is answered
+        for client in list(self._clients):
             client.abort()
         for route in self._table.all():
             route.control.overload.stop()

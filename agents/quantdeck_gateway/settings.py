@@ -15,7 +15,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All that does not change while it runs, and the config that it begins with.
 
     Attributes:
-        config_path: where changes are kept; None for a gateway that was configured by its arguments.
+        config_path: where changes are kept, unless it is a person's TOML; None for a gateway that was configured by its
+            arguments.
+        lease_s: seconds until an experiment that nobody judges lapses; None: none ever does.
         signals: without it nothing is analysed.
         probe_s: replicas that gave no sign of life for so long are asked for a token; 0 asks only ejected ones.
     """
@@ -25,6 +27,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     config: GatewayConfig
     config_path: Path | None = None
     control: Path | None = None
+    lease_s: float | None = None
     signals: Path | None = None
     deadlines: Deadlines = Deadlines()
     probe_s: float = PROBE_EVERY_S

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+
 from quantdeck_core.protocol.gateway import Arm as ArmConfig
-from quantdeck_core.protocol.gateway import ExperimentRoute, GatewayConfig, RouteStatus
+from quantdeck_core.protocol.gateway import ExperimentRoute, GatewayConfig, LeaseStatus, RouteStatus
 from quantdeck_gateway.arm import Arm
+from quantdeck_gateway.assignment import Assignment, assignment_of
 from quantdeck_gateway.routing import Placements
 
 
@@ -13,13 +16,21 @@ class Route:
 
     Attributes:
         placements: where its users stand.
+        config: as it was asked for.
+        weight_bp: that decides about the next request; see `settle`.
+        assignment: what decides beside it, mostly None.
+        lapsed: nobody judges it.
+        late: nobody has judged it for a while.
         unkeyed: requests without a user.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.served_name = ""
+        self.config = ExperimentRoute(name=name, served_name="", control=ArmConfig(), treatment=ArmConfig())
         self.weight_bp = 0
+        self.assignment: Assignment | None = None
+        self.lapsed = self.late = self._held = False
         self.unkeyed = 0
         self.placements = Placements(name)
         self.control = Arm(name, "control")
@@ -27,9 +38,25 @@ class Route:
 
     def apply(self, config: ExperimentRoute, revision: int) -> None:
         """Serve this from the next request on."""
-        self.served_name, self.weight_bp = config.served_name, config.weight_bp
+        self.config, self.served_name = config, config.served_name
         self.control.apply(config.control, revision)
         self.treatment.apply(config.treatment, revision)
+        self._decide(self._is_held())
+
+    def settle(self) -> None:
+        """Once a second, and when the lease lapses or is renewed: is everyone to be on the control?"""
+        held = self._is_held()
+        if held is not self._held:
+            self._decide(held)
+
+    def _is_held(self) -> bool:
+        """Nobody is moved to a control that cannot answer."""
+        return self.config.latched or (self.lapsed and self.control.healthy)
+
+    def _decide(self, held: bool) -> None:
+        self._held = held
+        self.weight_bp = 0 if held else self.config.weight_bp
+        self.assignment = assignment_of(self.config, held=held)
 
     def retire(self, revision: int) -> None:
         """It is no longer in the config; what is in flight ends where it began."""
@@ -55,14 +82,17 @@ class Route:
         """Of both arms."""
         return self.control.in_flight + self.treatment.in_flight
 
-    def status(self) -> RouteStatus:
+    def status(self, lease: LeaseStatus | None = None) -> RouteStatus:
         """As the control socket shows it."""
         return RouteStatus(
             name=self.name,
-            weight_bp=self.weight_bp,
+            weight_bp=self.config.weight_bp,
+            effective_weight_bp=self.weight_bp,
+            latched=self.config.latched,
             control=self.control.counters(),
             treatment=self.treatment.counters(),
             unkeyed=self.unkeyed,
+            lease=lease,
         )
 
 
@@ -96,6 +126,17 @@ class RoutingTable:
         self.single = live[0] if len(live) == 1 else None
         self._by_model = {route.served_name: route for route in live}
 
+    def set_lapsed(self, lapsed: Collection[str], late: Collection[str] = ()) -> None:
+        """Nobody judges the lapsed, which decides about the next request, and may soon not judge the late."""
+        for route in self._all.values():
+            route.lapsed, route.late = route.name in lapsed, route.name in late
+            route.settle()
+
+    def tick(self) -> None:
+        """A second has passed: controls may have fallen ill or got well."""
+        for route in self.live:
+            route.settle()
+
     def by_model(self, model: str) -> Route | None:
         """The experiment that serves a model name."""
         return self._by_model.get(model)
@@ -104,6 +145,7 @@ class RoutingTable:
         """Also experiments that are no longer in the config; their counters stay."""
         return tuple(self._all.values())
 
-    def status(self) -> tuple[RouteStatus, ...]:
-        """What is served, and what was and still answers."""
-        return tuple(route.status() for route in self._all.values() if route in self.live or route.in_flight)
+    def status(self, lease: Callable[[str], LeaseStatus | None] = lambda _: None) -> tuple[RouteStatus, ...]:
+        """What is served, and what was and still answers; `lease` knows each experiment's."""
+        shown = (route for route in self._all.values() if route in self.live or route.in_flight)
+        return tuple(route.status(lease(route.name)) for route in shown)

@@ -131,9 +131,45 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class ConfigAck(msgspec.Struct, frozen=True, kw_only=True):
-    """The gateway's answer to a new config: from the next request on, this revision decides."""
+    """The gateway's answer to a new config: from the next request on, this revision decides.
+
+    Attributes:
+        detail: what a person should know beside that, e.g. that it holds until the gateway ends; mostly empty.
+    """
 
     revision: int
+    detail: str = ""
+
+
+class SetWeight(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Change one experiment's weight.
+
+    Attributes:
+        revision: of the config that the asker saw; refused when another one holds. None: whatever holds.
+    """
+
+    experiment: str
+    weight_bp: WeightBp
+    revision: int | None = None
+
+
+class Latch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everyone back to the control, and no weight until the latch is lifted."""
+
+    experiment: str
+
+
+class Unlatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Weights may rise again; the weight itself stays 0."""
+
+    experiment: str
+    reason: Annotated[str, Meta(min_length=1, max_length=1000)]
+
+
+class RenewLease(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Somebody judges these experiments now. Answered with `GatewayStatus`."""
+
+    experiments: tuple[str, ...]
 
 
 class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,15 +235,39 @@ class ArmCounters(msgspec.Struct, frozen=True, kw_only=True):
     replicas: tuple[ReplicaStatus, ...]
 
 
+class LeaseStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether somebody judges an experiment.
+
+    Attributes:
+        left_s: seconds until it lapses without a renewal; 0 once it has.
+        lapsed: nobody judges it: the treatment is at 0 while the control is healthy, and the weight may only fall.
+        ended_s: in the answer to a renewal that ended a lapse: seconds that it lasted; 0 otherwise.
+    """
+
+    left_s: float
+    lapsed: bool = False
+    ended_s: float = 0.0
+
+
 class RouteStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One experiment as the gateway serves it now."""
+    """One experiment as the gateway serves it now.
+
+    Attributes:
+        weight_bp: what was asked for.
+        effective_weight_bp: what decides; 0 where the lease has lapsed and the control is healthy.
+        latched: the weight is 0 and stays so until the latch is lifted.
+        unkeyed: requests without a user.
+        lease: None for a gateway that was started without one.
+    """
 
     name: str
     weight_bp: int
+    effective_weight_bp: int
+    latched: bool
     control: ArmCounters
     treatment: ArmCounters
     unkeyed: int
-    """Requests without a user; they went to the control."""
+    lease: LeaseStatus | None = None
 
 
 class GatewayStatus(msgspec.Struct, frozen=True, kw_only=True):

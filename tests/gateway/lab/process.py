@@ -79,7 +79,7 @@ class Gateway:
         headers = {"x-user-id": user} if user else {}
         return await self.ask("POST", "/v1/chat/completions", json.dumps(body).encode(), headers)
 
-    async def _tell(self, method: str, path: str, body: bytes = b"") -> Reply:
+    async def tell(self, method: str, path: str, body: bytes = b"") -> Reply:
         connection = Connection(*await asyncio.open_unix_connection(str(self.control)))
         try:
             return await connection.ask(method, path, body)
@@ -87,12 +87,12 @@ class Gateway:
             await connection.close()
 
     async def status(self) -> GatewayStatus:
-        reply = await self._tell("GET", "/v1/status")
+        reply = await self.tell("GET", "/v1/status")
         assert reply.status == 200
         return msgspec.json.decode(reply.body, type=GatewayStatus)
 
     async def put(self, config: GatewayConfig) -> Reply:
-        return await self._tell("PUT", "/v1/config", msgspec.json.encode(config))
+        return await self.tell("PUT", "/v1/config", msgspec.json.encode(config))
 
     async def serve(self, *experiments: ExperimentRoute) -> int:
         """Make these its experiments; returns the revision."""
