@@ -11,7 +11,7 @@ import sys
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from quantdeck_agent.options import Options, SshOptions
+from quantdeck_agent.options import LEASE_S, Options, SshOptions
 from quantdeck_agent.paths import Paths
 from quantdeck_agent.ports import split_address
 from quantdeck_agent.units import unit, write_unit
@@ -42,6 +42,7 @@ def main(argv: list[str]) -> int:
             metrics=options.metrics_listen,
             ssh=_ssh(options),
             lifeline=options.lifeline_fd,
+            lease_s=options.lease_seconds,
         )
     )
     asyncio.run(daemon.run())
@@ -85,6 +86,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--runtime", type=Path, help="folder of its sockets (default: /run/quantdeck for root)")
     run.add_argument("--models", type=Path, default=Path("/models"), help="model root (default: %(default)s)")
     run.add_argument("--gateway", metavar="HOST:PORT", help="run a gateway there")
+    run.add_argument(
+        "--lease-seconds",
+        type=_seconds,
+        default=LEASE_S,
+        metavar="S",
+        help="its gateway takes treatments to 0 when no agent has judged them for so long (default: %(default)g)",
+    )
     run.add_argument("--metrics-listen", metavar="HOST:PORT", help="serve /metrics there too, e.g. 127.0.0.1:9464")
     run.add_argument("--ssh-listen", metavar="HOST:PORT", help="serve SSH itself, for hosts without sshd")
     run.add_argument("--ssh-host-key", type=Path, help="private host key, with --ssh-listen")
@@ -97,6 +105,13 @@ def _parser() -> argparse.ArgumentParser:
     units.add_argument("--user", action="store_true", help="for `systemctl --user`")
     units.add_argument("--write", type=Path, metavar="DIR", help="write it there, e.g. /etc/systemd/system")
     return parser
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 2 <= seconds < 86_400:  # it is renewed once a second
+        raise argparse.ArgumentTypeError(f"{text} is not from 2 to 86400")
+    return seconds
 
 
 def _default_state() -> Path:

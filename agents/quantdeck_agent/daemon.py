@@ -27,7 +27,7 @@ from quantdeck_agent.experiments.manager import Experiments
 from quantdeck_agent.gateway.control import GatewayControl
 from quantdeck_agent.gateway.process import GatewayProcess
 from quantdeck_agent.gateway.router import Router
-from quantdeck_agent.gateway.signals import answer_signals
+from quantdeck_agent.gateway.signals import AnswerFeed
 from quantdeck_agent.hub import Hub
 from quantdeck_agent.lifeline import wait_for_end
 from quantdeck_agent.logs.files import LogFiles
@@ -96,15 +96,13 @@ class Daemon:
         self._metrics_port: MetricsPort | None = None
         owner = str(paths.state.resolve())
         if options.gateway:
-            self._gateway = GatewayProcess(paths, self._store, owner, options.gateway)
+            self._gateway = GatewayProcess(paths, self._store, owner, options.gateway, options.lease_s)
             control = GatewayControl(paths.gateway_control)
             self._router = Router(
                 self._gateway,
                 control,
                 self._hub,
-                self._experiments.routes,
-                self._experiments.settled,
-                state_lost=self._store.recovered_level == "fail",
+                self._experiments,
             )
         models = ModelStore(paths.models, paths.state, lambda: self._engines.uses())
         self._models = Models(models)
@@ -196,8 +194,8 @@ class Daemon:
         if self._metrics_port:
             work.append(self._metrics_port.serve(metrics))
         if self._router:
-            signals = answer_signals(self._options.paths.gateway_signals)
-            work += [self._router.keep(), self._experiments.hear(signals), self._experiments.publish()]
+            feed = AnswerFeed(self._options.paths.gateway_signals)
+            work += [self._router.keep(), self._experiments.hear(feed), self._experiments.publish()]
         if self._options.lifeline is not None:
             work.append(self._until_lifeline(self._options.lifeline, ending))
         return work

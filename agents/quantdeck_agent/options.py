@@ -7,6 +7,8 @@ from pathlib import Path
 
 from quantdeck_agent.paths import Paths
 
+LEASE_S = 60.0
+
 
 @dataclass(frozen=True)
 class SshOptions:
@@ -24,6 +26,7 @@ class Options:
 
     Attributes:
         gateway: `HOST:PORT` of its gateway, None for a host without one.
+        lease_s: seconds without a judge after which its gateway takes treatments to 0.
         metrics: `HOST:PORT` where Prometheus may scrape, None for the sockets alone.
         lifeline: file descriptor of a pipe; when its other end closes, the agent ends and takes its engines and its
             gateway with it. None: they outlive it.
@@ -35,3 +38,4 @@ class Options:
     metrics: str | None = None
     ssh: SshOptions | None = None
     lifeline: int | None = None
+    lease_s: float = LEASE_S

@@ -45,17 +45,19 @@ async def host(demo_models: Path, tmp_path: Path) -> AsyncIterator[tuple[AgentPr
 
 
 async def test_a_rollout_from_the_command_line(host: tuple[AgentProcess, Path], tmp_path: Path) -> None:
-    _, fleet = host
+    one, fleet = host
     for profile, name in (("demo-f16", "control"), ("demo-q8", "treatment")):
         deployed = run("deploy", profile, "--host", "here", "--name", name, "--json", fleet=fleet)
         assert deployed.returncode == 0, deployed.stderr
         assert json.loads(deployed.stdout)["state"] == "ready"
     file = tmp_path / "experiment.toml"
     file.write_text(
-        'name = "e"\ngateway = "here"\n[control]\nengine = "control"\n[treatment]\nengine = "treatment"\n'
-        "[rollback]\nrepetition = 0.08\n"
+        'name = "e"\ngateway = "here"\nunkeyed = "request"\n[control]\nengine = "control"\n'
+        '[treatment]\nengine = "treatment"\nlimits = { max_queue = 7 }\n[rollback]\nrepetition = 0.08\n'
     )
     assert run("experiment", "create", str(file), fleet=fleet).returncode == 0
+    served = json.loads((one.folder / "state" / "gateway.json").read_bytes())["experiments"][0]
+    assert (served["unkeyed"], served["treatment"]["limits"]["max_queue"]) == ("request", 7)
     assert run("weight", "e", "12.5", "--reason", "clean", fleet=fleet).returncode == 0
     shown = json.loads(run("experiment", "show", "e", "--json", fleet=fleet).stdout)["here"][0]
     assert (shown["state"]["weight_bp"], shown["thresholds"]["repetition"]) == (1250, 0.08)

@@ -26,6 +26,7 @@ from quantdeck_core.protocol.requests import (
     CreateExperiment,
     Deploy,
     Restart,
+    Rollback,
     Scale,
     Stop,
 )
@@ -102,6 +103,11 @@ class Deck:
         revision = (await self.state()).state.revision
         ask = ChangeWeight(request_id=self.next_id(), by="test", weight_bp=weight_bp, revision=revision)
         assert not (await self.client.change_weight("e", ask)).pending
+
+    async def roll_back(self, reason: str) -> None:
+        """Everyone back to the control."""
+        ask = Rollback(request_id=self.next_id(), by="test", reason=reason)
+        assert not (await self.client.roll_back("e", ask)).pending
 
     async def clear(self) -> None:
         """Let the treatment have users again after a rollback."""

@@ -4,28 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
 
-from quantdeck_agent.engines.command import api_key
 from quantdeck_agent.engines.engines import Engines
 from quantdeck_agent.engines.record import EngineRecord
 from quantdeck_agent.experiments.controller import KIND, Controller, RollingBack
 from quantdeck_agent.experiments.record import ExperimentRecord
 from quantdeck_agent.experiments.report import experiment_status
+from quantdeck_agent.experiments.route import epoch_of, experiment_route
 from quantdeck_agent.experiments.unsaved import Unsaved
 from quantdeck_agent.gateway.router import Router
+from quantdeck_agent.gateway.signals import AnswerFeed
 from quantdeck_agent.hub import Hub
 from quantdeck_agent.store import Store
 from quantdeck_core.errors import ConflictError, NotFoundError, QuantdeckError
-from quantdeck_core.protocol.gateway import AnswerSignals, Arm, ExperimentRoute, Replica
+from quantdeck_core.protocol.gateway import AnswerSignals, ExperimentRoute
 from quantdeck_core.protocol.requests import Applied, ChangeWeight, ClearLatch, CreateExperiment, Rollback
-from quantdeck_core.rollout.machine import LatchCleared, RollbackAsked, RolloutEvent, TreatmentFailed, WeightAsked
+from quantdeck_core.rollout.machine import (
+    SYSTEM,
+    LatchCleared,
+    RollbackAsked,
+    RolloutEvent,
+    Transition,
+    TreatmentFailed,
+    WeightAsked,
+)
 from quantdeck_core.rollout.state import RolloutState
 
 PUBLISH_S = 1.0
+STUCK_S = 10.0
+"""A judge that ponders one answer for longer is no judge."""
 NOT_ON_DISK = (
     "the rollback holds, but the disk refused to save it; it is tried again: make room before the agent restarts"
 )
@@ -42,6 +52,8 @@ class Experiments:
         }
         self._router: Router | None = None
         self._engines: Engines | None = None
+        self._feed: AnswerFeed | None = None
+        self._judging_since: float | None = None
 
     def connect(self, engines: Engines, router: Router | None) -> None:
         """Engines and gateway ask for routes, and routes need engines: they are made first, then joined here."""
@@ -61,21 +73,7 @@ class Experiments:
 
     def route(self, record: ExperimentRecord) -> ExperimentRoute:
         """One experiment's split."""
-        return ExperimentRoute(
-            name=record.name,
-            served_name=record.served_name,
-            weight_bp=record.state.weight_bp,
-            control=self._arm(record.control),
-            treatment=self._arm(record.treatment),
-        )
-
-    def _arm(self, engine: str) -> Arm:
-        serving = self._serving(engine)
-        replicas = tuple(
-            Replica(name=one.key, url=one.url, api_key=api_key(one.profile), model=one.profile.upstream_model or None)
-            for one in serving
-        )
-        return Arm(replicas=replicas, generation=_epoch(serving))
+        return experiment_route(record, self._serving(record.control), self._serving(record.treatment))
 
     def _serving(self, engine: str) -> tuple[EngineRecord, ...]:
         return self._engines.serving(engine) if self._engines else ()
@@ -113,6 +111,7 @@ class Experiments:
             control=ask.control,
             treatment=ask.treatment,
             thresholds=ask.thresholds,
+            traffic=ask.traffic,
             state=RolloutState(by=ask.by, since=now),
         )
         controller = Controller(record, self._store, self._unsaved)
@@ -186,17 +185,39 @@ class Experiments:
         self, controller: Controller, event: RollbackAsked | TreatmentFailed, detected: float | None = None
     ) -> Applied:
         """Persist, tell the gateway, alert. `detected`: UNIX time of the last byte that broke the limit."""
-        began, before = time.monotonic(), controller.record.state
-        transition = controller.apply(event, time.time())
-        if transition.state != before:
-            controller.rolling = RollingBack(decided=time.time(), detected=detected)
+        began = time.monotonic()
+        transition = _decide_rollback(controller, event, detected)
         applied = await self._effect(controller, began)
+        self._announce(controller, transition)
+        if controller.unsaved:
+            applied = msgspec.structs.replace(applied, detail=f"{NOT_ON_DISK} {applied.detail}".strip())
+        return applied
+
+    def _announce(self, controller: Controller, transition: Transition) -> None:
         if transition.alert:
             self._hub.alarm(time.time(), transition.alert.level, transition.alert.text, controller.record.name)
         if controller.unsaved:
             self._hub.alarm(time.time(), "fail", NOT_ON_DISK, controller.record.name)
-            applied = msgspec.structs.replace(applied, detail=f"{NOT_ON_DISK} {applied.detail}".strip())
-        return applied
+
+    def latched_elsewhere(self, experiment: str) -> None:
+        """Somebody has latched it on the gateway itself: that is a rollback, and the router tells the gateway so."""
+        controller = self._controllers.get(experiment)
+        if controller is None or controller.record.state.latched:
+            return
+        event = RollbackAsked(by="gateway", reason="latched over the gateway's control socket")
+        self._announce(controller, _decide_rollback(controller, event, None))
+        self._publish(controller)
+
+    def lapse_ended(self, experiment: str, seconds: float) -> None:
+        """The gateway had no judge for so long; now it has this one."""
+        text = (
+            f"nobody judged it: for {seconds:.0f} s the gateway kept everyone on the control as long as that was "
+            "healthy; the weight holds again"
+        )
+        self._hub.alarm(time.time(), "warn", text, experiment)
+        controller = self._controllers.get(experiment)
+        if controller:
+            controller.note(time.time(), "lease", text, SYSTEM)
 
     def settled(self) -> None:
         """The gateway has acknowledged what is wanted now."""
@@ -206,15 +227,30 @@ class Experiments:
 
     # What the world does
 
-    async def hear(self, answers: AsyncIterator[AnswerSignals]) -> None:
+    async def hear(self, feed: AnswerFeed) -> None:
         """Judge every answer as it ends; runs until cancelled."""
-        async for answer in answers:
-            controller = self._controllers.get(answer.experiment)
-            if controller is None:
-                continue
-            verdict = controller.hear(answer)
-            if verdict.kind == "breach" and controller.record.state.weight_bp > 0:
-                await self._treatment_failed(controller, verdict.reason, answer.t)
+        self._feed = feed
+        async for answer in feed.answers():
+            self._judging_since = time.monotonic()
+            await self._judge(answer)
+            self._judging_since = None
+
+    async def _judge(self, answer: AnswerSignals) -> None:
+        controller = self._controllers.get(answer.experiment)
+        if controller is None:
+            return
+        verdict = controller.hear(answer)
+        if verdict.kind == "breach" and controller.record.state.weight_bp > 0:
+            await self._treatment_failed(controller, verdict.reason, answer.t)
+
+    def judged(self) -> tuple[str, ...]:
+        """Experiments that are judged now: their answers are heard, and none has been pondered for too long."""
+        since = self._judging_since
+        if self._feed is None or not self._feed.connected:
+            return ()
+        if since is not None and time.monotonic() - since > STUCK_S:
+            return ()
+        return tuple(self._controllers)
 
     async def engine_switched(self, engine: str) -> None:
         """Another process serves under this name, or none does."""
@@ -241,7 +277,7 @@ class Experiments:
 
     def _start_generation(self, controller: Controller, now: float) -> None:
         control, treatment = self._serving(controller.record.control), self._serving(controller.record.treatment)
-        controller.start_generation(_epoch(control), _epoch(treatment), now)
+        controller.start_generation(epoch_of(control), epoch_of(treatment), now)
 
     async def _treatment_failed(self, controller: Controller, reason: str, detected: float) -> None:
         control_ready = bool(self._serving(controller.record.control))
@@ -274,6 +310,11 @@ class Experiments:
         )
 
 
-def _epoch(serving: tuple[EngineRecord, ...]) -> int:
-    """What the answers of these replicas are judged as: the newest of what they serve."""
-    return max((one.epoch for one in serving), default=0)
+def _decide_rollback(
+    controller: Controller, event: RollbackAsked | TreatmentFailed, detected: float | None
+) -> Transition:
+    before = controller.record.state
+    transition = controller.apply(event, time.time())
+    if transition.state != before:
+        controller.rolling = RollingBack(decided=time.time(), detected=detected)
+    return transition

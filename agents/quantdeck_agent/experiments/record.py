@@ -6,6 +6,7 @@ import msgspec
 
 from quantdeck_core.drift.thresholds import Thresholds
 from quantdeck_core.protocol.experiment import RollbackRecord
+from quantdeck_core.protocol.traffic import Traffic
 from quantdeck_core.rollout.state import RolloutState
 
 
@@ -23,6 +24,7 @@ class ExperimentRecord(msgspec.Struct, frozen=True, kw_only=True):
     control: str
     treatment: str
     thresholds: Thresholds
+    traffic: Traffic = Traffic()
     state: RolloutState
     judge_from: float = 0.0
     last_rollback: RollbackRecord | None = None

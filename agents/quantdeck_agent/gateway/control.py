@@ -8,7 +8,7 @@ import msgspec
 
 from quantdeck_agent.gateway.http import UnixHttp
 from quantdeck_core.errors import ErrorInfo, RemoteError, UnreachableError
-from quantdeck_core.protocol.gateway import ConfigAck, GatewayConfig, GatewayStatus
+from quantdeck_core.protocol.gateway import ConfigAck, GatewayConfig, GatewayStatus, RenewLease
 
 DEADLINE_S = 2.0
 
@@ -30,6 +30,15 @@ class GatewayControl:
             UnreachableError: it did not answer.
         """
         return msgspec.json.decode(await self._send("GET", "/v1/status", b""), type=GatewayStatus)
+
+    async def renew(self, experiments: tuple[str, ...]) -> GatewayStatus:
+        """Say that these are judged now; what it serves then.
+
+        Raises:
+            UnreachableError: it did not answer.
+        """
+        body = msgspec.json.encode(RenewLease(experiments=experiments))
+        return msgspec.json.decode(await self._send("POST", "/v1/lease", body), type=GatewayStatus)
 
     async def apply(self, config: GatewayConfig) -> ConfigAck:
         """Hand over a config; when this returns it is on disk there and decides about the next request.

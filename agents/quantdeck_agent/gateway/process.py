@@ -40,10 +40,10 @@ class GatewayRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GatewayProcess:
-    """One gateway on `listen` (`HOST:PORT`)."""
+    """One gateway on `listen` (`HOST:PORT`); `lease_s`: seconds without a judge after which its treatments go to 0."""
 
-    def __init__(self, paths: Paths, store: Store, owner: str, listen: str) -> None:
-        self.listen = listen
+    def __init__(self, paths: Paths, store: Store, owner: str, listen: str, lease_s: float) -> None:
+        self.listen, self._lease_s = listen, lease_s
         self._paths, self._store, self._owner = paths, store, owner
         self._log = paths.logs / "gateway.log"
         self._identity: ProcessIdentity | None = None
@@ -75,6 +75,7 @@ class GatewayProcess:
         argv += ["--config", str(paths.gateway_config), "--listen", self.listen]
         argv += ["--control-socket", str(paths.gateway_control), "--signals-socket", str(paths.gateway_signals)]
         argv += ["--probe-seconds", "0"]  # the agent asks its engines for tokens; the gateway those that failed it
+        argv += ["--lease-seconds", f"{self._lease_s:g}"]
         self._identity = spawn(argv, f"{self._owner}/gateway", self._log)
         self._remember(GatewayRecord(identity=self._identity, listen=self.listen))
         await self._until_listening()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from typing import Protocol
 
 from quantdeck_agent.gateway.control import GatewayControl
 from quantdeck_agent.gateway.process import GatewayProcess
 from quantdeck_agent.hub import Hub
 from quantdeck_agent.process.identity import ResidentMemory
 from quantdeck_core.engines.metrics import Rate
-from quantdeck_core.errors import QuantdeckError, UnreachableError
+from quantdeck_core.errors import QuantdeckError, RemoteError, UnreachableError
 from quantdeck_core.health.condition import NO_EPISODES, follow
 from quantdeck_core.health.gateway_conditions import gateway_conditions
 from quantdeck_core.protocol.gateway import ArmCounters, ExperimentRoute, GatewayConfig, GatewayStatus
@@ -24,29 +24,39 @@ DRAIN_POLL_S = 0.1
 RESTART_PAUSE_S = 0.5
 
 
-class Router:
-    """Sends routes, retries until they are acknowledged, and restarts a gateway that died.
+class Judge(Protocol):
+    """Who decides what the gateway should serve."""
 
-    Args:
-        routes: what the gateway should serve, asked again before every attempt, so that an old wish is never sent late.
-        settled: called when the gateway has acknowledged what is wanted.
-        state_lost: nobody knows what was wanted: the gateway goes on with what it has until something is.
-    """
+    def routes(self) -> tuple[ExperimentRoute, ...]:
+        """What it should serve; asked again before every attempt, so that an old wish is never sent late."""
+
+    def settled(self) -> None:
+        """The gateway has acknowledged what is wanted."""
+
+    def judged(self) -> tuple[str, ...]:
+        """Experiments whose answers are heard and acted on now."""
+
+    def lapse_ended(self, experiment: str, seconds: float) -> None:
+        """The gateway had no judge for so long, and has one again."""
+
+    def latched_elsewhere(self, experiment: str) -> None:
+        """Somebody has latched it on the gateway itself."""
+
+
+class Router:
+    """Sends routes, retries until they are acknowledged, renews the lease, and restarts a gateway that died."""
 
     def __init__(
         self,
         process: GatewayProcess,
         control: GatewayControl,
         hub: Hub,
-        routes: Callable[[], tuple[ExperimentRoute, ...]],
-        settled: Callable[[], None],
-        *,
-        state_lost: bool = False,
+        judge: Judge,
     ) -> None:
-        self._process, self._control, self._hub, self._routes = process, control, hub, routes
-        self._settled, self._state_lost = settled, state_lost
+        self._process, self._control, self._hub = process, control, hub
+        self._judge = judge
         self._lock = asyncio.Lock()
-        self._revision = 0
+        self._revision = self._newest = 0
         self._sent: tuple[ExperimentRoute, ...] | None = None
         self._status: GatewayStatus | None = None
         self._rate = Rate()
@@ -81,15 +91,35 @@ class Router:
             QuantdeckError: it could not be told; `keep` goes on trying.
         """
         async with self._lock:
-            wanted = self._routes()
-            if wanted == self._sent or (self._state_lost and not wanted):
-                self._settled()
+            wanted = self._judge.routes()
+            # Who knows of no experiment has a new state, or has lost it: what the gateway serves goes on.
+            if wanted == self._sent or (self._sent is None and not wanted):
+                self._judge.settled()
                 return
-            revision = max(self._revision, (await self._control.status()).revision) + 1
-            ack = await self._control.apply(GatewayConfig(revision=revision, experiments=wanted))
+            status = await self._control.status()
+            self._look_for_others(status)
+            wanted = self._judge.routes()
+            before, self._newest = self._newest, max(self._revision, status.revision) + 1
+            try:
+                ack = await self._control.apply(GatewayConfig(revision=self._newest, experiments=wanted))
+            except RemoteError:
+                self._newest = before  # refused: whatever has this revision is not ours
+                raise
             self._revision, self._sent = ack.revision, wanted
-            if self._routes() == wanted:  # else somebody changed it meanwhile, and pushes again
-                self._settled()
+            if self._judge.routes() == wanted:  # else somebody changed it meanwhile, and pushes again
+                self._judge.settled()
+
+    def _look_for_others(self, status: GatewayStatus) -> None:
+        """What somebody changed on the gateway itself is undone, but for a latch: that one was closed for a reason."""
+        if status.revision <= self._newest:
+            return
+        for route in status.routes:
+            if route.latched:
+                self._judge.latched_elsewhere(route.name)
+        if self._sent is not None:
+            text = f"somebody changed the gateway itself (revision {status.revision}); the agent's weights hold again"
+            self._hub.alarm(time.time(), "warn", text)
+        self._newest, self._sent = status.revision, None
 
     async def keep(self) -> None:
         """Look after the gateway until cancelled."""
@@ -100,7 +130,7 @@ class Router:
             if time.monotonic() - refreshed >= REFRESH_S:
                 refreshed = time.monotonic()
                 await self._refresh()
-            if self._routes() != self._sent:
+            if self._judge.routes() != self._sent:
                 try:
                     await self.push()
                 except QuantdeckError as error:
@@ -119,11 +149,15 @@ class Router:
 
     async def _refresh(self) -> None:
         try:
-            self._status = await self._control.status()
+            status = self._status = await self._control.renew(self._judge.judged())
         except QuantdeckError as error:
             self._status = None
             self._publish(error.detail)
             return
+        for route in status.routes:
+            if route.lease and route.lease.ended_s:
+                self._judge.lapse_ended(route.name, route.lease.ended_s)
+        self._look_for_others(status)
         self._publish("")
         self._warn(time.time())
 

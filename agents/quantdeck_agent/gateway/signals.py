@@ -14,30 +14,43 @@ RETRY_S = 0.25
 _LINE_LIMIT = 1 << 20
 
 
-async def answer_signals(socket: Path) -> AsyncIterator[AnswerSignals]:
-    """Every finished answer, once, for ever; connects again where the analyser was restarted.
+class AnswerFeed:
+    """Every finished answer.
 
-    After a restart of this agent the analyser sends what it still holds, so that windows fill again at once.
+    Attributes:
+        connected: whether the analyser is listened to now.
     """
-    epoch, last = "", 0
-    decoder = msgspec.json.Decoder(AnswerSignals)
-    while True:
-        try:
-            reader, writer = await asyncio.open_unix_connection(str(socket), limit=_LINE_LIMIT)
-        except OSError:
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = str(socket)
+        self.connected = False
+
+    async def answers(self) -> AsyncIterator[AnswerSignals]:
+        """Each once, for ever; connects again where the analyser was restarted.
+
+        After a restart of this agent the analyser sends what it still holds, so that windows fill again at once.
+        """
+        epoch, last = "", 0
+        decoder = msgspec.json.Decoder(AnswerSignals)
+        while True:
+            try:
+                reader, writer = await asyncio.open_unix_connection(self._socket, limit=_LINE_LIMIT)
+            except OSError:
+                await asyncio.sleep(RETRY_S)
+                continue
+            try:
+                writer.write(msgspec.json.encode(SignalsAsk(epoch=epoch, after=last)) + b"\n")
+                hello = msgspec.json.decode(await reader.readline() or b"{}", type=SignalsHello)
+                self.connected = True
+                if hello.epoch != epoch:
+                    epoch, last = hello.epoch, 0
+                while line := await reader.readline():
+                    answer = decoder.decode(line)
+                    last = answer.seq
+                    yield answer
+            except (OSError, msgspec.DecodeError, ValueError):
+                pass  # broken off in mid-line: the connection is made again and asks for what is missing
+            finally:
+                self.connected = False
+                writer.close()
             await asyncio.sleep(RETRY_S)
-            continue
-        try:
-            writer.write(msgspec.json.encode(SignalsAsk(epoch=epoch, after=last)) + b"\n")
-            hello = msgspec.json.decode(await reader.readline() or b"{}", type=SignalsHello)
-            if hello.epoch != epoch:
-                epoch, last = hello.epoch, 0
-            while line := await reader.readline():
-                answer = decoder.decode(line)
-                last = answer.seq
-                yield answer
-        except (OSError, msgspec.DecodeError, ValueError):
-            pass  # broken off in mid-line: the connection is made again and asks for what is missing
-        finally:
-            writer.close()
-        await asyncio.sleep(RETRY_S)

@@ -53,7 +53,7 @@ class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         t: UNIX time, seconds.
-        kind: `weight`, `rollback`, `clear`, `verdict`, `deploy`, `replace`, `engine`, `create`.
+        kind: `weight`, `rollback`, `clear`, `verdict`, `deploy`, `replace`, `engine`, `create`, `lease`.
         by: the person or `quantdeck` itself.
     """
 

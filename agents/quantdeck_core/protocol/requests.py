@@ -9,6 +9,7 @@ from quantdeck_core.profile.names import Name, NameOrNone
 from quantdeck_core.profile.schema import Profile
 from quantdeck_core.profile.serve import Degree
 from quantdeck_core.protocol.gateway import WeightBp
+from quantdeck_core.protocol.traffic import Traffic
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,6 +67,7 @@ class CreateExperiment(Change, kw_only=True, frozen=True):
     control: Name
     treatment: Name
     thresholds: Thresholds = msgspec.field(default_factory=Thresholds)
+    traffic: Traffic = Traffic()
 
 
 class ChangeWeight(Change, kw_only=True, frozen=True):

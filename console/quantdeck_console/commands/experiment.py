@@ -69,6 +69,7 @@ def _create(options: argparse.Namespace) -> int:
         control=experiment.control.engine,
         treatment=experiment.treatment.engine,
         thresholds=experiment.rollback,
+        traffic=experiment.traffic(),
     )
 
     async def work(fleet: Fleet) -> Applied:
