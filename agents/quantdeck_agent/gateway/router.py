@@ -14,7 +14,7 @@ from quantdeck_core.engines.metrics import Rate
 from quantdeck_core.errors import QuantdeckError, UnreachableError
 from quantdeck_core.health.condition import NO_EPISODES, follow
 from quantdeck_core.health.gateway_conditions import gateway_conditions
-from quantdeck_core.protocol.gateway import ArmCounters, ExperimentRoute, GatewayConfig, GatewayStatus
+from quantdeck_core.protocol.gateway import ApiKey, ArmCounters, ExperimentRoute, GatewayConfig, GatewayStatus
 from quantdeck_core.protocol.host import GatewayView
 
 RETRY_S = 0.2
@@ -30,6 +30,7 @@ class Router:
     Args:
         routes: what the gateway should serve, asked again before every attempt, so that an old wish is never sent late.
         settled: called when the gateway has acknowledged what is wanted.
+        keys: API keys that its clients need, asked again in the same way.
         state_lost: nobody knows what was wanted: the gateway goes on with what it has until something is.
     """
 
@@ -41,13 +42,15 @@ class Router:
         routes: Callable[[], tuple[ExperimentRoute, ...]],
         settled: Callable[[], None],
         *,
+        keys: Callable[[], tuple[ApiKey, ...]] = tuple,
         state_lost: bool = False,
     ) -> None:
         self._process, self._control, self._hub, self._routes = process, control, hub, routes
-        self._settled, self._state_lost = settled, state_lost
+        self._keys, self._settled, self._state_lost = keys, settled, state_lost
         self._lock = asyncio.Lock()
         self._revision = 0
         self._sent: tuple[ExperimentRoute, ...] | None = None
+        self._sent_keys: tuple[ApiKey, ...] | None = None
         self._status: GatewayStatus | None = None
         self._rate = Rate()
         self._memory = ResidentMemory()
@@ -81,13 +84,13 @@ class Router:
             QuantdeckError: it could not be told; `keep` goes on trying.
         """
         async with self._lock:
-            wanted = self._routes()
-            if wanted == self._sent or (self._state_lost and not wanted):
+            wanted, keys = self._routes(), self._keys()
+            if (wanted == self._sent and keys == self._sent_keys) or (self._state_lost and not wanted):
                 self._settled()
                 return
             revision = max(self._revision, (await self._control.status()).revision) + 1
-            ack = await self._control.apply(GatewayConfig(revision=revision, experiments=wanted))
-            self._revision, self._sent = ack.revision, wanted
+            ack = await self._control.apply(GatewayConfig(revision=revision, experiments=wanted, api_keys=keys))
+            self._revision, self._sent, self._sent_keys = ack.revision, wanted, keys
             if self._routes() == wanted:  # else somebody changed it meanwhile, and pushes again
                 self._settled()
 
@@ -100,7 +103,7 @@ class Router:
             if time.monotonic() - refreshed >= REFRESH_S:
                 refreshed = time.monotonic()
                 await self._refresh()
-            if self._routes() != self._sent:
+            if self._routes() != self._sent or self._keys() != self._sent_keys:
                 try:
                     await self.push()
                 except QuantdeckError as error:
