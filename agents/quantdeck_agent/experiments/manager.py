@@ -20,7 +20,7 @@ from quantdeck_agent.gateway.router import Router
 from quantdeck_agent.hub import Hub
 from quantdeck_agent.store import Store
 from quantdeck_core.errors import ConflictError, NotFoundError, QuantdeckError
-from quantdeck_core.protocol.gateway import AnswerSignals, Arm, ExperimentRoute, Replica
+from quantdeck_core.protocol.gateway import AnswerRating, Arm, ExperimentRoute, Replica, Signal
 from quantdeck_core.protocol.requests import Applied, ChangeWeight, ClearLatch, CreateExperiment, Rollback
 from quantdeck_core.rollout.machine import LatchCleared, RollbackAsked, RolloutEvent, TreatmentFailed, WeightAsked
 from quantdeck_core.rollout.state import RolloutState
@@ -206,11 +206,14 @@ class Experiments:
 
     # What the world does
 
-    async def hear(self, answers: AsyncIterator[AnswerSignals]) -> None:
-        """Judge every answer as it ends; runs until cancelled."""
-        async for answer in answers:
+    async def hear(self, signals: AsyncIterator[Signal]) -> None:
+        """Judge every answer as it ends, and count how people rate them; runs until cancelled."""
+        async for answer in signals:
             controller = self._controllers.get(answer.experiment)
             if controller is None:
+                continue
+            if isinstance(answer, AnswerRating):
+                controller.rate(answer)
                 continue
             verdict = controller.hear(answer)
             if verdict.kind == "breach" and controller.record.state.weight_bp > 0:

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import msgspec
 
-from quantdeck_core.protocol.gateway import AnswerSignals, SignalsAsk, SignalsHello
+from quantdeck_core.protocol.gateway import Signal, SignalsAsk, SignalsHello
 
 RETRY_S = 0.25
 _LINE_LIMIT = 1 << 20
 
 
-async def answer_signals(socket: Path) -> AsyncIterator[AnswerSignals]:
-    """Every finished answer, once, for ever; connects again where the analyser was restarted.
+async def answer_signals(socket: Path) -> AsyncIterator[Signal]:
+    """Every finished answer and every rating, once, for ever; connects again where the analyser was restarted.
 
     After a restart of this agent the analyser sends what it still holds, so that windows fill again at once.
     """
     epoch, last = "", 0
-    decoder = msgspec.json.Decoder(AnswerSignals)
+    decoder = msgspec.json.Decoder(Signal)
     while True:
         try:
             reader, writer = await asyncio.open_unix_connection(str(socket), limit=_LINE_LIMIT)
@@ -33,9 +33,9 @@ async def answer_signals(socket: Path) -> AsyncIterator[AnswerSignals]:
             if hello.epoch != epoch:
                 epoch, last = hello.epoch, 0
             while line := await reader.readline():
-                answer = decoder.decode(line)
-                last = answer.seq
-                yield answer
+                signal = decoder.decode(line)
+                last = signal.seq
+                yield signal
         except (OSError, msgspec.DecodeError, ValueError):
             pass  # broken off in mid-line: the connection is made again and asks for what is missing
         finally:
