@@ -5,15 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from quantdeck_core.errors import InputError
 
+if TYPE_CHECKING:
+    from quantdeck_gateway.arm import Arm
+    from quantdeck_gateway.request import Request
+    from quantdeck_gateway.routing import Placement
+
 MOST_BYTES = 8 << 20
 """Lines that wait for the disk; what does not fit is dropped and counted."""
+
+_LONGEST = 128
+"""Of a path or a request's id, bytes."""
 
 End = Literal["done", "broken", "cancelled", "refused"]
 
@@ -52,6 +61,11 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     degraded: str = ""
 
 
+def shown(sent: bytes) -> str:
+    """What a client sent, at a length that no client chooses."""
+    return sent[:_LONGEST].decode("latin-1")
+
+
 class AccessLog:
     """Collects lines and writes them out when told to, in a thread, so that a slow disk stops no stream.
 
@@ -84,6 +98,32 @@ class AccessLog:
             return
         self._encode(line, waiting, -1)
         waiting += b"\n"
+
+    def unanswered(
+        self,
+        request: Request,
+        status: int,
+        end: End,
+        code: str = "",
+        arm: Arm | None = None,
+        placement: Placement | None = None,
+    ) -> None:
+        """Take the line of a request that went to no engine."""
+        self.note(
+            Line(
+                t=round(time.time(), 3),
+                request_id=shown(request.request_id),
+                path=shown(request.path),
+                status=status,
+                end=end,
+                experiment=arm.experiment if arm else "",
+                variant=arm.variant if arm else "",
+                model=arm.served_name if arm else "",
+                user=placement.short if placement else "",
+                key=request.key,
+                code=code,
+            )
+        )
 
     def tick(self) -> None:
         """A second has passed: write what waits, unless the last write still goes on."""

@@ -76,6 +76,11 @@ class AnswerIds:
         return AnswerOf(tag, "control" if arm[0] == "c" else "treatment", int(arm[1:], 16), mark)
 
 
+def new_key() -> bytes:
+    """A key for `AnswerIds`."""
+    return secrets.token_bytes(KEY_BYTES)
+
+
 def tag_of(experiment: str) -> str:
     """A short stand-in for an experiment's name, which may hold what no header may."""
     return sha256(experiment.encode()).hexdigest()[:_TAG_HEX]

@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import secrets
 import stat
 from pathlib import Path
 
 from quantdeck_core.errors import InputError
-from quantdeck_gateway.answer_id import KEY_BYTES
+from quantdeck_gateway.answer_id import KEY_BYTES, new_key
 
 log = logging.getLogger("quantdeck.gateway")
 
@@ -22,13 +21,13 @@ def answer_key(config_path: Path | None) -> bytes:
         InputError: the file is not what was written, or others may read it.
     """
     if config_path is None:
-        return secrets.token_bytes(KEY_BYTES)
+        return new_key()
     path = config_path.with_suffix(".key")
     try:
         return _read(path) or _create(path)
     except OSError as error:
         log.warning("cannot keep %s (%s): ratings of answers end with this process", path, error.strerror)
-        return secrets.token_bytes(KEY_BYTES)
+        return new_key()
 
 
 def _read(path: Path) -> bytes | None:
@@ -47,7 +46,7 @@ def _read(path: Path) -> bytes | None:
 
 def _create(path: Path) -> bytes:
     """Written beside and linked into place: of several processes one wins, and none reads half a key."""
-    key, temporary = secrets.token_bytes(KEY_BYTES), path.with_name(f".{path.name}.{os.getpid()}")
+    key, temporary = new_key(), path.with_name(f".{path.name}.{os.getpid()}")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as file:

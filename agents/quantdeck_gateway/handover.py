@@ -11,7 +11,7 @@ from quantdeck_core.protocol.gateway import VariantName
 _LENGTH_BYTES = 4
 
 
-class FinishedAnswer(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class FinishedAnswer(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="answer"):
     """An answer as the proxy saw it; times and user as in `quantdeck_core.protocol.gateway.Answer`.
 
     Attributes:
@@ -34,13 +34,27 @@ class FinishedAnswer(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ttft_ms: float | None
     e2e_ms: float
     body: bytes
+    shadow: bool = False
 
+
+class RatedAnswer(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="rating"):
+    """What somebody thought of an answer, as in `quantdeck_core.protocol.gateway.AnswerRating`."""
+
+    experiment: str
+    variant: VariantName
+    generation: int
+    answer: str
+    rating: float
+    t: float
+
+
+Handed = FinishedAnswer | RatedAnswer
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(list[FinishedAnswer])
+_decoder = msgspec.msgpack.Decoder(list[Handed])
 
 
-def encode_batch(answers: Sequence[FinishedAnswer]) -> bytes:
+def encode_batch(answers: Sequence[Handed]) -> bytes:
     """One batch on the wire."""
     batch = _encoder.encode(answers)
     return len(batch).to_bytes(_LENGTH_BYTES, "big") + batch
@@ -52,7 +66,7 @@ class BatchReader:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> Iterator[list[FinishedAnswer]]:
+    def feed(self, data: bytes) -> Iterator[list[Handed]]:
         """The batches that these bytes complete."""
         self._buffer += data
         while len(self._buffer) >= _LENGTH_BYTES:

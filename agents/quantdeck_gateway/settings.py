@@ -18,6 +18,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         config_path: where changes are kept; None for a gateway that was configured by its arguments.
         signals: without it nothing is analysed.
         probe_s: replicas that gave no sign of life for so long are asked for a token; 0 asks only ejected ones.
+        access_log: without it none is written.
+        answer_key: signs the ids of answers; secret.
     """
 
     host: str
@@ -28,3 +30,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     signals: Path | None = None
     deadlines: Deadlines = Deadlines()
     probe_s: float = PROBE_EVERY_S
+    access_log: Path | None = None
+    answer_key: bytes

@@ -11,7 +11,7 @@ import sys
 
 import msgspec
 
-from quantdeck_gateway.analyser.answers import to_answer, to_signals
+from quantdeck_gateway.analyser.answers import to_signal
 from quantdeck_gateway.analyser.serve import SignalReader, SignalServer
 from quantdeck_gateway.handover import BatchReader
 
@@ -33,7 +33,7 @@ class Inlet(asyncio.Protocol):
         try:
             for batch in self._reader.feed(data):
                 numbered = enumerate(batch, self._seq + 1)
-                self._server.publish([to_signals(to_answer(finished), seq) for seq, finished in numbered])
+                self._server.publish([to_signal(handed, seq) for seq, handed in numbered])
                 self._seq += len(batch)
         except msgspec.MsgspecError:
             self.ended.set()  # not what our gateway writes: begin again with a clean stream
