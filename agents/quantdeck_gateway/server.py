@@ -78,7 +78,7 @@ class Gateway:
         listen = "{}:{}".format(*listener.getsockname()[:2])
         if settings.signals:
             signals = self._listen_unix(settings.signals)
-            self._analyser = AnalyserLink(loop, signals.socket, self._batch_lost)
+            self._analyser = AnalyserLink(loop, signals.socket, self._batch_lost, self._table.count_tokens)
             self._tee = Tee(loop, self._analyser)
             self._analyser.start()
         if settings.control:

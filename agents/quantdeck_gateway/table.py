@@ -7,6 +7,7 @@ from quantdeck_core.protocol.gateway import ExperimentRoute, GatewayConfig, Rout
 from quantdeck_gateway.answer_id import AnswerIds, AnswerOf, new_key, tag_of
 from quantdeck_gateway.api_keys import Keys
 from quantdeck_gateway.arm import Arm
+from quantdeck_gateway.handover import TokenCount
 from quantdeck_gateway.routing import Placements
 from quantdeck_gateway.shadow import Copies
 
@@ -122,6 +123,14 @@ class RoutingTable:
             if tag_of(route.name) == answer.tag:
                 return route.control if answer.variant == "control" else route.treatment
         return None
+
+    def count_tokens(self, count: TokenCount) -> None:
+        """The analyser has counted tokens of an arm's answers."""
+        route = self._all.get(count.experiment)
+        if route is not None:
+            arm = route.control if count.variant == "control" else route.treatment
+            arm.prompt_tokens += count.prompt
+            arm.generation_tokens += count.generation
 
     def all(self) -> tuple[Route, ...]:
         """Also experiments that are no longer in the config; their counters stay."""

@@ -139,6 +139,16 @@ async def test_metrics_are_what_prometheus_reads(gateway: Gateway, experiment: E
     assert all(family.documentation.endswith(".") for family in families.values())
 
 
+async def test_tokens_are_what_the_engines_say(gateway: Gateway, experiment: Experiment) -> None:
+    await gateway.serve(experiment.route())
+    await gateway.chat()
+    labels = f'{{experiment="{experiment.name}",variant="control"}}'
+    async with asyncio.timeout(10):
+        while f"prompt_tokens_total{labels} 7\n" not in (text := (await gateway.ask("GET", "/metrics")).body.decode()):
+            await asyncio.sleep(0.01)
+    assert f"generation_tokens_total{labels} 3\n" in text
+
+
 async def test_what_was_said_is_in_no_place_that_stays(tmp_path: Path, experiment: Experiment) -> None:
     """Prompts, answers, users, keys and ratings' text all hold the word."""
     file = tmp_path / "access.log"
