@@ -16,6 +16,7 @@ from quantdeck_agent.paths import Paths
 from quantdeck_agent.ports import split_address
 from quantdeck_agent.units import unit, write_unit
 from quantdeck_core.errors import InputError
+from quantdeck_core.loopback import is_loopback
 
 LOG_BYTES, LOG_FILES = 10 << 20, 5
 """Of one file of `--log-file`, and how many."""
@@ -30,6 +31,7 @@ def main(argv: list[str]) -> int:
     options = _parser().parse_args(argv)
     if options.action == "units":
         return _units(options)
+    _check_gateway(options)
     _log_to(options.log_file)
     from quantdeck_agent.daemon import Daemon
 
@@ -39,6 +41,7 @@ def main(argv: list[str]) -> int:
             name=options.name,
             paths=paths,
             gateway=options.gateway,
+            gateway_keys=options.gateway_keys,
             metrics=options.metrics_listen,
             ssh=_ssh(options),
             lifeline=options.lifeline_fd,
@@ -53,6 +56,16 @@ def _units(options: argparse.Namespace) -> int:
     text = write_unit(options.write, user=options.user) if options.write else unit(user=options.user).rstrip("\n")
     sys.stdout.write(text + "\n")
     return 0
+
+
+def _check_gateway(options: argparse.Namespace) -> None:
+    if options.gateway_keys and not options.gateway:
+        raise InputError("--gateway-keys without a gateway lets nobody in.", "Give --gateway HOST:PORT too.")
+    if options.gateway and not options.gateway_keys and not is_loopback(split_address(options.gateway)[0].strip("[]")):
+        raise InputError(
+            f"A gateway on {options.gateway} would let other machines in without an API key.",
+            "Give --gateway-keys FILE.toml (`quantdeck gateway-key NAME` makes a key), or listen on 127.0.0.1.",
+        )
 
 
 def _log_to(file: Path | None) -> None:
@@ -92,6 +105,12 @@ def _parser() -> argparse.ArgumentParser:
         default=LEASE_S,
         metavar="S",
         help="its gateway takes treatments to 0 when no agent has judged them for so long (default: %(default)g)",
+    )
+    run.add_argument(
+        "--gateway-keys",
+        type=Path,
+        metavar="FILE",
+        help="API keys that its clients need, as TOML; read again when it changes; see `quantdeck gateway-key`",
     )
     run.add_argument("--metrics-listen", metavar="HOST:PORT", help="serve /metrics there too, e.g. 127.0.0.1:9464")
     run.add_argument("--ssh-listen", metavar="HOST:PORT", help="serve SSH itself, for hosts without sshd")

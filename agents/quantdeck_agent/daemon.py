@@ -9,7 +9,8 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -25,6 +26,7 @@ from quantdeck_agent.engines.engines import Engines
 from quantdeck_agent.engines.starts import holders_of
 from quantdeck_agent.experiments.manager import Experiments
 from quantdeck_agent.gateway.control import GatewayControl
+from quantdeck_agent.gateway.keys import GatewayKeys
 from quantdeck_agent.gateway.process import GatewayProcess
 from quantdeck_agent.gateway.router import Router
 from quantdeck_agent.gateway.signals import AnswerFeed
@@ -46,6 +48,7 @@ from quantdeck_agent.telemetry.sampler import Sampler
 from quantdeck_agent.telemetry.series import engine_series, gateway_series, host_series
 from quantdeck_core.errors import QuantdeckError
 from quantdeck_core.health.pressure import PressureState, assess
+from quantdeck_core.protocol.gateway import ApiKey
 from quantdeck_core.protocol.host import HostSample
 
 SAMPLE_S = 1.0
@@ -103,6 +106,7 @@ class Daemon:
                 control,
                 self._hub,
                 self._experiments,
+                keys=self._gateway_keys(options.gateway_keys),
             )
         models = ModelStore(paths.models, paths.state, lambda: self._engines.uses())
         self._models = Models(models)
@@ -120,6 +124,11 @@ class Daemon:
             boot=boot_id(),
         )
         self._experiments.connect(self._engines, self._router)
+
+    def _gateway_keys(self, file: Path | None) -> Callable[[], tuple[ApiKey, ...]]:
+        if file is None:
+            return tuple
+        return GatewayKeys(file, lambda text: self._hub.alarm(time.time(), "warn", text))
 
     async def _drained(self, replica: str) -> None:
         if self._router:

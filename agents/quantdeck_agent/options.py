@@ -27,6 +27,7 @@ class Options:
     Attributes:
         gateway: `HOST:PORT` of its gateway, None for a host without one.
         lease_s: seconds without a judge after which its gateway takes treatments to 0.
+        gateway_keys: file of the API keys that clients need; None: whoever reaches the gateway may ask.
         metrics: `HOST:PORT` where Prometheus may scrape, None for the sockets alone.
         lifeline: file descriptor of a pipe; when its other end closes, the agent ends and takes its engines and its
             gateway with it. None: they outlive it.
@@ -35,6 +36,7 @@ class Options:
     name: str
     paths: Paths
     gateway: str | None = None
+    gateway_keys: Path | None = None
     metrics: str | None = None
     ssh: SshOptions | None = None
     lifeline: int | None = None

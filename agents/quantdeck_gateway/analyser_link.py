@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable
 from typing import cast
 
+from quantdeck_gateway.handover import ReceiptReader, TokenCount
+
 _RETRY_FIRST_S = 0.1
 _RETRY_MOST_S = 5.0
 _STEADY_S = 10.0
@@ -26,10 +28,18 @@ class AnalyserLink(asyncio.Protocol):
         signals: the listening socket where the analyser serves signals; kept open here, so that whoever connects while
             the analyser restarts only waits.
         on_loss: called when a batch was on its way as the analyser died.
+        on_tokens: called with what the analyser counted.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, signals: socket.socket, on_loss: Callable[[], None]) -> None:
-        self._loop, self._signals, self._on_loss = loop, signals, on_loss
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        signals: socket.socket,
+        on_loss: Callable[[], None],
+        on_tokens: Callable[[TokenCount], None],
+    ) -> None:
+        self._loop, self._signals, self._on_loss, self._on_tokens = loop, signals, on_loss, on_tokens
+        self._receipts = ReceiptReader()
         self._transport: asyncio.Transport | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._retry_s = _RETRY_FIRST_S
@@ -74,7 +84,13 @@ class AnalyserLink(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop."""
-        self._transport = cast("asyncio.Transport", transport)
+        self._transport, self._receipts = cast("asyncio.Transport", transport), ReceiptReader()
+
+    def data_received(self, data: bytes) -> None:
+        """Receipts for batches."""
+        for receipt in self._receipts.feed(data):
+            for count in receipt:
+                self._on_tokens(count)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The analyser ended."""

@@ -7,10 +7,12 @@ import logging
 from quantdeck_core.protocol.gateway import Arm as ArmConfig
 from quantdeck_core.protocol.gateway import ArmCounters, Limits, VariantName
 from quantdeck_gateway import ejection
+from quantdeck_gateway.answer_id import AnswerIds
 from quantdeck_gateway.ejection import Standing
 from quantdeck_gateway.histogram import E2E_BOUNDS, ITL_BOUNDS, TTFT_BOUNDS, Histogram
 from quantdeck_gateway.overload import Overload
 from quantdeck_gateway.replica import Replica
+from quantdeck_gateway.shadow import Copies, Shadows
 
 CODE_CLASSES = ("broken", "1xx", "2xx", "3xx", "4xx", "5xx", "cancelled")
 BROKEN, CANCELLED = 0, 6
@@ -23,16 +25,28 @@ class Arm:
     """Replicas and counters of a variant; it lives as long as the gateway, whatever the config says.
 
     Attributes:
+        served_name: the model's name, as clients know it.
         fields: header lines that every answer of this arm carries.
         rotation: those of them that get requests; made anew when it changes, so that it may be kept for a while.
         draining: removed replicas that still answer.
         retries: requests that found one replica unreachable and went to another, or to the only one again.
         by_class: requests that ended, by `CODE_CLASSES`.
         open: a request that arrives while fewer are in flight goes on at once; `overload` decides about all others.
+        mint: makes the ids of its answers.
+        shadows: answers of its that nobody gets.
+        copies: of its requests, for the other arm; None where there are none.
+        feedback: ratings of its answers, by what they say.
+        prompt_tokens, generation_tokens: of the answers that were analysed.
     """
 
-    def __init__(self, experiment: str, variant: VariantName) -> None:
-        self.experiment, self.variant = experiment, variant
+    def __init__(self, experiment: str, variant: VariantName, ids: AnswerIds) -> None:
+        self.experiment, self.variant, self._ids = experiment, variant, ids
+        self.served_name = ""
+        self.mint = ids.mint(experiment, variant, 0)
+        self.shadows = Shadows()
+        self.copies: Copies | None = None
+        self.feedback = {"up": 0, "neutral": 0, "down": 0}
+        self.prompt_tokens = self.generation_tokens = 0
         self.generation = 0
         self.fields = b""
         self.replicas: list[Replica] = []
@@ -62,7 +76,9 @@ class Arm:
         self.draining = [replica for replica in old if replica.removed and replica.in_flight]
         self._rotate()
         self.overload.apply(config.limits)
+        self.shadows.cancel(removed_only=True)
         self.generation = config.generation
+        self.mint = self._ids.mint(self.experiment, self.variant, self.generation)
         self.fields = f"x-quantdeck-variant: {self.variant}\r\nx-quantdeck-revision: {revision}\r\n".encode()
 
     def begin(self, replica: Replica) -> None:

@@ -45,11 +45,12 @@ class Busy:
                 size,
                 now,
                 lambda: self._send(client, request, arm, placement, overload.cap),
-                lambda retry_after: shed(client, request, arm, retry_after),
+                lambda retry_after: shed(self._services, client, request, arm, placement, retry_after),
+                lambda: self._left(request, arm, placement),
             )
             overload.queue(waiter, decision.displaces, now)
         elif isinstance(decision, Shed):
-            shed(client, request, arm, decision.retry_after)
+            shed(self._services, client, request, arm, placement, decision.retry_after)
         elif decision.spilled:
             other = route.other(arm)
             arm.requests -= 1
@@ -57,6 +58,10 @@ class Busy:
             self._send(client, request, other, placement, decision.cap, spilled=True)
         else:
             self._send(client, request, arm, placement, decision.cap)
+
+    def _left(self, request: Request, arm: Arm, placement: Placement | None) -> None:
+        if self._services.access_log is not None:
+            self._services.access_log.unanswered(request, 0, "cancelled", arm=arm, placement=placement)
 
     def _send(
         self,
@@ -78,6 +83,10 @@ class Busy:
             except RequestRefusedError as refusal:
                 arm.by_class[refusal.status // 100] += 1
                 refuse(client, refusal)
+                if self._services.access_log is not None:
+                    self._services.access_log.unanswered(
+                        request, refusal.status, "refused", refusal.code, arm, placement
+                    )
                 return
             shorter = body is not request.body
             if shorter:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from quantdeck_core.errors import InputError
 from quantdeck_core.hashing import percent_to_bp
+from quantdeck_core.loopback import is_loopback
 from quantdeck_core.protocol.gateway import Arm, ExperimentRoute, GatewayConfig, Replica
 from quantdeck_gateway import config_file, server
 from quantdeck_gateway.addresses import split_listen
+from quantdeck_gateway.answer_key import answer_key
 from quantdeck_gateway.ejection import PROBE_EVERY_S
 from quantdeck_gateway.limits import Deadlines
 from quantdeck_gateway.settings import Settings
@@ -48,14 +50,22 @@ def parse(argv: Sequence[str]) -> Settings:
     if options.lease_seconds is not None and (options.lease_seconds <= 0 or not options.control_socket):
         raise InputError("A lease is some seconds long and renewed over the control socket.", "Give both, or neither.")
     host, port = split_listen(options.listen or f"127.0.0.1:{options.port}")
+    config = _config(options)
+    if not (is_loopback(host) or config.api_keys or options.control_socket):
+        raise InputError(
+            f"Listening on {host} would let other machines in without an API key.",
+            "Put api_keys into a --config FILE (`quantdeck gateway-key NAME` makes one), or listen on 127.0.0.1.",
+        )
     return Settings(
         host=host,
         port=port,
-        config=_config(options),
+        config=config,
         config_path=options.config,
         control=options.control_socket,
         lease_s=options.lease_seconds,
         signals=options.signals_socket,
+        access_log=options.access_log,
+        answer_key=answer_key(options.config),
         deadlines=Deadlines(
             first_byte=options.first_byte_seconds,
             between_events=options.between_events_seconds,
@@ -104,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add, deadlines = parser.add_argument, Deadlines()
     add("--config", type=Path, metavar="FILE", help="what to serve: JSON, which keeps changes, or a TOML of yours")
-    add("--listen", metavar="HOST:PORT", help="where clients connect; loopback only")
+    add("--listen", metavar="HOST:PORT", help="where clients connect; beyond loopback only with API keys")
     add("--control-socket", type=Path, metavar="PATH", help="Unix socket for status and changes")
     add("--signals-socket", type=Path, metavar="PATH", help="Unix socket for quality signals; without it no analyser")
     add(
@@ -112,6 +122,12 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         metavar="S",
         help="treatments go to 0 when nobody has renewed the lease for so long (default: there is no lease)",
+    )
+    add(
+        "--access-log",
+        type=Path,
+        metavar="PATH",
+        help="a line of JSON for each request, without any text",
     )
     add("--port", type=int, metavar="P", help="short for --listen 127.0.0.1:P")
     add("--control", nargs="+", action="extend", default=[], metavar="URL", help="engines of the control")

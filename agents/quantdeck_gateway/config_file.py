@@ -10,6 +10,7 @@ import msgspec
 
 from quantdeck_core.errors import InputError, QuantdeckError
 from quantdeck_core.protocol.gateway import Arm, GatewayConfig
+from quantdeck_core.protocol.keys import check_keys
 from quantdeck_gateway import config_toml
 from quantdeck_gateway.addresses import split_url
 
@@ -60,9 +61,10 @@ def check(config: GatewayConfig) -> None:
     """Refuse what the types cannot.
 
     Raises:
-        InputError: two experiments or replicas that cannot be told apart, an address that is none, or a latched
-            experiment with a weight.
+        InputError: two experiments, replicas or API keys that cannot be told apart, an address that is none, or a
+            latched experiment with a weight.
     """
+    check_keys(config.api_keys)
     _distinct("experiment", (experiment.name for experiment in config.experiments))
     _distinct("served name", (experiment.served_name for experiment in config.experiments))
     for experiment in config.experiments:

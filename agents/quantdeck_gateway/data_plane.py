@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 import msgspec
 
+from quantdeck_gateway.access_log import AccessLog
 from quantdeck_gateway.answers import error_body
 from quantdeck_gateway.busy import Busy
 from quantdeck_gateway.client import ClientConnection
 from quantdeck_gateway.exchange import Exchange, Services
+from quantdeck_gateway.feedback import read_feedback
+from quantdeck_gateway.handover import RatedAnswer
 from quantdeck_gateway.later import Later
 from quantdeck_gateway.limits import Deadlines
-from quantdeck_gateway.metrics import CONTENT_TYPE, prometheus_text
+from quantdeck_gateway.metrics import CONTENT_TYPE, Process, prometheus_text
 from quantdeck_gateway.refusals import no_replica, refuse
 from quantdeck_gateway.request import Request, RequestRefusedError, body_keys, new_request_id
 from quantdeck_gateway.routing import choose, variant_of
@@ -21,6 +25,8 @@ from quantdeck_gateway.table import Route, RoutingTable
 from quantdeck_gateway.tee import Tee
 
 _Action = Callable[[ClientConnection, Request], None]
+_OPEN_PATHS = frozenset({b"/health", b"/ready"})
+"""Balancers and supervisors ask them, and have no key."""
 
 
 class _Model(msgspec.Struct):
@@ -39,14 +45,21 @@ class DataPlane:
     """Handler of clients' requests."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, table: RoutingTable, tee: Tee | None, deadlines: Deadlines
+        self,
+        loop: asyncio.AbstractEventLoop,
+        table: RoutingTable,
+        tee: Tee | None,
+        deadlines: Deadlines,
+        access_log: AccessLog | None = None,
     ) -> None:
-        self._loop, self._table, self._tee = loop, table, tee
-        self._services = Services(loop=loop, tee=tee, deadlines=deadlines)
+        self._loop, self._table, self._tee, self._access_log = loop, table, tee, access_log
+        self._keys = table.keys
+        self._services = Services(loop=loop, tee=tee, deadlines=deadlines, access_log=access_log)
         self._busy = Busy(self._services)
         self._actions: dict[tuple[bytes, bytes], _Action] = {
             (b"POST", b"/v1/chat/completions"): self._split,
             (b"POST", b"/v1/completions"): self._split,
+            (b"POST", b"/v1/feedback"): self._feedback,
             (b"GET", b"/v1/models"): self._models,
             (b"GET", b"/health"): self._health,
             (b"GET", b"/ready"): self._ready,
@@ -56,13 +69,23 @@ class DataPlane:
     def handle(self, client: ClientConnection, request: Request) -> None:
         """Answer a request, or send it on."""
         action = self._actions.get((request.method, request.path))
-        if action is None:
-            refuse(client, RequestRefusedError(404, "unknown_path", "This gateway does not serve that path."))
-            return
         try:
+            if action is None:
+                raise RequestRefusedError(404, "unknown_path", "This gateway does not serve that path.")
+            if self._keys.asked and request.path not in _OPEN_PATHS:
+                self._admit(request)
             action(client, request)
         except RequestRefusedError as refusal:
             refuse(client, refusal)
+            if self._access_log is not None:
+                self._access_log.unanswered(request, refusal.status, "refused", refusal.code)
+
+    def _admit(self, request: Request) -> None:
+        key = self._keys.lookup(request.authorization, request.api_key)
+        if key is None:
+            self._keys.refused += 1
+            raise RequestRefusedError(401, "invalid_api_key", "An API key is needed: Authorization: Bearer KEY.")
+        request.admit(key)
 
     def _split(self, client: ClientConnection, request: Request) -> None:
         route, user = self._table.single, request.user
@@ -81,7 +104,7 @@ class DataPlane:
         else:
             request.request_id = request.request_id or new_request_id()
             variant = route.assignment.variant(
-                placement, route.weight_bp, user, request.variant, request.request_id, api_key=""
+                placement, route.weight_bp, user, request.variant, request.request_id, api_key=request.key
             )
         arm = route.treatment if variant == "treatment" else route.control
         arm.requests += 1
@@ -94,7 +117,13 @@ class DataPlane:
             return
         exchange = Exchange(self._services, client, request, arm, replica, placement)
         client.begin(exchange)
-        exchange.start()
+        copies = arm.copies
+        if copies is None or self._tee is None or not copies.wants(placement):
+            exchange.start()
+            return
+        head, body = request.head[1:], request.body
+        exchange.start()  # the user's first
+        copies.copy(self._loop, self._tee, request, head, body, placement)
 
     def _by_model(self, model: str) -> Route:
         route = self._table.by_model(model)
@@ -104,6 +133,17 @@ class DataPlane:
             raise RequestRefusedError(503, "no_experiment", "This gateway serves no experiment yet.")
         raise RequestRefusedError(404, "model_not_found", "No experiment serves that model; see /v1/models.")
 
+    def _feedback(self, client: ClientConnection, request: Request) -> None:
+        answer, rating = read_feedback(request.body, self._table.ids)
+        arm = self._table.arm_of(answer)
+        if arm is None:
+            raise RequestRefusedError(404, "unknown_answer", "The experiment of that answer is not served any more.")
+        rated = RatedAnswer(arm.experiment, answer.variant, answer.generation, answer.mark, rating, time.time())
+        if self._tee is None or not self._tee.offer_rating(rated):
+            raise RequestRefusedError(503, "not_judged", "Nobody listens to ratings at the moment.")
+        arm.feedback["up" if rating > 0 else "down" if rating < 0 else "neutral"] += 1
+        client.answer(202, b'{"status":"accepted"}')
+
     def _models(self, client: ClientConnection, request: Request) -> None:
         models = _Models(tuple(_Model(route.served_name) for route in self._table.live))
         client.answer(200, msgspec.json.encode(models))
@@ -112,7 +152,7 @@ class DataPlane:
         client.answer(200, b'{"status":"ok"}')
 
     def _metrics(self, client: ClientConnection, request: Request) -> None:
-        text = prometheus_text(self._table.all(), self._tee.dropped if self._tee else 0)
+        text = prometheus_text(self._table.all(), Process(self._tee, self._keys, self._access_log))
         client.answer(200, text.encode(), content_type=CONTENT_TYPE)
 
     def _ready(self, client: ClientConnection, request: Request) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from quantdeck_gateway import ejection, upstream
+from quantdeck_gateway.access_log import AccessLog, End, Line, shown
 from quantdeck_gateway.answers import error_body, error_event, status_line, whole_answer
 from quantdeck_gateway.arm import BROKEN, CANCELLED, Arm
 from quantdeck_gateway.handover import FinishedAnswer
@@ -41,6 +42,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     loop: asyncio.AbstractEventLoop
     tee: Tee | None
     deadlines: Deadlines
+    access_log: AccessLog | None = None
 
 
 class Exchange:
@@ -58,7 +60,7 @@ class Exchange:
     _first_at = _last_at = 0.0
     _itl: list[int]
     _quiet_s = 0
-    _degraded = False
+    _degraded = b""
 
     def __init__(
         self,
@@ -71,13 +73,13 @@ class Exchange:
     ) -> None:
         self._services, self._client, self._request = services, client, request
         self._arm, self._replica, self._placement = arm, replica, placement
-        self._generation, self._fields = arm.generation, arm.fields
+        self._generation, self._fields, self._mint = arm.generation, arm.fields, arm.mint
         self._kept: list[bytes] = []
         self._began = perf_counter()
 
     def degrade(self, how: bytes) -> None:
         """The answer is not what the arm gives otherwise: the client is told, and it is not judged."""
-        self._degraded = True
+        self._degraded = how
         self._fields += b"x-quantdeck-degraded: %b\r\n" % how
 
     def start(self) -> None:
@@ -203,7 +205,7 @@ class Exchange:
                 self._arm.answered(replica)
         elif ejection.is_failure(self._status):
             self._against(f"answered with {self._status}")
-        self._end(self._status // 100, self._status, ended=True)
+        self._end(self._status // 100, self._status, self._status, ended=True)
         self._client.finish(close=self._close)
 
     def _note_event(self) -> None:
@@ -238,7 +240,9 @@ class Exchange:
             *head.fields,
             self._fields,
             framing,
-            b"x-request-id: ",
+            b"x-quantdeck-answer: ",
+            self._mint(),
+            b"\r\nx-request-id: ",
             request.request_id,
             b"\r\nconnection: close\r\n\r\n" if self._close else b"\r\n\r\n",
         ]
@@ -250,7 +254,8 @@ class Exchange:
     def _fail(self, status: int, code: str, message: str) -> None:
         client, self._close = self._client, True
         if not self._status:
-            fields = self._fields + b"x-request-id: %b\r\n" % self._request.request_id
+            ids = self._mint(), self._request.request_id
+            fields = self._fields + b"x-quantdeck-answer: %b\r\nx-request-id: %b\r\n" % ids
             if status == 503:
                 fields += b"retry-after: 1\r\n"
             self._close = not self._request.keep_alive or client.draining
@@ -259,7 +264,7 @@ class Exchange:
             # The chunked body stays unterminated: whoever ignores the event still sees that the answer is not whole.
             event = error_event(code, message)
             client.write(b"%x\r\n%b\r\n" % (len(event), event) if self._chunked else event)
-        self._end(status // 100 if not self._status else BROKEN, 0, ended=False)
+        self._end(status // 100 if not self._status else BROKEN, 0, self._status or status, ended=False)
         client.finish(close=self._close)
 
     # What the client does.
@@ -268,7 +273,7 @@ class Exchange:
         """The client closed its connection: the engine need not go on."""
         self._stop_upstream()
         self._arm.cancelled += 1
-        self._end(CANCELLED, 0, ended=False)
+        self._end(CANCELLED, 0, self._status, ended=False)
 
     def client_slow(self) -> None:
         """The client does not read as fast as the engine writes."""
@@ -303,7 +308,8 @@ class Exchange:
             self._upstream.cancel()
             self._upstream = None
 
-    def _end(self, code_class: int, status: int, ended: bool) -> None:
+    def _end(self, code_class: int, status: int, answered: int, ended: bool) -> None:
+        """Count it. `status` is what the judge hears, `answered` what the client got; 0 where there was none."""
         arm, now = self._arm, perf_counter()
         arm.end(self._replica)
         arm.by_class[code_class] += 1
@@ -312,6 +318,9 @@ class Exchange:
         if self._first_at:
             arm.ttft.observe(self._first_at - self._began)
             arm.itl.total += self._last_at - self._first_at
+        if self._services.access_log is not None:
+            end: End = "done" if ended else "cancelled" if code_class == CANCELLED else "broken"
+            self._services.access_log.note(self._line(answered, end, e2e))
         if code_class == CANCELLED:
             return  # a judge cannot blame the engine for what the client broke off
         if code_class in (BROKEN, 5):
@@ -319,6 +328,26 @@ class Exchange:
         tee, placement = self._services.tee, self._placement
         if tee is not None and not self._degraded and tee.wants(placement):
             tee.offer(self._finished(status, ended, e2e))
+
+    def _line(self, status: int, end: End, e2e_s: float) -> Line:
+        arm, request, placement = self._arm, self._request, self._placement
+        return Line(
+            t=round(time.time(), 3),
+            request_id=shown(request.request_id),
+            path=shown(request.path),
+            status=status,
+            end=end,
+            experiment=arm.experiment,
+            variant=arm.variant,
+            replica=self._replica.name,
+            model=arm.served_name,
+            user=placement.short if placement else "",
+            key=request.key,
+            ttft_ms=round((self._first_at - self._began) * 1e3, 3) if self._first_at else None,
+            e2e_ms=round(e2e_s * 1e3, 3),
+            bytes=self._kept_bytes,
+            degraded=self._degraded.decode(),
+        )
 
     def _finished(self, status: int, ended: bool, e2e_s: float) -> FinishedAnswer:
         kept, placement = self._kept, self._placement

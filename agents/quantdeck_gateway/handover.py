@@ -1,17 +1,20 @@
-"""How finished answers travel from the gateway to its analyser: length-prefixed batches of MessagePack."""
+"""How finished answers travel from the gateway to its analyser, and receipts back: length-prefixed MessagePack."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Generic, TypeVar
 
 import msgspec
 
 from quantdeck_core.protocol.gateway import VariantName
 
+T = TypeVar("T")
+
 _LENGTH_BYTES = 4
 
 
-class FinishedAnswer(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class FinishedAnswer(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="answer"):
     """An answer as the proxy saw it; times and user as in `quantdeck_core.protocol.gateway.Answer`.
 
     Attributes:
@@ -34,31 +37,67 @@ class FinishedAnswer(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ttft_ms: float | None
     e2e_ms: float
     body: bytes
+    shadow: bool = False
 
+
+class RatedAnswer(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="rating"):
+    """What somebody thought of an answer, as in `quantdeck_core.protocol.gateway.AnswerRating`."""
+
+    experiment: str
+    variant: VariantName
+    generation: int
+    answer: str
+    rating: float
+    t: float
+
+
+class TokenCount(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What engines said about the tokens of a batch's answers of one arm: the analyser's receipt for the batch."""
+
+    experiment: str
+    variant: VariantName
+    prompt: int
+    generation: int
+
+
+Handed = FinishedAnswer | RatedAnswer
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(list[FinishedAnswer])
 
 
-def encode_batch(answers: Sequence[FinishedAnswer]) -> bytes:
-    """One batch on the wire."""
-    batch = _encoder.encode(answers)
-    return len(batch).to_bytes(_LENGTH_BYTES, "big") + batch
+def encode_batch(batch: Sequence[Handed] | Sequence[TokenCount]) -> bytes:
+    """One batch, or one receipt, on the wire."""
+    data = _encoder.encode(batch)
+    return len(data).to_bytes(_LENGTH_BYTES, "big") + data
 
 
-class BatchReader:
-    """Puts batches together again."""
+class _Reader(Generic[T]):
+    """Puts together again what came in parts."""
 
-    def __init__(self) -> None:
-        self._buffer = bytearray()
+    def __init__(self, decoder: msgspec.msgpack.Decoder[T]) -> None:
+        self._decoder, self._buffer = decoder, bytearray()
 
-    def feed(self, data: bytes) -> Iterator[list[FinishedAnswer]]:
-        """The batches that these bytes complete."""
+    def feed(self, data: bytes) -> Iterator[T]:
+        """What these bytes complete."""
         self._buffer += data
         while len(self._buffer) >= _LENGTH_BYTES:
             end = _LENGTH_BYTES + int.from_bytes(self._buffer[:_LENGTH_BYTES], "big")
             if len(self._buffer) < end:
                 return
-            batch = _decoder.decode(memoryview(self._buffer)[_LENGTH_BYTES:end].tobytes())
+            whole = self._decoder.decode(memoryview(self._buffer)[_LENGTH_BYTES:end].tobytes())
             del self._buffer[:end]
-            yield batch
+            yield whole
+
+
+class BatchReader(_Reader[list[Handed]]):
+    """In the analyser."""
+
+    def __init__(self) -> None:
+        super().__init__(msgspec.msgpack.Decoder(list[Handed]))
+
+
+class ReceiptReader(_Reader[list[TokenCount]]):
+    """In the gateway."""
+
+    def __init__(self) -> None:
+        super().__init__(msgspec.msgpack.Decoder(list[TokenCount]))

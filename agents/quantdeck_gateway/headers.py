@@ -24,6 +24,7 @@ REQUEST_HANDLED = HOP_BY_HOP | {
     b"content-length",
     b"expect",
     b"host",
+    b"x-api-key",
     b"x-quantdeck-priority",
     b"x-quantdeck-variant",
     b"x-request-id",

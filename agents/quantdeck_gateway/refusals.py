@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from quantdeck_gateway.client import ClientConnection
 
 _NO_REPLICA_RETRY_S = 2
+_EXTRA = {401: b"www-authenticate: Bearer\r\n", 503: b"retry-after: %d\r\n" % _NO_REPLICA_RETRY_S}
 
 
 def refuse(client: ClientConnection, refusal: RequestRefusedError) -> None:
     """Answer with an error; the connection goes on."""
-    extra = b"retry-after: %d\r\n" % _NO_REPLICA_RETRY_S if refusal.status == 503 else b""
+    extra = _EXTRA.get(refusal.status, b"")
     client.answer(refusal.status, error_body(refusal.status, refusal.code, refusal.message), extra=extra)
 
 
@@ -34,19 +35,37 @@ def no_replica(
         message = f"All replicas of the {arm.variant} are out of rotation; each is asked again every few seconds."
     else:
         message = f"No replica serves the {arm.variant} of this experiment."
-    _answer(client, request, arm, 503, "no_replica", message, _NO_REPLICA_RETRY_S)
+    _answer(services, client, request, arm, placement, 503, "no_replica", message, _NO_REPLICA_RETRY_S)
 
 
-def shed(client: ClientConnection, request: Request, arm: Arm, retry_after: int) -> None:
+def shed(
+    services: Services,
+    client: ClientConnection,
+    request: Request,
+    arm: Arm,
+    placement: Placement | None,
+    retry_after: int,
+) -> None:
     """429: the arm has more requests than it can answer; it is not judged by that."""
     message = f"The {arm.variant} has more requests than it can answer. Try again in {retry_after} s."
-    _answer(client, request, arm, 429, "overloaded", message, retry_after)
+    _answer(services, client, request, arm, placement, 429, "overloaded", message, retry_after)
 
 
 def _answer(
-    client: ClientConnection, request: Request, arm: Arm, status: int, code: str, message: str, retry_after: int
+    services: Services,
+    client: ClientConnection,
+    request: Request,
+    arm: Arm,
+    placement: Placement | None,
+    status: int,
+    code: str,
+    message: str,
+    retry_after: int,
 ) -> None:
     arm.by_class[status // 100] += 1
-    request_id = request.request_id or new_request_id()
-    fields = b"retry-after: %d\r\n%bx-request-id: %b\r\n" % (retry_after, arm.fields, request_id)
-    client.answer(status, error_body(status, code, message), extra=fields)
+    request.request_id = request.request_id or new_request_id()
+    fields = b"retry-after: %d\r\n%bx-quantdeck-answer: %b\r\nx-request-id: %b\r\n"
+    extra = fields % (retry_after, arm.fields, arm.mint(), request.request_id)
+    client.answer(status, error_body(status, code, message), extra=extra)
+    if services.access_log is not None:
+        services.access_log.unanswered(request, status, "refused", code, arm, placement)

@@ -6,10 +6,11 @@ import asyncio
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from quantdeck_core.loopback import is_loopback
 from quantdeck_core.protocol.gateway import Replica as ReplicaConfig
 from quantdeck_core.protocol.gateway import ReplicaStatus
 from quantdeck_gateway import pressure
-from quantdeck_gateway.addresses import is_loopback, split_url
+from quantdeck_gateway.addresses import split_url
 from quantdeck_gateway.ejection import Standing
 from quantdeck_gateway.limits import CONNECT_S, IDLE_CONNECTIONS, UPSTREAM_IDLE_S
 from quantdeck_gateway.pressure import Reading

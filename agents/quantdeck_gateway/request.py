@@ -8,9 +8,11 @@ import secrets
 import msgspec
 
 from quantdeck_core.protocol.gateway import Priority
+from quantdeck_gateway.api_keys import Key
 from quantdeck_gateway.headers import HOP_BY_HOP, REQUEST_HANDLED, Fields, Handled, tokens, without
 from quantdeck_gateway.limits import BODY_BYTES
 
+_API_KEY = frozenset({b"x-api-key"})
 _IDENTITY = frozenset({b"identity"})
 HANDLED = Handled(REQUEST_HANDLED)
 """Which fields `Request.add_field` takes; all others are added to `Request.head` by who reads them."""
@@ -42,6 +44,8 @@ class Request:
         content_length: as it was sent, empty without one.
         user: `x-user-id`, empty without one.
         variant: `x-quantdeck-variant`, which most experiments pass over; empty without one.
+        api_key: `x-api-key`, empty without one.
+        key: name of the API key that it came with; empty where none is asked for.
         priority: that its client is granted; `wanted_priority` is `x-quantdeck-priority`, which may lower it.
         http_10: chunked answers must not be used.
         more_body: pieces of the body after the first.
@@ -57,6 +61,8 @@ class Request:
     wanted_priority = b""
     request_id = b""
     authorization = b""
+    api_key = b""
+    key = ""
     connection = b""
     hosts = 0
     expects_continue = False
@@ -100,6 +106,9 @@ class Request:
             self.variant = value
         elif name == b"x-quantdeck-priority":
             self.wanted_priority = value
+        elif name == b"x-api-key":
+            self.api_key = value
+            self.head += (name, b": ", value, b"\r\n")
         elif name == b"connection":
             self.connection = b"%b,%b" % (self.connection, value) if self.connection else value
         elif name == b"content-encoding" and tokens(value) - _IDENTITY:
@@ -129,6 +138,14 @@ class Request:
         named = tokens(self.connection) - HOP_BY_HOP
         if named:
             self.head = [b"", *without(self.head[1:], named)]
+
+    def admit(self, key: Key) -> None:
+        """It came with a key of this gateway's, which is none of the engines' business."""
+        key.requests += 1
+        self.key, self.priority = key.name, key.priority
+        self.authorization = b""
+        if self.api_key:
+            self.head = [b"", *without(self.head[1:], _API_KEY)]
 
     def add_body(self, piece: bytes) -> None:
         """Take in a part of the body after the first, which one read brought and is small.

@@ -12,7 +12,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from quantdeck_core.loopback import is_loopback
+from quantdeck_gateway.access_log import AccessLog
 from quantdeck_gateway.analyser_link import AnalyserLink
+from quantdeck_gateway.answer_id import AnswerIds
+from quantdeck_gateway.api_keys import Keys
 from quantdeck_gateway.client import ClientConnection, Handler
 from quantdeck_gateway.control import ControlPlane
 from quantdeck_gateway.data_plane import DataPlane
@@ -41,7 +45,8 @@ class Gateway:
         self._operators: set[ClientConnection] = set()
         self._servers: list[asyncio.Server] = []
         self._unix: list[UnixListener] = []
-        self._table = RoutingTable()
+        self._keys = Keys(required=not is_loopback(settings.host))
+        self._table = RoutingTable(AnswerIds(settings.answer_key), self._keys)
         self._table.apply(settings.config)
         self._prober = Prober(loop, self._table, settings.probe_s)
         self._told_to_end = asyncio.Event()
@@ -49,6 +54,7 @@ class Gateway:
         self._tee: Tee | None = None
         self._control: ControlPlane | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._access_log: AccessLog | None = None
         self._tick_timer: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
@@ -68,11 +74,13 @@ class Gateway:
     async def _start(self) -> None:
         settings, loop = self._settings, self._loop
         _allow_many_files()
+        if settings.access_log:
+            self._access_log = AccessLog(loop, settings.access_log)
         listener = listen_tcp(settings.host, settings.port)
         listen = "{}:{}".format(*listener.getsockname()[:2])
         if settings.signals:
             signals = self._listen_unix(settings.signals)
-            self._analyser = AnalyserLink(loop, signals.socket, self._batch_lost)
+            self._analyser = AnalyserLink(loop, signals.socket, self._batch_lost, self._table.count_tokens)
             self._tee = Tee(loop, self._analyser)
             self._analyser.start()
         drain = self._told_to_end.set
@@ -85,10 +93,12 @@ class Gateway:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, drain)
         loop.add_signal_handler(signal.SIGHUP, self._read_again)
-        plane = DataPlane(loop, self._table, self._tee, settings.deadlines)
+        plane = DataPlane(loop, self._table, self._tee, settings.deadlines, self._access_log)
         self._servers.insert(0, await loop.create_server(_factory(plane, self._clients), sock=listener, backlog=4096))
         self._tick_timer = loop.call_later(_TICK_S, self._tick)
         _spare_the_collector()
+        if self._keys.asked and not self._table.config.api_keys:
+            log.warning("other machines reach %s, and there is no API key: requests are refused until there is", listen)
         log.info("ready on %s, revision %d", listen, self._table.config.revision)
 
     def _listen_unix(self, path: Path) -> UnixListener:
@@ -113,6 +123,11 @@ class Gateway:
         if self._control is not None:
             self._control.tick()
         self._table.tick()
+        if self._access_log is not None:
+            self._access_log.tick()
+        for route in self._table.all():
+            for arm in route.arms:
+                arm.shadows.tick(self._settings.deadlines)
         now = self._loop.time()
         for route in self._table.live:
             route.second(time.monotonic())
@@ -144,8 +159,9 @@ class Gateway:
         for client in list(self._clients):
             client.abort()
         for route in self._table.all():
-            route.control.overload.stop()
-            route.treatment.overload.stop()
+            for arm in route.arms:
+                arm.overload.stop()
+                arm.shadows.cancel()
             for replica in route.control.replicas + route.treatment.replicas:
                 replica.close_idle()
         if self._tee is not None:
@@ -155,6 +171,8 @@ class Gateway:
         for listener in self._unix:
             listener.close()
         await asyncio.sleep(0)  # closed transports say so in the loop's next round
+        if self._access_log is not None:
+            await self._access_log.stop()
 
 
 def _factory(handler: Handler, registry: set[ClientConnection]) -> Callable[[], ClientConnection]:

@@ -20,6 +20,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         lease_s: seconds until an experiment that nobody judges lapses; None: none ever does.
         signals: without it nothing is analysed.
         probe_s: replicas that gave no sign of life for so long are asked for a token; 0 asks only ejected ones.
+        access_log: without it none is written.
+        answer_key: signs the ids of answers; secret.
     """
 
     host: str
@@ -31,3 +33,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     signals: Path | None = None
     deadlines: Deadlines = Deadlines()
     probe_s: float = PROBE_EVERY_S
+    access_log: Path | None = None
+    answer_key: bytes

@@ -6,9 +6,13 @@ from collections.abc import Callable, Collection
 
 from quantdeck_core.protocol.gateway import Arm as ArmConfig
 from quantdeck_core.protocol.gateway import ExperimentRoute, GatewayConfig, LeaseStatus, RouteStatus
+from quantdeck_gateway.answer_id import AnswerIds, AnswerOf, new_key, tag_of
+from quantdeck_gateway.api_keys import Keys
 from quantdeck_gateway.arm import Arm
 from quantdeck_gateway.assignment import Assignment, assignment_of
+from quantdeck_gateway.handover import TokenCount
 from quantdeck_gateway.routing import Placements
+from quantdeck_gateway.shadow import Copies
 
 
 class Route:
@@ -24,7 +28,7 @@ class Route:
         unkeyed: requests without a user.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, ids: AnswerIds) -> None:
         self.name = name
         self.served_name = ""
         self.config = ExperimentRoute(name=name, served_name="", control=ArmConfig(), treatment=ArmConfig())
@@ -33,8 +37,9 @@ class Route:
         self.lapsed = self.late = self._held = False
         self.unkeyed = 0
         self.placements = Placements(name)
-        self.control = Arm(name, "control")
-        self.treatment = Arm(name, "treatment")
+        self.control = Arm(name, "control", ids)
+        self.treatment = Arm(name, "treatment", ids)
+        self.arms = (self.control, self.treatment)
 
     def apply(self, config: ExperimentRoute, revision: int) -> None:
         """Serve this from the next request on."""
@@ -42,6 +47,11 @@ class Route:
         self.control.apply(config.control, revision)
         self.treatment.apply(config.treatment, revision)
         self._decide(self._is_held())
+        shadow = config.shadow
+        for arm, other in (self.arms, self.arms[::-1]):
+            arm.served_name = config.served_name
+            copied = shadow is not None and shadow.of == arm.variant and shadow.share_bp > 0
+            arm.copies = Copies(other, shadow.share_bp) if copied and shadow else None
 
     def settle(self) -> None:
         """Once a second, and when the lease lapses or is renewed: is everyone to be on the control?"""
@@ -62,6 +72,7 @@ class Route:
         """It is no longer in the config; what is in flight ends where it began."""
         self.control.apply(ArmConfig(), revision)
         self.treatment.apply(ArmConfig(), revision)
+        self.control.copies = self.treatment.copies = None
 
     def other(self, arm: Arm) -> Arm:
         """The other arm."""
@@ -99,13 +110,18 @@ class Route:
 class RoutingTable:
     """All experiments, by name and by the model name that clients send.
 
+    Args:
+        ids: makes and reads the ids of answers; None: with a key of its own.
+        keys: who may ask; None: everyone until a config has keys.
+
     Attributes:
         config: what is served now.
         live: its experiments, in its order.
         single: the only experiment; None where the model name must choose.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ids: AnswerIds | None = None, keys: Keys | None = None) -> None:
+        self.ids, self.keys = ids or AnswerIds(new_key()), keys or Keys()
         self.config = GatewayConfig()
         self.live: tuple[Route, ...] = ()
         self.single: Route | None = None
@@ -116,7 +132,7 @@ class RoutingTable:
         """Decide by this config from the next request on; it was checked before."""
         live = []
         for experiment in config.experiments:
-            route = self._all.setdefault(experiment.name, Route(experiment.name))
+            route = self._all.setdefault(experiment.name, Route(experiment.name, self.ids))
             route.apply(experiment, config.revision)
             live.append(route)
         for route in self._all.values():
@@ -125,6 +141,7 @@ class RoutingTable:
         self.config, self.live = config, tuple(live)
         self.single = live[0] if len(live) == 1 else None
         self._by_model = {route.served_name: route for route in live}
+        self.keys.apply(config.api_keys)
 
     def set_lapsed(self, lapsed: Collection[str], late: Collection[str] = ()) -> None:
         """Nobody judges the lapsed, which decides about the next request, and may soon not judge the late."""
@@ -140,6 +157,21 @@ class RoutingTable:
     def by_model(self, model: str) -> Route | None:
         """The experiment that serves a model name."""
         return self._by_model.get(model)
+
+    def arm_of(self, answer: AnswerOf) -> Arm | None:
+        """The arm that gave an answer; None where its experiment is no longer served."""
+        for route in self.live:
+            if tag_of(route.name) == answer.tag:
+                return route.control if answer.variant == "control" else route.treatment
+        return None
+
+    def count_tokens(self, count: TokenCount) -> None:
+        """The analyser has counted tokens of an arm's answers."""
+        route = self._all.get(count.experiment)
+        if route is not None:
+            arm = route.control if count.variant == "control" else route.treatment
+            arm.prompt_tokens += count.prompt
+            arm.generation_tokens += count.generation
 
     def all(self) -> tuple[Route, ...]:
         """Also experiments that are no longer in the config; their counters stay."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from quantdeck_gateway.handover import FinishedAnswer, encode_batch
+from quantdeck_gateway.handover import FinishedAnswer, Handed, RatedAnswer, encode_batch
 from quantdeck_gateway.limits import TEE_BYTES
 from quantdeck_gateway.routing import Placement
 
@@ -59,7 +59,7 @@ class Tee:
         self._share = WHOLE
         self._ended = self._taken = 0
         self._behind = False
-        self._waiting: list[FinishedAnswer] = []
+        self._waiting: list[Handed] = []
         self._waiting_bytes = 0
         self._leaving = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -84,14 +84,21 @@ class Tee:
 
     def offer(self, answer: FinishedAnswer) -> None:
         """Take an answer, or drop and count it."""
-        size = len(answer.body) + _ANSWER_BYTES
-        if self._waiting_bytes + size > self._limit:
+        if not self._take(answer, len(answer.body) + _ANSWER_BYTES):
             self.dropped += 1
-            return
-        self._waiting.append(answer)
+
+    def offer_rating(self, rating: RatedAnswer) -> bool:
+        """Take a rating; False where there is no room for it."""
+        return self._take(rating, _ANSWER_BYTES)
+
+    def _take(self, handed: Handed, size: int) -> bool:
+        if self._waiting_bytes + size > self._limit:
+            return False
+        self._waiting.append(handed)
         self._waiting_bytes += size
         if self._timer is None:
             self._timer = self._loop.call_later(BATCH_S, self.flush)
+        return True
 
     def flush(self) -> None:
         """Write what waits, if the analyser has taken what came before."""

@@ -21,6 +21,7 @@ class Waiter:
     Args:
         start: sends the request on.
         refuse: answers it with 429 and the seconds after which it may come again.
+        left: called when its client has left.
     """
 
     def __init__(
@@ -32,9 +33,10 @@ class Waiter:
         since: float,
         start: Callable[[], None],
         refuse: Callable[[int], None],
+        left: Callable[[], None],
     ) -> None:
         self.priority, self.size, self.since = priority, size, since
-        self.start, self.refuse = start, refuse
+        self.start, self.refuse, self._left = start, refuse, left
         self._arm = arm
         client.begin(self)
 
@@ -43,6 +45,7 @@ class Waiter:
         self._arm.overload.leave(self)
         self._arm.cancelled += 1
         self._arm.by_class[CANCELLED] += 1
+        self._left()
 
     def client_slow(self) -> None:
         """Of no matter: nothing is written yet."""

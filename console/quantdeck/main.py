@@ -32,6 +32,7 @@ COMMANDS = {
     "profile": ("quantdeck_console.commands.profile", "list, show, validate, render and write profiles"),
     "agent": ("quantdeck_agent.cli", "the daemon of a host"),
     "gateway": ("quantdeck_gateway.cli", "the gateway alone"),
+    "gateway-key": ("quantdeck_console.commands.gateway_key", "a new API key for clients of a gateway"),
 }
 """Each module has `main(argv) -> int`. A string and not an import: no part may load another one's dependencies."""
 

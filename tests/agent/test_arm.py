@@ -28,6 +28,14 @@ def test_a_client_that_sends_bad_requests_says_nothing_about_the_model() -> None
     assert (seen.window.outputs, seen.window.failures) == (1, 1)
 
 
+def test_a_shadow_is_judged_and_is_nobodys_answer() -> None:
+    arm = ArmTracker(10)
+    assert arm.add(answer(user="u", shadow=True, repetition=True))
+    shown = summary(arm, 0.0)
+    assert (shown.users, shown.answers, shown.failures) == (0, 0, 0)
+    assert (shown.window.outputs, shown.window.repetitions) == (1, 1)
+
+
 def test_speed_and_first_token_come_from_the_window() -> None:
     arm = ArmTracker(500)
     for number in range(1, 101):

@@ -11,7 +11,7 @@ from quantdeck_agent.experiments.controller import KIND, Controller
 from quantdeck_agent.experiments.record import ExperimentRecord
 from quantdeck_agent.store import Store
 from quantdeck_core.drift.thresholds import Thresholds
-from quantdeck_core.protocol.gateway import AnswerSignals
+from quantdeck_core.protocol.gateway import AnswerRating, AnswerSignals, VariantName
 from quantdeck_core.rollout.machine import LatchCleared, TreatmentFailed, WeightAsked
 from quantdeck_core.rollout.state import RolloutState
 from support.answers import answer
@@ -89,3 +89,19 @@ def test_a_verdict_that_changes_leaves_a_line(store: Store) -> None:
     lines = [(entry.kind, entry.by) for entry in store.timeline(controller.subject)]
     assert ("verdict", "quantdeck") in lines
     assert lines[-1] == ("rollback", "quantdeck")
+
+
+def test_ratings_count_for_the_arm_that_answered_but_not_from_before_it_was_mended(store: Store) -> None:
+    def rating(variant: VariantName, t: float) -> AnswerRating:
+        mark = f"{variant}-{t}"
+        return AnswerRating(seq=1, experiment="e", variant=variant, generation=2, answer=mark, rating=-1, t=t)
+
+    controller = rolled_back(store)
+    controller.rate(rating("treatment", 180.0))
+    controller.rate(rating("control", 181.0))
+    assert [arm.window.stats().downs for arm in (controller.control, controller.treatment)] == [1, 1]
+    controller.apply(LatchCleared(revision=3, by="a", reason="mended"), 200.0)
+    controller.rate(rating("treatment", 199.0))
+    assert [arm.window.stats().downs for arm in (controller.control, controller.treatment)] == [1, 0]
+    controller.rate(rating("treatment", 201.0))
+    assert controller.treatment.window.stats().downs == 1

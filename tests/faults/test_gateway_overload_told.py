@@ -20,6 +20,25 @@ from support.fleets import sample
 from support.waiting import eventually
 
 
+class Judge:
+    """Wants one experiment served, whatever happens."""
+
+    def __init__(self, route: ExperimentRoute) -> None:
+        self._route = route
+
+    def routes(self) -> tuple[ExperimentRoute, ...]:
+        return (self._route,)
+
+    def settled(self) -> None: ...
+
+    def judged(self) -> tuple[str, ...]:
+        return (self._route.name,)
+
+    def lapse_ended(self, experiment: str, seconds: float) -> None: ...
+
+    def latched_elsewhere(self, experiment: str) -> None: ...
+
+
 @pytest.mark.timeout(60)
 async def test_overload_is_shown_and_told(tmp_path: Path) -> None:
     engine = SlotEngine(1, 0.2)
@@ -28,14 +47,14 @@ async def test_overload_is_shown_and_told(tmp_path: Path) -> None:
     paths.make()
     store, hub = Store(paths.database), Hub("h", "0", sample())
     arm = Arm(replicas=(Replica(name="e", url=engine.url),), limits=Limits(max_in_flight=1, max_queue=0))
-    routes = (ExperimentRoute(name="a", served_name="a", control=arm, treatment=Arm()),)
-    process = GatewayProcess(paths, store, str(tmp_path), "127.0.0.1:0")
+    route = ExperimentRoute(name="a", served_name="a", control=arm, treatment=Arm())
+    process = GatewayProcess(paths, store, str(tmp_path), "127.0.0.1:0", 60.0)
     control = GatewayControl(paths.gateway_control)
     await process.start()
-    router = Router(process, control, hub, lambda: routes, lambda: None)
+    router = Router(process, control, hub, Judge(route))
     keeping = asyncio.create_task(router.keep())
     try:
-        await eventually(lambda: router.acknowledged(routes[0]))
+        await eventually(lambda: router.acknowledged(route))
         crowd = Crowd(int(process.listen.rpartition(":")[2]), prompt="x")
         await crowd.come(20.0, 1.0)
         await crowd.leave()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quantdeck_gateway.analyser.answers import events, read_events, read_json, to_answer, to_signals
+from quantdeck_gateway.analyser.answers import events, read_events, read_json, to_answer, to_signal, to_signals
 from quantdeck_gateway.analyser.ring import SignalRing
-from quantdeck_gateway.handover import BatchReader, FinishedAnswer, encode_batch
+from quantdeck_gateway.analyser.tokens import token_counts
+from quantdeck_gateway.handover import BatchReader, FinishedAnswer, RatedAnswer, ReceiptReader, TokenCount, encode_batch
 from quantdeck_gateway.tee import Tee
 
 
@@ -122,6 +124,33 @@ def test_batches_survive_any_cut(bodies: list[list[bytes]], step: int) -> None:
     reader = BatchReader()
     got = [batch for at in range(0, len(wire), step) for batch in reader.feed(wire[at : at + step])]
     assert got == batches
+
+
+def test_tokens_are_counted_by_arm_but_not_those_of_shadows() -> None:
+    def usage(prompt: int, completion: int) -> bytes:
+        return json.dumps({"usage": {"prompt_tokens": prompt, "completion_tokens": completion}}).encode()
+
+    control = _finished(usage(7, 3))
+    handed = [control, control, msgspec.structs.replace(control, variant="treatment", body=usage(1, 0))]
+    handed += [
+        _finished(b"{}"),
+        msgspec.structs.replace(control, shadow=True),
+        RatedAnswer("e", "control", 1, "a", 1, 2),
+    ]
+    counts = token_counts([to_signal(one, seq) for seq, one in enumerate(handed)])
+    assert [*ReceiptReader().feed(encode_batch(counts))] == [counts]
+    assert counts == [TokenCount("exp", "control", 14, 6), TokenCount("exp", "treatment", 1, 0)]
+
+
+def test_ratings_push_no_answer_out_of_the_ring() -> None:
+    ring = SignalRing(size=3)
+    ring.add(to_signal(_finished(), 1))
+    for seq in range(2, 9):
+        ring.add(to_signal(RatedAnswer("exp", "control", 1, "a", 1, 2.0), seq))
+    ring.add(to_signal(_finished(), 9))
+    assert (ring.first_seq, ring.last_seq) == (1, 9)
+    assert [one.seq for one in ring.after(0)] == [1, 6, 7, 8, 9]
+    assert [one.seq for one in ring.after(6)] == [7, 8, 9]
 
 
 class FakeLoop:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import stat
 from pathlib import Path
 
@@ -71,7 +72,7 @@ async def test_a_config_that_cannot_be_kept_does_not_hold(tmp_path: Path, experi
     argv = ["--config", str(folder / "g.json"), "--listen", "127.0.0.1:0"]
     gateway = Gateway(tmp_path, argv=argv)
     try:
-        folder.rmdir()
+        shutil.rmtree(folder)
         reply = await gateway.put(GatewayConfig(revision=1, experiments=(experiment.route(),)))
         assert (reply.status, json.loads(reply.body)["code"]) == (507, "config-not-saved")
         assert ((await gateway.status()).revision, (await gateway.status()).routes) == (0, ())

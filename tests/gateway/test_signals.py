@@ -97,7 +97,8 @@ async def test_analyser_killed(gateway: Gateway, served: Experiment) -> None:
     await eventually(lambda: children(gateway.process.pid) not in ([], [analyser]))
     again = await gateway.listen(SignalsAsk(epoch=feed.hello.epoch, after=10_000))
     assert again.hello.epoch != feed.hello.epoch
-    await gateway.chat(text="new life")
+    for number in range(64):  # it was behind, so that for a second it may get a sample of the users only
+        await gateway.chat(user=f"u{number}", text="new life")
     while (one := await again.next(served.name)).words != 2:
         pass
     assert one.seq >= 1

@@ -7,7 +7,7 @@ from statistics import median
 
 from quantdeck_core.drift.window import ArmWindow
 from quantdeck_core.protocol.experiment import TREND_BUCKET_S, ArmSummary
-from quantdeck_core.protocol.gateway import AnswerSignals
+from quantdeck_core.protocol.gateway import AnswerRating, AnswerSignals
 
 TREND_BUCKETS = 60
 MAX_USERS = 200_000
@@ -35,15 +35,21 @@ class ArmTracker:
 
     def add(self, answer: AnswerSignals, *, judged: bool = True) -> bool:
         """Count an answer; False where the verdict must not see it: not `judged`, from an older generation, or 4xx."""
-        self.answers += 1
-        self._failures += not (answer.complete or answer.refused)
-        if answer.user and len(self._users) < MAX_USERS:
-            self._users.add(answer.user)
+        if not answer.shadow:
+            self.answers += 1
+            self._failures += not (answer.complete or answer.refused)
+            if answer.user and len(self._users) < MAX_USERS:
+                self._users.add(answer.user)
         self._count_trend(answer)
         self.start_generation(answer.generation)
         counted = judged and not answer.refused and self.window.add(answer)
         self.generation_answers += counted
         return counted
+
+    def rate(self, rating: AnswerRating) -> None:
+        """Count what somebody thought of an answer."""
+        self.start_generation(rating.generation)
+        self.window.rate(rating)
 
     def _count_trend(self, answer: AnswerSignals) -> None:
         bucket = int(answer.t // TREND_BUCKET_S)

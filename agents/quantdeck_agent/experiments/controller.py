@@ -12,7 +12,7 @@ from quantdeck_agent.experiments.unsaved import Unsaved
 from quantdeck_agent.store import StateWriteError, Store
 from quantdeck_core.drift.verdict import Verdict, judge
 from quantdeck_core.protocol.experiment import RollbackRecord, TimelineEntry
-from quantdeck_core.protocol.gateway import AnswerSignals
+from quantdeck_core.protocol.gateway import AnswerRating, AnswerSignals
 from quantdeck_core.rollout.machine import SYSTEM, RolloutEvent, Transition, step
 
 KIND = "experiment"
@@ -64,6 +64,13 @@ class Controller:
         if counted:
             self._set_verdict(self._judge(), answer.t)
         return self.verdict
+
+    def rate(self, rating: AnswerRating) -> None:
+        """Count what somebody thought of an answer; of what was mended since, it says nothing."""
+        if rating.variant == "control":
+            self.control.rate(rating)
+        elif rating.t >= self.record.judge_from:
+            self.treatment.rate(rating)
 
     def start_generation(self, control: int, treatment: int, now: float) -> None:
         """Other processes serve the arms: what the old ones answered counts no more."""

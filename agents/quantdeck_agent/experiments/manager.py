@@ -20,7 +20,7 @@ from quantdeck_agent.gateway.signals import AnswerFeed
 from quantdeck_agent.hub import Hub
 from quantdeck_agent.store import Store
 from quantdeck_core.errors import ConflictError, NotFoundError, QuantdeckError
-from quantdeck_core.protocol.gateway import AnswerSignals, ExperimentRoute
+from quantdeck_core.protocol.gateway import AnswerRating, ExperimentRoute, Signal
 from quantdeck_core.protocol.requests import Applied, ChangeWeight, ClearLatch, CreateExperiment, Rollback
 from quantdeck_core.rollout.machine import (
     SYSTEM,
@@ -228,20 +228,23 @@ class Experiments:
     # What the world does
 
     async def hear(self, feed: AnswerFeed) -> None:
-        """Judge every answer as it ends; runs until cancelled."""
+        """Judge every answer as it ends, and count how people rate them; runs until cancelled."""
         self._feed = feed
-        async for answer in feed.answers():
+        async for signal in feed.signals():
             self._judging_since = time.monotonic()
-            await self._judge(answer)
+            await self._heard(signal)
             self._judging_since = None
 
-    async def _judge(self, answer: AnswerSignals) -> None:
-        controller = self._controllers.get(answer.experiment)
+    async def _heard(self, signal: Signal) -> None:
+        controller = self._controllers.get(signal.experiment)
         if controller is None:
             return
-        verdict = controller.hear(answer)
+        if isinstance(signal, AnswerRating):
+            controller.rate(signal)
+            return
+        verdict = controller.hear(signal)
         if verdict.kind == "breach" and controller.record.state.weight_bp > 0:
-            await self._treatment_failed(controller, verdict.reason, answer.t)
+            await self._treatment_failed(controller, verdict.reason, signal.t)
 
     def judged(self) -> tuple[str, ...]:
         """Experiments that are judged now: their answers are heard, and none has been pondered for too long."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 from quantdeck_agent.gateway.control import GatewayControl
@@ -14,7 +15,7 @@ from quantdeck_core.engines.metrics import Rate
 from quantdeck_core.errors import QuantdeckError, RemoteError, UnreachableError
 from quantdeck_core.health.condition import NO_EPISODES, follow
 from quantdeck_core.health.gateway_conditions import gateway_conditions
-from quantdeck_core.protocol.gateway import ArmCounters, ExperimentRoute, GatewayConfig, GatewayStatus
+from quantdeck_core.protocol.gateway import ApiKey, ArmCounters, ExperimentRoute, GatewayConfig, GatewayStatus
 from quantdeck_core.protocol.host import GatewayView
 
 RETRY_S = 0.2
@@ -44,7 +45,11 @@ class Judge(Protocol):
 
 
 class Router:
-    """Sends routes, retries until they are acknowledged, renews the lease, and restarts a gateway that died."""
+    """Sends routes, retries until they are acknowledged, renews the lease, and restarts a gateway that died.
+
+    Args:
+        keys: API keys that its clients need, asked again before every attempt.
+    """
 
     def __init__(
         self,
@@ -52,12 +57,14 @@ class Router:
         control: GatewayControl,
         hub: Hub,
         judge: Judge,
+        keys: Callable[[], tuple[ApiKey, ...]] = tuple,
     ) -> None:
         self._process, self._control, self._hub = process, control, hub
-        self._judge = judge
+        self._judge, self._keys = judge, keys
         self._lock = asyncio.Lock()
         self._revision = self._newest = 0
         self._sent: tuple[ExperimentRoute, ...] | None = None
+        self._sent_keys: tuple[ApiKey, ...] | None = None
         self._status: GatewayStatus | None = None
         self._rate = Rate()
         self._memory = ResidentMemory()
@@ -91,21 +98,23 @@ class Router:
             QuantdeckError: it could not be told; `keep` goes on trying.
         """
         async with self._lock:
-            wanted = self._judge.routes()
+            wanted, keys = self._judge.routes(), self._keys()
             # Who knows of no experiment has a new state, or has lost it: what the gateway serves goes on.
-            if wanted == self._sent or (self._sent is None and not wanted):
+            lost = self._sent is None and not wanted
+            if (lost and not keys) or (wanted == self._sent and keys == self._sent_keys):
                 self._judge.settled()
                 return
             status = await self._control.status()
             self._look_for_others(status)
             wanted = self._judge.routes()
             before, self._newest = self._newest, max(self._revision, status.revision) + 1
+            config = GatewayConfig(revision=self._newest, experiments=wanted, api_keys=keys)
             try:
-                ack = await self._control.apply(GatewayConfig(revision=self._newest, experiments=wanted))
+                ack = await self._control.apply(config)
             except RemoteError:
                 self._newest = before  # refused: whatever has this revision is not ours
                 raise
-            self._revision, self._sent = ack.revision, wanted
+            self._revision, self._sent, self._sent_keys = ack.revision, wanted, keys
             if self._judge.routes() == wanted:  # else somebody changed it meanwhile, and pushes again
                 self._judge.settled()
 
@@ -130,7 +139,7 @@ class Router:
             if time.monotonic() - refreshed >= REFRESH_S:
                 refreshed = time.monotonic()
                 await self._refresh()
-            if self._judge.routes() != self._sent:
+            if self._judge.routes() != self._sent or self._keys() != self._sent_keys:
                 try:
                     await self.push()
                 except QuantdeckError as error:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import msgspec
 
-from quantdeck_core.protocol.gateway import AnswerSignals, SignalsAsk, SignalsHello
+from quantdeck_core.protocol.gateway import Signal, SignalsAsk, SignalsHello
 
 RETRY_S = 0.25
 _LINE_LIMIT = 1 << 20
 
 
 class AnswerFeed:
-    """Every finished answer.
+    """Every finished answer, and every rating.
 
     Attributes:
         connected: whether the analyser is listened to now.
@@ -25,13 +25,13 @@ class AnswerFeed:
         self._socket = str(socket)
         self.connected = False
 
-    async def answers(self) -> AsyncIterator[AnswerSignals]:
+    async def signals(self) -> AsyncIterator[Signal]:
         """Each once, for ever; connects again where the analyser was restarted.
 
         After a restart of this agent the analyser sends what it still holds, so that windows fill again at once.
         """
         epoch, last = "", 0
-        decoder = msgspec.json.Decoder(AnswerSignals)
+        decoder = msgspec.json.Decoder(Signal)
         while True:
             try:
                 reader, writer = await asyncio.open_unix_connection(self._socket, limit=_LINE_LIMIT)
@@ -45,9 +45,9 @@ class AnswerFeed:
                 if hello.epoch != epoch:
                     epoch, last = hello.epoch, 0
                 while line := await reader.readline():
-                    answer = decoder.decode(line)
-                    last = answer.seq
-                    yield answer
+                    signal = decoder.decode(line)
+                    last = signal.seq
+                    yield signal
             except (OSError, msgspec.DecodeError, ValueError):
                 pass  # broken off in mid-line: the connection is made again and asks for what is missing
             finally:

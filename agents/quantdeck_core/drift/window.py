@@ -7,7 +7,8 @@ from collections import deque
 
 import msgspec
 
-from quantdeck_core.protocol.gateway import AnswerSignals
+from quantdeck_core.drift.ratings import Ratings
+from quantdeck_core.protocol.gateway import AnswerRating, AnswerSignals
 
 
 class WindowStats(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,6 +16,8 @@ class WindowStats(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         outputs: finished answers; `failures` come on top.
+        ups, downs: how people rated the last answers of this generation that anybody rated. Few are, so these go
+            further back than the window.
     """
 
     outputs: int = 0
@@ -24,6 +27,8 @@ class WindowStats(msgspec.Struct, frozen=True, kw_only=True):
     mean_words: float | None = None
     sd_words: float | None = None
     coherence: float | None = None
+    ups: int = 0
+    downs: int = 0
 
     @property
     def repetition_rate(self) -> float:
@@ -62,6 +67,7 @@ class ArmWindow:
         self._words = 0
         self._words_squared = 0
         self._coherence = 0.0
+        self._ratings = Ratings()
 
     def start_generation(self, generation: int) -> None:
         """Forget what an earlier generation answered."""
@@ -83,6 +89,14 @@ class ArmWindow:
             self._count(self._answers.popleft(), -1)
         return True
 
+    def rate(self, rating: AnswerRating) -> bool:
+        """Count what somebody thought of an answer; False where that came from an older generation."""
+        self.start_generation(rating.generation)
+        if rating.generation < self.generation:
+            return False
+        self._ratings.rate(rating.answer, rating.rating)
+        return True
+
     def _count(self, answer: AnswerSignals, sign: int) -> None:
         if not answer.complete:
             self._failures += sign
@@ -101,8 +115,9 @@ class ArmWindow:
     def stats(self) -> WindowStats:
         """Counts and means of the window."""
         outputs = len(self._answers) - self._failures
+        ups, downs = self._ratings.ups, self._ratings.downs
         if not outputs:
-            return WindowStats(failures=self._failures)
+            return WindowStats(failures=self._failures, ups=ups, downs=downs)
         mean = self._words / outputs
         return WindowStats(
             outputs=outputs,
@@ -112,4 +127,6 @@ class ArmWindow:
             mean_words=mean,
             sd_words=math.sqrt(max(0.0, self._words_squared / outputs - mean * mean)),
             coherence=self._coherence / outputs,
+            ups=ups,
+            downs=downs,
         )

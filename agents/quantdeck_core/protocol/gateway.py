@@ -292,6 +292,7 @@ class AnswerFacts(msgspec.Struct, frozen=True, kw_only=True):
         t: UNIX time of the last byte, seconds.
         status: HTTP status of the engine's answer; 0 where the engine broke off before it ended.
         complete: the engine ended the answer itself (JSON body whole, or `[DONE]` seen).
+        shadow: nobody got it: it was asked for to judge the variant.
     """
 
     experiment: str
@@ -308,6 +309,7 @@ class AnswerFacts(msgspec.Struct, frozen=True, kw_only=True):
     completion_tokens: int | None
     ttft_ms: float | None
     e2e_ms: float
+    shadow: bool = False
 
     @property
     def refused(self) -> bool:
@@ -322,7 +324,7 @@ class Answer(AnswerFacts, frozen=True, kw_only=True):
     text: str
 
 
-class AnswerSignals(AnswerFacts, frozen=True, kw_only=True):
+class AnswerSignals(AnswerFacts, frozen=True, kw_only=True, tag_field="kind", tag="answer"):
     """What the analyser makes of an answer: no text any more. Signals as in `TextSignals`.
 
     Attributes:
@@ -334,6 +336,29 @@ class AnswerSignals(AnswerFacts, frozen=True, kw_only=True):
     refusal: bool
     coherence: float
     words: int
+
+
+class AnswerRating(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="rating"):
+    """What somebody thought of an answer. The last rating of an answer holds.
+
+    Attributes:
+        seq: in one row with those of `AnswerSignals`.
+        answer: tells answers apart; the signature of the answer's id.
+        rating: -1 (bad) to 1 (good).
+        t: UNIX time of the rating, seconds.
+    """
+
+    seq: int
+    experiment: str
+    variant: VariantName
+    generation: int
+    answer: str
+    rating: float
+    t: float
+
+
+Signal = AnswerSignals | AnswerRating
+"""What a line of the signal stream after the first one is."""
 
 
 class SignalsHello(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,12 +8,14 @@ import os
 import signal
 import socket
 import sys
+from typing import cast
 
 import msgspec
 
-from quantdeck_gateway.analyser.answers import to_answer, to_signals
+from quantdeck_gateway.analyser.answers import to_signal
 from quantdeck_gateway.analyser.serve import SignalReader, SignalServer
-from quantdeck_gateway.handover import BatchReader
+from quantdeck_gateway.analyser.tokens import token_counts
+from quantdeck_gateway.handover import BatchReader, encode_batch
 
 _NICE = 5
 """Users' answers go first."""
@@ -22,18 +24,26 @@ _NICE = 5
 class Inlet(asyncio.Protocol):
     """The analyser's end of the socket pair."""
 
+    _transport: asyncio.Transport
+
     def __init__(self, server: SignalServer) -> None:
         self.ended = asyncio.Event()
         self._server = server
         self._reader = BatchReader()
         self._seq = 0
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the loop."""
+        self._transport = cast("asyncio.Transport", transport)
+
     def data_received(self, data: bytes) -> None:
         """Parts of batches."""
         try:
             for batch in self._reader.feed(data):
                 numbered = enumerate(batch, self._seq + 1)
-                self._server.publish([to_signals(to_answer(finished), seq) for seq, finished in numbered])
+                signals = [to_signal(handed, seq) for seq, handed in numbered]
+                self._server.publish(signals)
+                self._transport.write(encode_batch(token_counts(signals)))
                 self._seq += len(batch)
         except msgspec.MsgspecError:
             self.ended.set()  # not what our gateway writes: begin again with a clean stream

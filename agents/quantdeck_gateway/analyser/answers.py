@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from quantdeck_core.protocol.gateway import Answer, AnswerSignals
+from quantdeck_core.protocol.gateway import Answer, AnswerRating, AnswerSignals, Signal
 from quantdeck_core.quality import text_signals
-from quantdeck_gateway.handover import FinishedAnswer
+from quantdeck_gateway.handover import FinishedAnswer, Handed, RatedAnswer
 
 _DONE = b"[DONE]"
 
@@ -126,6 +126,7 @@ def to_answer(finished: FinishedAnswer) -> Answer:
         completion_tokens=content.completion_tokens,
         ttft_ms=finished.ttft_ms,
         e2e_ms=finished.e2e_ms,
+        shadow=finished.shadow,
     )
 
 
@@ -148,8 +149,24 @@ def to_signals(answer: Answer, seq: int) -> AnswerSignals:
         completion_tokens=answer.completion_tokens,
         ttft_ms=answer.ttft_ms,
         e2e_ms=answer.e2e_ms,
+        shadow=answer.shadow,
         repetition=signals.repetition,
         refusal=signals.refusal,
         coherence=signals.coherence,
         words=signals.words,
+    )
+
+
+def to_signal(handed: Handed, seq: int) -> Signal:
+    """What agents hear of what the proxy handed over."""
+    if not isinstance(handed, RatedAnswer):
+        return to_signals(to_answer(handed), seq)
+    return AnswerRating(
+        seq=seq,
+        experiment=handed.experiment,
+        variant=handed.variant,
+        generation=handed.generation,
+        answer=handed.answer,
+        rating=handed.rating,
+        t=handed.t,
     )

@@ -8,7 +8,7 @@ from typing import cast
 
 import msgspec
 
-from quantdeck_core.protocol.gateway import AnswerSignals, SignalsAsk, SignalsHello
+from quantdeck_core.protocol.gateway import Signal, SignalsAsk, SignalsHello
 from quantdeck_gateway.analyser.ring import SignalRing
 
 MAX_CLIENTS = 16
@@ -27,7 +27,7 @@ class SignalServer:
         self.ring = SignalRing()
         self.readers: set[SignalReader] = set()
 
-    def publish(self, batch: list[AnswerSignals]) -> None:
+    def publish(self, batch: list[Signal]) -> None:
         """Keep new signals and send them to who listens."""
         for signals in batch:
             self.ring.add(signals)

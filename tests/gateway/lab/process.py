@@ -19,7 +19,9 @@ import msgspec
 from gateway.lab.client import Connection, Reply
 from gateway.lab.engine import Engine
 from quantdeck_core.protocol.gateway import (
+    AnswerRating,
     AnswerSignals,
+    ApiKey,
     Arm,
     ArmCounters,
     ConfigAck,
@@ -27,6 +29,7 @@ from quantdeck_core.protocol.gateway import (
     GatewayConfig,
     GatewayStatus,
     Replica,
+    Signal,
     SignalsAsk,
     SignalsHello,
 )
@@ -37,11 +40,12 @@ DEADLINE_S = 10.0
 class Gateway:
     """A gateway process with its sockets."""
 
-    def __init__(self, folder: Path, *more: str, argv: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, *more: str, argv: Sequence[str] = (), signals: bool = True) -> None:
         self.config_file, self.control, self.signals = folder / "g.json", folder / "c.sock", folder / "s.sock"
         self.log = folder / "log"
         where = ("--config", str(self.config_file), "--listen", "127.0.0.1:0")
-        sockets = ("--control-socket", str(self.control), "--signals-socket", str(self.signals))
+        sockets = ["--control-socket", str(self.control)]
+        sockets += ["--signals-socket", str(self.signals)] if signals else []
         with self.log.open("wb") as log:
             command = [sys.executable, "-m", "quantdeck_gateway", *(argv or where), *sockets, *more]
             self.process = subprocess.Popen(command, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
@@ -50,7 +54,7 @@ class Gateway:
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < end, self.log.read_text()
             time.sleep(0.01)
-        self.port = int(self.log.read_text().split("ready on 127.0.0.1:")[1].split(",")[0])
+        self.port = int(self.log.read_text().split("ready on ")[1].split(",")[0].rpartition(":")[2])
 
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)
@@ -94,10 +98,10 @@ class Gateway:
     async def put(self, config: GatewayConfig) -> Reply:
         return await self.tell("PUT", "/v1/config", msgspec.json.encode(config))
 
-    async def serve(self, *experiments: ExperimentRoute) -> int:
+    async def serve(self, *experiments: ExperimentRoute, keys: Sequence[ApiKey] = ()) -> int:
         """Make these its experiments; returns the revision."""
         revision = (await self.status()).revision + 1
-        reply = await self.put(GatewayConfig(revision=revision, experiments=experiments))
+        reply = await self.put(GatewayConfig(revision=revision, experiments=experiments, api_keys=tuple(keys)))
         assert reply.status == 200, reply.body
         assert msgspec.json.decode(reply.body, type=ConfigAck).revision == revision
         return revision
@@ -129,12 +133,23 @@ class SignalsFeed:
     hello: SignalsHello
 
     async def next(self, experiment: str) -> AnswerSignals:
-        """The next signals of an experiment."""
+        """The next signals of an experiment's answers."""
+        while not isinstance(signal := await self._next(experiment), AnswerSignals):
+            pass
+        return signal
+
+    async def next_rating(self, experiment: str) -> AnswerRating:
+        """The next rating of an experiment's answers."""
+        while not isinstance(signal := await self._next(experiment), AnswerRating):
+            pass
+        return signal
+
+    async def _next(self, experiment: str) -> Signal:
         while True:
             line = await asyncio.wait_for(self.reader.readline(), DEADLINE_S)
-            answer = msgspec.json.decode(line, type=AnswerSignals)
-            if answer.experiment == experiment:
-                return answer
+            signal: Signal = msgspec.json.decode(line, type=Signal)
+            if signal.experiment == experiment:
+                return signal
 
     async def close(self) -> None:
         self.writer.close()
