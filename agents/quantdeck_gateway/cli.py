@@ -16,12 +16,15 @@ from quantdeck_gateway.addresses import split_listen
 from quantdeck_gateway.answer_key import answer_key
 from quantdeck_gateway.ejection import PROBE_EVERY_S
 from quantdeck_gateway.limits import Deadlines
-from quantdeck_gateway.settings import Settings
+from quantdeck_gateway.settings import Settings, WorkerSettings
+from quantdeck_gateway.upgrade import INHERIT
 
 _EPILOG = """Ways to use it:
   with an agent   --config FILE.json --listen HOST:PORT --control-socket PATH [--signals-socket PATH]
   alone           --port P --config FILE.toml
                   --port P --control URL [...] --treatment URL [...] --weight PERCENT --experiment NAME"""
+
+_MOST_WORKERS = 64
 
 
 def main(argv: Sequence[str]) -> int:
@@ -49,6 +52,8 @@ def parse(argv: Sequence[str]) -> Settings:
         raise InputError("Nothing says where to listen.", "Give --port P, or --listen HOST:PORT.")
     if options.lease_seconds is not None and (options.lease_seconds <= 0 or not options.control_socket):
         raise InputError("A lease is some seconds long and renewed over the control socket.", "Give both, or neither.")
+    if not 1 <= options.workers <= _MOST_WORKERS:
+        raise InputError(f"{options.workers} workers are not possible.", f"Give 1 to {_MOST_WORKERS}.")
     host, port = split_listen(options.listen or f"127.0.0.1:{options.port}")
     config = _config(options)
     if not (is_loopback(host) or config.api_keys or options.control_socket):
@@ -60,19 +65,32 @@ def parse(argv: Sequence[str]) -> Settings:
         host=host,
         port=port,
         config=config,
+        workers=options.workers,
         config_path=options.config,
         control=options.control_socket,
         lease_s=options.lease_seconds,
         signals=options.signals_socket,
-        access_log=options.access_log,
-        answer_key=answer_key(options.config),
-        deadlines=Deadlines(
-            first_byte=options.first_byte_seconds,
-            between_events=options.between_events_seconds,
-            drain=options.drain_seconds,
+        worker=WorkerSettings(
+            access_log=str(options.access_log) if options.access_log else None,
+            answer_key=answer_key(options.config),
+            keys_required=not is_loopback(host),
+            deadlines=Deadlines(
+                first_byte=options.first_byte_seconds,
+                between_events=options.between_events_seconds,
+                drain=options.drain_seconds,
+            ),
+            probe_s=options.probe_seconds,
         ),
-        probe_s=options.probe_seconds,
+        argv=_without_inherit(argv),
+        inherit=options.inherit,
     )
+
+
+def _without_inherit(argv: Sequence[str]) -> tuple[str, ...]:
+    if INHERIT not in argv:
+        return tuple(argv)
+    at = list(argv).index(INHERIT)
+    return (*argv[:at], *argv[at + 2 :])
 
 
 def _config(options: argparse.Namespace) -> GatewayConfig:
@@ -129,6 +147,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PATH",
         help="a line of JSON for each request, without any text",
     )
+    add("--workers", type=int, default=1, metavar="N", help="processes that accept clients (default: %(default)s)")
     add("--port", type=int, metavar="P", help="short for --listen 127.0.0.1:P")
     add("--control", nargs="+", action="extend", default=[], metavar="URL", help="engines of the control")
     add("--treatment", nargs="+", action="extend", default=[], metavar="URL", help="engines of the treatment")
@@ -152,4 +171,5 @@ def _parser() -> argparse.ArgumentParser:
         help="an engine that answered nobody for so long is asked for one token; 0 asks those alone that failed"
         " (default: %(default)g)",
     )
+    add(INHERIT, type=int, help=argparse.SUPPRESS)  # how an upgrade starts the successor
     return parser

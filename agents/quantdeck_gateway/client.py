@@ -11,7 +11,7 @@ from typing import Protocol, cast
 import httptools
 
 from quantdeck_gateway.answers import JSON, error_body, whole_answer
-from quantdeck_gateway.limits import BODY_S, CLIENT_IDLE_S, HEADER_BYTES, HEADER_S, LINGER_S
+from quantdeck_gateway.limits import BODY_S, CLIENT_IDLE_S, HEADER_BYTES, HEADER_S, LINGER_S, RETIRED_IDLE_S
 from quantdeck_gateway.request import HANDLED, Request, RequestRefusedError
 
 log = logging.getLogger("quantdeck.gateway")
@@ -53,7 +53,7 @@ class ClientConnection(asyncio.Protocol):
         registry: open connections; this one adds and removes itself.
 
     Attributes:
-        draining: end with the answer that is in flight.
+        draining: every answer that begins says that the connection ends with it.
         write: sends a part of the answer; the transport's own method, since each streamed event calls it.
     """
 
@@ -62,6 +62,7 @@ class ClientConnection(asyncio.Protocol):
 
     def __init__(self, handler: Handler, registry: set[ClientConnection]) -> None:
         self.draining = False
+        self._ending = False
         self._handler, self._registry = handler, registry
         self._parser = httptools.HttpRequestParser(self)
         self._reading = Request()
@@ -97,7 +98,7 @@ class ClientConnection(asyncio.Protocol):
         self._work = self._answering = None
         if self._phase is _ANSWER:
             self._enter(_IDLE)
-        if close or self.draining:
+        if close or self._ending:
             self._waiting.clear()
             self.transport.close()
         elif not self._serving and (self._waiting or self._paused):
@@ -114,9 +115,16 @@ class ClientConnection(asyncio.Protocol):
         """Whether an answer is in flight."""
         return self._answering is not None
 
-    def drain(self) -> None:
-        """End the connection as soon as no answer is in flight."""
+    def drain(self, *, gentle: bool = False) -> None:
+        """End the connection.
+
+        Args:
+            gentle: with the answer to the next request, which may be on its way; else when no answer is in flight.
+        """
         self.draining = True
+        if gentle:
+            return
+        self._ending = True
         if not self.busy:
             self.transport.close()
 
@@ -126,7 +134,8 @@ class ClientConnection(asyncio.Protocol):
             self._work.tick(self._slow)
             return
         self._phase_s += 1
-        if self._phase_s <= _DEADLINES.get(self._phase, CLIENT_IDLE_S):
+        deadline = _DEADLINES.get(self._phase, CLIENT_IDLE_S)
+        if self._phase_s <= (min(deadline, RETIRED_IDLE_S) if self.draining else deadline):
             return
         if self._phase in (_HEADER, _BODY) and self._reading.url:
             self._refuse(RequestRefusedError(408, "request_timeout", "The request did not arrive in time."))
@@ -212,7 +221,7 @@ class ClientConnection(asyncio.Protocol):
         self._enter(_LINGER)
         if self._answering is not None or self._waiting:
             (self._waiting[-1] if self._waiting else self._answering).keep_alive = False  # type: ignore[union-attr]
-            self.draining = not self._waiting
+            self.draining = self._ending = not self._waiting
             return
         body = error_body(refusal.status, refusal.code, refusal.message)
         self.transport.write(whole_answer(refusal.status, body, close=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,14 +20,15 @@ from quantdeck_core.protocol.gateway import (
     RenewLease,
     SetWeight,
     Unlatch,
+    UpgradeAck,
+    UpgradeAsk,
 )
 from quantdeck_gateway import __version__, change, config_file
 from quantdeck_gateway.client import ClientConnection
+from quantdeck_gateway.fleet import Fleet, upgrading
 from quantdeck_gateway.later import Later
 from quantdeck_gateway.lease import Leases
 from quantdeck_gateway.request import Request
-from quantdeck_gateway.table import RoutingTable
-from quantdeck_gateway.tee import Tee
 
 A = TypeVar("A")
 
@@ -40,36 +41,41 @@ class ControlPlane:
     Args:
         path: of the config: JSON keeps changes, TOML is a person's and is only read; None for a gateway that was
             configured by its arguments.
-        lease_s: seconds until an experiment that nobody judges lapses; None for a gateway without an agent.
+        leases: who judges what is served.
         drain: tells the gateway to finish its answers and end.
+        upgrade: lets a successor take over, started with that Python or this one; returns its process id.
     """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        table: RoutingTable,
-        tee: Tee | None,
+        fleet: Fleet,
+        leases: Leases,
         path: Path | None,
-        lease_s: float | None,
         listen: str,
         drain: Callable[[], None],
+        upgrade: Callable[[str | None], Awaitable[int]],
     ) -> None:
-        self._loop, self._table, self._tee, self._path, self._listen = loop, table, tee, path, listen
-        self._drain, self._kept = drain, _how_long(path)
-        self._one_change = asyncio.Lock()
-        self._leases = Leases(lease_s, loop.time())
-        self._leases.know(route.name for route in table.live)
+        self._loop, self._fleet, self._leases, self._path, self._listen = loop, fleet, leases, path, listen
+        self._drain, self._upgrade, self._kept = drain, upgrade, _how_long(path)
+        leases.know(route.name for route in fleet.config.experiments)
 
     def handle(self, client: ClientConnection, request: Request) -> None:
         """Answer a request."""
+        if self._fleet.retired:  # a connection that was made just before another gateway took this one's place
+            moved = upgrading()
+            client.answer(moved.http_status, msgspec.json.encode(moved.info()))
+            return
         match request.method, request.path:
             case b"GET", b"/v1/status":
-                client.answer(200, msgspec.json.encode(self.status()))
+                Later(self._loop, client, self._get_status())
             case b"POST", b"/v1/lease":
                 self._renew(client, request.body)
             case b"POST", b"/v1/drain":
                 client.answer(200, msgspec.json.encode(self._ack("It finishes its answers and ends.")))
                 self._drain()
+            case b"POST", b"/v1/upgrade":
+                Later(self._loop, client, self._post_upgrade(request.body))
             case b"PUT", b"/v1/config":
                 self._put(client, request.body)
             case b"POST", b"/v1/weight":
@@ -82,17 +88,29 @@ class ControlPlane:
                 error = NotFoundError("There is no such path.", "docs/gateway.md lists what may be asked here.")
                 client.answer(404, msgspec.json.encode(error.info()))
 
-    def status(self, ended: dict[str, float] | None = None) -> GatewayStatus:
-        """What the gateway serves now."""
+    async def status(self, ended: dict[str, float] | None = None) -> GatewayStatus:
+        """What the gateway serves now, all of its processes together."""
+        report = await self._fleet.report(lambda name: self._leases.status(name, ended))
         return GatewayStatus(
             pid=os.getpid(),
             version=__version__,
-            revision=self._table.config.revision,
+            revision=self._fleet.config.revision,
             listen=self._listen,
-            routes=self._table.status(lambda name: self._leases.status(name, ended)),
-            tee_dropped=self._tee.dropped if self._tee else 0,
-            tee_sampled_out=self._tee.sampled_out if self._tee else 0,
+            routes=report.routes,
+            tee_dropped=report.tee_dropped,
+            tee_sampled_out=report.tee_sampled_out,
         )
+
+    async def _get_status(self, ended: dict[str, float] | None = None) -> tuple[int, bytes]:
+        return 200, msgspec.json.encode(await self.status(ended))
+
+    async def _post_upgrade(self, body: bytes) -> tuple[int, bytes]:
+        try:
+            ask = _decode(body or b"{}", UpgradeAsk)
+            pid = await self._upgrade(ask.python)
+        except QuantdeckError as error:
+            return error.http_status, msgspec.json.encode(error.info())
+        return 200, msgspec.json.encode(UpgradeAck(pid=pid))
 
     # Who judges
 
@@ -103,7 +121,7 @@ class ControlPlane:
         for name in sorted(lapsed - before):
             log.warning("%s: nobody has renewed its lease; its treatment is at 0 while the control is healthy", name)
         if (lapsed, late) != (before, late_before):
-            self._table.set_lapsed(lapsed, late)
+            self._fleet.set_lapsed(lapsed, late)
 
     def _renew(self, client: ClientConnection, body: bytes) -> None:
         try:
@@ -117,8 +135,8 @@ class ControlPlane:
         for name, seconds in ended.items():
             log.warning("%s: its lease is renewed after a lapse of %.0f s; its weight holds again", name, seconds)
         if late != self._leases.late():
-            self._table.set_lapsed(self._leases.lapsed(), self._leases.late())
-        client.answer(200, msgspec.json.encode(self.status(ended)))
+            self._fleet.set_lapsed(self._leases.lapsed(), self._leases.late())
+        Later(self._loop, client, self._get_status(ended))
 
     # Changes
 
@@ -141,8 +159,8 @@ class ControlPlane:
 
     async def _changed(self, make: Callable[[GatewayConfig], GatewayConfig]) -> tuple[int, bytes]:
         try:
-            async with self._one_change:
-                await self._change(make(self._table.config))
+            async with self._fleet.changing():
+                await self._change(make(self._fleet.config))
         except QuantdeckError as error:
             return error.http_status, msgspec.json.encode(error.info())
         return 200, msgspec.json.encode(self._ack(self._kept))
@@ -152,9 +170,9 @@ class ControlPlane:
         if self._path is None:
             return
         try:
-            async with self._one_change:
+            async with self._fleet.changing():
                 config, said = await self._loop.run_in_executor(None, config_file.load_saying, self._path)
-                current = self._table.config
+                current = self._fleet.config
                 config = change.keep_latches(config, current, said)
                 if config_file.is_toml(self._path):
                     same = msgspec.structs.replace(config, revision=current.revision)
@@ -163,10 +181,11 @@ class ControlPlane:
         except QuantdeckError as error:
             log.error("%s was read again and is not served: %s %s", self._path, error.detail, error.hint)
         else:
-            log.info("%s was read again: revision %d", self._path, self._table.config.revision)
+            log.info("%s was read again: revision %d", self._path, self._fleet.config.revision)
 
     async def _change(self, config: GatewayConfig, *, save: bool = True) -> None:
-        """Make a config hold: first on disk, then for the next request. All changes end here.
+        """Make a config hold: first on disk, then for the next request, whichever process it comes to. All changes
+        end here.
 
         Raises:
             ConflictError: it is older than the current one, differs from it under the same revision, or raises a weight
@@ -174,7 +193,7 @@ class ControlPlane:
             NotSavedError: the disk refused it. A config that only lowers weights holds all the same: a rollback must
                 not wait for somebody to make room.
         """
-        current = self._table.config
+        current = self._fleet.config
         if config == current:
             return
         if config.revision <= current.revision:
@@ -191,11 +210,11 @@ class ControlPlane:
                 if not change.only_lowers(config, current):
                     raise
                 log.error("%s It only lowers weights, so that it holds until the next restart.", error.detail)
-        self._table.apply(config)
+        await self._fleet.apply(config)
         self._leases.know(route.name for route in config.experiments)
 
     def _ack(self, detail: str) -> ConfigAck:
-        return ConfigAck(revision=self._table.config.revision, detail=detail)
+        return ConfigAck(revision=self._fleet.config.revision, detail=detail)
 
 
 def _decode(body: bytes, kind: type[A]) -> A:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -17,7 +17,7 @@ from quantdeck_gateway.feedback import read_feedback
 from quantdeck_gateway.handover import RatedAnswer
 from quantdeck_gateway.later import Later
 from quantdeck_gateway.limits import Deadlines
-from quantdeck_gateway.metrics import CONTENT_TYPE, Process, prometheus_text
+from quantdeck_gateway.metrics import CONTENT_TYPE
 from quantdeck_gateway.refusals import no_replica, refuse
 from quantdeck_gateway.request import Request, RequestRefusedError, body_keys, new_request_id
 from quantdeck_gateway.routing import choose, variant_of
@@ -42,7 +42,11 @@ class _Models(msgspec.Struct):
 
 
 class DataPlane:
-    """Handler of clients' requests."""
+    """Handler of clients' requests.
+
+    Args:
+        metrics: of all workers.
+    """
 
     def __init__(
         self,
@@ -50,8 +54,10 @@ class DataPlane:
         table: RoutingTable,
         tee: Tee | None,
         deadlines: Deadlines,
+        metrics: Callable[[], Awaitable[str]],
         access_log: AccessLog | None = None,
     ) -> None:
+        self._all_metrics = metrics
         self._loop, self._table, self._tee, self._access_log = loop, table, tee, access_log
         self._keys = table.keys
         self._services = Services(loop=loop, tee=tee, deadlines=deadlines, access_log=access_log)
@@ -152,8 +158,10 @@ class DataPlane:
         client.answer(200, b'{"status":"ok"}')
 
     def _metrics(self, client: ClientConnection, request: Request) -> None:
-        text = prometheus_text(self._table.all(), Process(self._tee, self._keys, self._access_log))
-        client.answer(200, text.encode(), content_type=CONTENT_TYPE)
+        Later(self._loop, client, self._metrics_text(), CONTENT_TYPE)
+
+    async def _metrics_text(self) -> tuple[int, bytes]:
+        return 200, (await self._all_metrics()).encode()
 
     def _ready(self, client: ClientConnection, request: Request) -> None:
         Later(self._loop, client, self._is_ready())

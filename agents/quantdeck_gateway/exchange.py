@@ -102,7 +102,8 @@ class Exchange:
             connection = self._replica.take(self._services.loop.time()) or await self._reach(self._replica)
         self._connecting = None
         if isinstance(connection, Unreachable):
-            self._fail(connection.status, connection.code, f"The {self._arm.variant} engine {connection.reason}.")
+            reason = f"The {self._arm.variant} engine {connection.reason}."
+            self._fail(connection.status, connection.code, reason, judged=not connection.ours)
         else:
             self._send(connection)
 
@@ -251,7 +252,7 @@ class Exchange:
         """The replica is why it came to nothing."""
         self._arm.failed(self._replica, reason, self._services.loop.time())
 
-    def _fail(self, status: int, code: str, message: str) -> None:
+    def _fail(self, status: int, code: str, message: str, *, judged: bool = True) -> None:
         client, self._close = self._client, True
         if not self._status:
             ids = self._mint(), self._request.request_id
@@ -264,7 +265,7 @@ class Exchange:
             # The chunked body stays unterminated: whoever ignores the event still sees that the answer is not whole.
             event = error_event(code, message)
             client.write(b"%x\r\n%b\r\n" % (len(event), event) if self._chunked else event)
-        self._end(status // 100 if not self._status else BROKEN, 0, self._status or status, ended=False)
+        self._end(status // 100 if not self._status else BROKEN, 0, self._status or status, ended=False, judged=judged)
         client.finish(close=self._close)
 
     # What the client does.
@@ -308,7 +309,7 @@ class Exchange:
             self._upstream.cancel()
             self._upstream = None
 
-    def _end(self, code_class: int, status: int, answered: int, ended: bool) -> None:
+    def _end(self, code_class: int, status: int, answered: int, ended: bool, judged: bool = True) -> None:
         """Count it. `status` is what the judge hears, `answered` what the client got; 0 where there was none."""
         arm, now = self._arm, perf_counter()
         arm.end(self._replica)
@@ -321,8 +322,8 @@ class Exchange:
         if self._services.access_log is not None:
             end: End = "done" if ended else "cancelled" if code_class == CANCELLED else "broken"
             self._services.access_log.note(self._line(answered, end, e2e))
-        if code_class == CANCELLED:
-            return  # a judge cannot blame the engine for what the client broke off
+        if code_class == CANCELLED or not judged:
+            return  # a judge cannot blame the engine for what the client broke off, or for what this host lacks
         if code_class in (BROKEN, 5):
             arm.errors += 1
         tee, placement = self._services.tee, self._placement

@@ -6,13 +6,14 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 
+from quantdeck_gateway.answers import JSON
 from quantdeck_gateway.client import ClientConnection
 
 log = logging.getLogger("quantdeck.gateway")
 
 
 class Later:
-    """Answers the request at hand of a client with what a coroutine returns: a status and a JSON body.
+    """Answers the request at hand of a client with what a coroutine returns: a status and a body.
 
     The coroutine runs to its end also when the client has left: a change that was begun is not left half done.
     """
@@ -24,8 +25,9 @@ class Later:
         loop: asyncio.AbstractEventLoop,
         client: ClientConnection,
         answer: Coroutine[None, None, tuple[int, bytes]],
+        content_type: bytes = JSON,
     ) -> None:
-        self._client, self._left = client, False
+        self._client, self._left, self._content_type = client, False, content_type
         client.begin(self)
         task = loop.create_task(self._run(answer))
         self._running.add(task)
@@ -39,7 +41,7 @@ class Later:
             self._client.abort()
             return
         if not self._left:
-            self._client.answer(status, body)
+            self._client.answer(status, body, content_type=self._content_type)
 
     def client_left(self) -> None:
         """Nobody waits for the answer any more."""

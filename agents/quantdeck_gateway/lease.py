@@ -5,7 +5,8 @@ No judge, no experiment: a treatment whose answers nobody looks at goes to 0 unt
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from quantdeck_core.protocol.gateway import LeaseStatus
@@ -38,11 +39,16 @@ class Leases:
     Args:
         seconds: without a renewal, until one lapses; None where there are none and none ever lapses.
         now: monotonic clock, seconds.
+        idle: seconds since the last renewal, where another process has counted them before.
     """
 
-    def __init__(self, seconds: float | None, now: float) -> None:
+    def __init__(self, seconds: float | None, now: float, idle: Mapping[str, float] = MappingProxyType({})) -> None:
         self._seconds, self._looked = seconds, now
-        self._leases: dict[str, Lease] = {}
+        self._leases = {name: Lease(idle_s) for name, idle_s in idle.items()}
+
+    def idle(self) -> dict[str, float]:
+        """Seconds since each was renewed, at the last look."""
+        return {name: lease.idle_s for name, lease in self._leases.items()}
 
     def know(self, experiments: Iterable[str]) -> None:
         """Experiments of the config. A new one begins with a fresh lease; one that comes back has the old one."""

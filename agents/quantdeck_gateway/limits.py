@@ -26,6 +26,8 @@ HEADER_S = 10
 BODY_S = 30
 CLIENT_IDLE_S = 300
 """A kept-alive client that asks nothing."""
+RETIRED_IDLE_S = 60
+"""The same after an upgrade: long enough that no request is on its way, since a close would break it."""
 CLIENT_STALL_S = 120
 """A client that does not read what it asked for."""
 LINGER_S = 2
@@ -34,6 +36,10 @@ IDLE_CONNECTIONS = 512
 """Kept open to one replica; looked at once a second."""
 UPSTREAM_IDLE_S = 4.0
 """Below the 5 s after which uvicorn and cpp-httplib close an idle connection: a request must not meet that close."""
+RETIRED_S = 3600.0
+"""For answers in flight after an upgrade: nobody waits for the old process to end."""
+ACK_S = 1.5
+"""A worker that has not acknowledged a change by then is started anew; the agent's patience is 2 s."""
 
 
 class Deadlines(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,33 +1,46 @@
-"""The life of a gateway: sockets, loop, signals, drain."""
+"""The life of a gateway: the leader, who is a worker too, from its sockets to its end."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
-import resource
+import os
 import signal
-import time
-from collections.abc import Callable
-from contextlib import suppress
+import socket
+import sys
+from collections.abc import Awaitable
 from pathlib import Path
 
-from quantdeck_core.loopback import is_loopback
-from quantdeck_gateway.access_log import AccessLog
-from quantdeck_gateway.analyser_link import AnalyserLink
-from quantdeck_gateway.answer_id import AnswerIds
-from quantdeck_gateway.api_keys import Keys
-from quantdeck_gateway.client import ClientConnection, Handler
+import msgspec
+
+from quantdeck_core.errors import QuantdeckError
+from quantdeck_core.protocol.gateway import GatewayConfig
+from quantdeck_gateway.analyser_link import AnalyserProcess
+from quantdeck_gateway.client import ClientConnection
 from quantdeck_gateway.control import ControlPlane
-from quantdeck_gateway.data_plane import DataPlane
-from quantdeck_gateway.probe import Prober
+from quantdeck_gateway.door import allow_many_files
+from quantdeck_gateway.fleet import Fleet
+from quantdeck_gateway.lease import Leases
+from quantdeck_gateway.messages import (
+    Apply,
+    AskMetrics,
+    AskReport,
+    Done,
+    Failed,
+    Inherit,
+    Lapse,
+    Message,
+    Metrics,
+    Retire,
+)
+from quantdeck_gateway.serving import Serving, loop_factory
 from quantdeck_gateway.settings import Settings
 from quantdeck_gateway.sockets import UnixListener, listen_tcp
-from quantdeck_gateway.table import RoutingTable
-from quantdeck_gateway.tee import Tee
+from quantdeck_gateway.upgrade import Predecessor, Successor, UpgradeFailedError
 
 _TICK_S = 1.0
-_DRAIN_POLL_S = 0.02
+_POLL_S = 0.01
+_LAST_ASKS_S = 0.25
 
 log = logging.getLogger("quantdeck.gateway")
 
@@ -39,165 +52,232 @@ class Gateway:
         QuantdeckError: it cannot listen where it should; nothing is left behind then.
     """
 
+    _serving: Serving
+    _fleet: Fleet
+
     def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
-        self._settings, self._loop = settings, loop
-        self._clients: set[ClientConnection] = set()
+        self._settings, self._worker, self._loop = settings, settings.worker, loop
         self._operators: set[ClientConnection] = set()
-        self._servers: list[asyncio.Server] = []
+        self._listeners: list[socket.socket] = []
         self._unix: list[UnixListener] = []
-        self._keys = Keys(required=not is_loopback(settings.host))
-        self._table = RoutingTable(AnswerIds(settings.answer_key), self._keys)
-        self._table.apply(settings.config)
-        self._prober = Prober(loop, self._table, settings.probe_s)
-        self._told_to_end = asyncio.Event()
-        self._analyser: AnalyserLink | None = None
-        self._tee: Tee | None = None
+        self._control_server: asyncio.Server | None = None
+        self._analyser: AnalyserProcess | None = None
+        self._leases = Leases(settings.lease_s, loop.time())
         self._control: ControlPlane | None = None
-        self._reading: asyncio.Task[None] | None = None
-        self._access_log: AccessLog | None = None
-        self._tick_timer: asyncio.TimerHandle | None = None
+        self._successor: Successor | None = None
+        self._ending = asyncio.Event()
+        self._tasks: set[asyncio.Task[object]] = set()
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT, then finish what is in flight.
+        """Serve until SIGTERM or SIGINT, or until a successor does; then finish what is in flight.
 
         Raises:
             QuantdeckError: it cannot listen where it should.
         """
         try:
             await self._start()
-            await self._told_to_end.wait()
-            await self._drain()
+            await self._ending.wait()
+            await self._serving.ended()
+            await self._fleet.ended()
+            await self._last_asks()
         finally:
             await self._stop()
         log.info("ended")
 
     async def _start(self) -> None:
+        allow_many_files()
+        if self._settings.inherit is None:
+            await self._open(self._settings.config, None)
+            return
+        predecessor = Predecessor(self._loop)
+        inherit = await predecessor.meet(self._settings.inherit)
+        self._listeners = [socket.socket(fileno=descriptor) for descriptor in inherit.listeners]
+        self._leases = Leases(self._settings.lease_s, self._loop.time(), inherit.leases)
+        self._worker = msgspec.structs.replace(self._worker, answer_key=inherit.answer_key)
+        try:
+            await self._open(inherit.config, predecessor)
+        except QuantdeckError as error:
+            await predecessor.told(Failed(error.detail))
+            raise
+        if self._ending.is_set():
+            await predecessor.told(Failed("it was told to end"))
+            return
+        await predecessor.told(Done())
+        predecessor.channel.ask(Retire(gentle=True))
+
+    async def _open(self, config: GatewayConfig, predecessor: Predecessor | None) -> None:
         settings, loop = self._settings, self._loop
-        _allow_many_files()
-        if settings.access_log:
-            self._access_log = AccessLog(loop, settings.access_log)
-        listener = listen_tcp(settings.host, settings.port)
-        listen = "{}:{}".format(*listener.getsockname()[:2])
+        if not self._listeners:
+            self._listeners = listen_tcp(settings.host, settings.port, settings.workers)
+        listen = "{}:{}".format(*self._listeners[0].getsockname()[:2])
+        worker = self._worker
         if settings.signals:
-            signals = self._listen_unix(settings.signals)
-            self._analyser = AnalyserLink(loop, signals.socket, self._batch_lost, self._table.count_tokens)
-            self._tee = Tee(loop, self._analyser)
+            answers = settings.signals.with_name(f"{settings.signals.name}.in")
+            signals, inlet = self._listen_unix(settings.signals), self._listen_unix(answers)
+            self._analyser = AnalyserProcess(loop, signals.socket, inlet.socket)
             self._analyser.start()
-        drain = self._told_to_end.set
-        control = ControlPlane(loop, self._table, self._tee, settings.config_path, settings.lease_s, listen, drain)
-        self._control = control
+            worker = msgspec.structs.replace(worker, answers=str(answers))
+        self._serving = Serving(loop, config, worker, self._metrics)
+        self._fleet = Fleet(loop, config, self._serving, worker, self._listeners)
+        self._fleet.set_lapsed(self._leases.lapsed(), self._leases.late())
+        self._control = control = ControlPlane(
+            loop, self._fleet, self._leases, settings.config_path, listen, self._retire, self._upgrade
+        )
         if settings.control:
-            path = self._listen_unix(settings.control)
-            factory = _factory(control, self._operators)
-            self._servers.append(await loop.create_unix_server(factory, sock=path.socket))
+            listener = self._listen_unix(settings.control)
+            self._control_server = await loop.create_unix_server(
+                lambda: ClientConnection(control, self._operators), sock=listener.socket
+            )
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, drain)
-        loop.add_signal_handler(signal.SIGHUP, self._read_again)
-        plane = DataPlane(loop, self._table, self._tee, settings.deadlines, self._access_log)
-        self._servers.insert(0, await loop.create_server(_factory(plane, self._clients), sock=listener, backlog=4096))
-        self._tick_timer = loop.call_later(_TICK_S, self._tick)
-        _spare_the_collector()
-        if self._keys.asked and not self._table.config.api_keys:
+            loop.add_signal_handler(number, self._retire)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._keep(control.read_again()))
+        loop.add_signal_handler(signal.SIGUSR2, lambda: self._keep(self._try_upgrade()))
+        await self._fleet.start()
+        if self._ending.is_set():
+            return
+        for one in self._unix:
+            one.publish()
+        await self._fleet.begin()
+        if self._ending.is_set():
+            return
+        self._serving.start()
+        await self._serving.door.open(self._listeners[0])
+        if predecessor is not None:
+            self._fleet.follow(predecessor)
+        self._keep(self._tick())
+        if worker.keys_required and not config.api_keys:
             log.warning("other machines reach %s, and there is no API key: requests are refused until there is", listen)
-        log.info("ready on %s, revision %d", listen, self._table.config.revision)
+        log.info("ready on %s, revision %d", listen, config.revision)
 
     def _listen_unix(self, path: Path) -> UnixListener:
         listener = UnixListener(path)
         self._unix.append(listener)
         return listener
 
-    def _read_again(self) -> None:
-        if self._control is not None:
-            self._reading = self._loop.create_task(self._control.read_again())
+    async def _metrics(self) -> str:
+        return await self._fleet.metrics()
 
-    def _batch_lost(self) -> None:
-        if self._tee is not None:
-            self._tee.lost()
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK_S)
+            for operator in list(self._operators):
+                operator.tick()
+            if self._control is not None and not self._fleet.retired:
+                self._control.tick()
+            await self._fleet.look_after()
 
-    def _tick(self) -> None:
-        """Deadlines are counted in seconds by one timer: a timer for each request would cost more than the request."""
-        for client in [*self._clients, *self._operators]:
-            client.tick()
-        if self._tee is not None:
-            self._tee.tick()
-        if self._control is not None:
-            self._control.tick()
-        self._table.tick()
-        if self._access_log is not None:
-            self._access_log.tick()
-        for route in self._table.all():
-            for arm in route.arms:
-                arm.shadows.tick(self._settings.deadlines)
-        now = self._loop.time()
-        for route in self._table.live:
-            route.second(time.monotonic())
-            for replica in route.control.replicas + route.treatment.replicas:
-                replica.close_stale(now)
-        self._prober.tick(now)
-        self._tick_timer = self._loop.call_later(_TICK_S, self._tick)
+    def _keep(self, coroutine: Awaitable[object]) -> None:
+        task = asyncio.ensure_future(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    async def _drain(self) -> None:
-        """Stop accepting, and wait for the answers in flight."""
-        self._servers[0].close()
-        for client in list(self._clients):
-            client.drain()
-        log.info("ending; %d answers in flight", len(self._clients))
-        deadline = self._loop.time() + self._settings.deadlines.drain
-        while self._clients and self._loop.time() < deadline:
-            await asyncio.sleep(_DRAIN_POLL_S)
-        if self._clients:
-            log.warning("%d answers were cut off after %g s", len(self._clients), self._settings.deadlines.drain)
+    # Ending, and being followed by another.
+
+    async def _try_upgrade(self) -> None:
+        try:
+            await self._upgrade(None)
+        except QuantdeckError as error:
+            log.error("%s %s", error.detail, error.hint)
+
+    async def _upgrade(self, python: str | None) -> int:
+        """Start a successor and let it take over; returns its process id.
+
+        Raises:
+            UpgradingError: one is being started already.
+            UpgradeFailedError: it did not come up; this one goes on.
+        """
+        async with self._fleet.changing():
+            self._fleet.frozen = True
+        try:
+            self._successor = successor = Successor(self._loop, self._answer_successor)
+            inherit = Inherit(
+                listeners=tuple(listener.fileno() for listener in self._listeners),
+                log=sys.stderr.fileno(),
+                config=self._fleet.config,
+                pid=os.getpid(),
+                leases=self._leases.idle(),
+                answer_key=self._worker.answer_key,
+            )
+            pid = await successor.start(python or sys.executable, self._settings.argv, inherit)
+        except UpgradeFailedError:
+            if all(one.in_place() for one in self._unix):
+                self._fleet.frozen = False
+            else:
+                self._retire()  # it ended in the moment in which it took over: whoever looks after us starts another
+            raise
+        self._keep(self._outlive(successor))
+        log.info("process %d takes over", pid)
+        return pid
+
+    async def _outlive(self, successor: Successor) -> None:
+        """Without a successor nobody could change the split here any more."""
+        await successor.gone.wait()
+        self._retire()
+
+    def _answer_successor(self, message: Message) -> Message | Awaitable[Message]:
+        if isinstance(message, Retire):
+            self._retire(gentle=message.gentle)
+            return Done()
+        if isinstance(message, Apply):
+            return self._apply(message.config)
+        if isinstance(message, Lapse):
+            self._fleet.set_lapsed(message.lapsed, message.late)
+            return Done()
+        if isinstance(message, AskReport):
+            return self._fleet.report()
+        if isinstance(message, AskMetrics):
+            return self._all_metrics()
+        return Failed("a predecessor does not do that")
+
+    async def _apply(self, config: GatewayConfig) -> Message:
+        await self._fleet.apply(config)
+        return Done()
+
+    async def _all_metrics(self) -> Message:
+        return Metrics(await self._fleet.metrics())
+
+    def _retire(self, *, gentle: bool = False) -> None:
+        """Accept no more, and end with the last answer."""
+        if self._successor is not None and not gentle:
+            self._successor.abandon()
+        self._fleet.frozen = True
+        self._fleet.retire(gentle=gentle)
+        self._serving.retire(gentle=gentle)
+        for listener in self._listeners:
+            listener.close()
+        if gentle and self._analyser is not None:
+            self._analyser.retire()
+        if gentle:
+            self._fleet.retired = True
+            for operator in list(self._operators):
+                operator.drain()
+        self._ending.set()
+
+    async def _last_asks(self) -> None:
+        """Who connected to the control socket in the moment of a change still gets an answer."""
+        if self._fleet.retired:
+            await asyncio.sleep(_LAST_ASKS_S)
+        end = self._loop.time() + _LAST_ASKS_S
+        while any(operator.busy for operator in self._operators) and self._loop.time() < end:
+            await asyncio.sleep(_POLL_S)
 
     async def _stop(self) -> None:
-        if self._tick_timer is not None:
-            self._tick_timer.cancel()
-        self._prober.stop()
-        for server in self._servers:
-            server.close()
+        for task in list(self._tasks):
+            task.cancel()
+        if self._control_server is not None:
+            self._control_server.close()
         for operator in list(self._operators):
             operator.drain()  # who asked for the end is answered
-        for client in list(self._clients):
-            client.abort()
-        for route in self._table.all():
-            for arm in route.arms:
-                arm.overload.stop()
-                arm.shadows.cancel()
-            for replica in route.control.replicas + route.treatment.replicas:
-                replica.close_idle()
-        if self._tee is not None:
-            self._tee.flush()
+        if hasattr(self, "_fleet"):
+            await self._fleet.stop()
+            await self._serving.stop()
         if self._analyser is not None:
             await self._analyser.stop()
-        for listener in self._unix:
+        for one in self._unix:
+            one.close()
+        for listener in self._listeners:
             listener.close()
         await asyncio.sleep(0)  # closed transports say so in the loop's next round
-        if self._access_log is not None:
-            await self._access_log.stop()
-
-
-def _factory(handler: Handler, registry: set[ClientConnection]) -> Callable[[], ClientConnection]:
-    return lambda: ClientConnection(handler, registry)
-
-
-def _allow_many_files() -> None:
-    """Two descriptors a stream: the usual soft limit of 1,024 would end at 500 streams."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _spare_the_collector() -> None:
-    """A request makes no reference cycles, so looking for them every 700 allocations only costs (9 % of the time)."""
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop
 
 
 def run(settings: Settings) -> None:
@@ -206,7 +286,7 @@ def run(settings: Settings) -> None:
     Raises:
         QuantdeckError: it cannot listen where it should.
     """
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
 
         async def main() -> None:
             await Gateway(settings, asyncio.get_running_loop()).run()

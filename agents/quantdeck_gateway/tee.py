@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import Protocol
 
 from quantdeck_gateway.handover import FinishedAnswer, Handed, RatedAnswer, encode_batch
@@ -24,7 +25,7 @@ class Outlet(Protocol):
     """The way to the analyser."""
 
     def ready(self) -> bool:
-        """Whether the last batch has left, so that the next may be written."""
+        """Whether the next batch may be written."""
 
     def write(self, data: bytes) -> None:
         """Send a batch."""
@@ -61,7 +62,7 @@ class Tee:
         self._behind = False
         self._waiting: list[Handed] = []
         self._waiting_bytes = 0
-        self._leaving = 0
+        self._leaving: deque[int] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
     def wants(self, placement: Placement | None) -> bool:
@@ -110,10 +111,14 @@ class Tee:
             self._timer = self._loop.call_later(BATCH_S, self.flush)
             return
         batch, self._waiting, self._waiting_bytes = self._waiting, [], 0
-        self._leaving = len(batch)
+        self._leaving.append(len(batch))
         self._outlet.write(encode_batch(batch))
 
+    def read(self) -> None:
+        """The analyser has read one more batch."""
+        self._leaving.popleft()
+
     def lost(self) -> None:
-        """The analyser died before it had read all of the last batch."""
-        self.dropped += self._leaving
-        self._leaving = 0
+        """The analyser died before it had read what was written."""
+        self.dropped += sum(self._leaving)
+        self._leaving.clear()

@@ -188,5 +188,6 @@ def test_tee_drops_and_counts_while_the_analyser_is_behind() -> None:
     loop.callback()
     reader = BatchReader()
     assert [len(batch) for data in outlet.sent for batch in reader.feed(data)] == [2, 1]
+    tee.read()
     tee.lost()
     assert tee.dropped == 4

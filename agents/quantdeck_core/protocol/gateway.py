@@ -172,6 +172,22 @@ class RenewLease(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     experiments: tuple[str, ...]
 
 
+class UpgradeAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /v1/upgrade: another gateway process shall take this one's place, with its sockets and its config.
+
+    Attributes:
+        python: interpreter of the environment that it is started from; the present one by default.
+    """
+
+    python: str | None = None
+
+
+class UpgradeAck(msgspec.Struct, frozen=True, kw_only=True):
+    """The new process serves; the old one only finishes what it had begun."""
+
+    pid: int
+
+
 class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One replica; a removed one stays listed until its last answer has ended. Counters are since it was configured.
 

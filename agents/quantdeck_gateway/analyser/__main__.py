@@ -1,4 +1,5 @@
-"""`python -m quantdeck_gateway.analyser ANSWERS_FD SIGNALS_FD`: started by the gateway, ends when the gateway ends."""
+"""`python -m quantdeck_gateway.analyser ANSWERS_FD SIGNALS_FD`: started by the gateway's leader, whom it holds by its
+standard input; ends when the leader and the last worker have ended."""
 
 from __future__ import annotations
 
@@ -17,52 +18,75 @@ from quantdeck_gateway.analyser.serve import SignalReader, SignalServer
 from quantdeck_gateway.analyser.tokens import token_counts
 from quantdeck_gateway.handover import BatchReader, encode_batch
 
+_POLL_S = 0.02
+_FLUSH_S = 1.0
+"""For agents to read what was said last."""
 _NICE = 5
 """Users' answers go first."""
 
 
+class Leader(asyncio.Protocol):
+    """The connection to the leader; nothing is said on it."""
+
+    def __init__(self) -> None:
+        self.gone = asyncio.Event()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The leader has gone."""
+        self.gone.set()
+
+
 class Inlet(asyncio.Protocol):
-    """The analyser's end of the socket pair."""
+    """The connection to a worker's tee.
+
+    Args:
+        inlets: open ones; this one adds and removes itself.
+    """
 
     _transport: asyncio.Transport
 
-    def __init__(self, server: SignalServer) -> None:
-        self.ended = asyncio.Event()
-        self._server = server
+    def __init__(self, server: SignalServer, inlets: set[Inlet]) -> None:
+        self._server, self._inlets = server, inlets
         self._reader = BatchReader()
-        self._seq = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by the loop."""
+        """A worker connected."""
         self._transport = cast("asyncio.Transport", transport)
+        self._inlets.add(self)
 
     def data_received(self, data: bytes) -> None:
         """Parts of batches."""
         try:
             for batch in self._reader.feed(data):
-                numbered = enumerate(batch, self._seq + 1)
+                numbered = enumerate(batch, self._server.ring.last_seq + 1)
                 signals = [to_signal(handed, seq) for seq, handed in numbered]
                 self._server.publish(signals)
-                self._transport.write(encode_batch(token_counts(signals)))
-                self._seq += len(batch)
+                self._transport.write(encode_batch(token_counts(signals)))  # its receipt
         except msgspec.MsgspecError:
-            self.ended.set()  # not what our gateway writes: begin again with a clean stream
+            self._transport.abort()  # not what our gateway writes: begin again with a clean stream
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The gateway has gone."""
-        self.ended.set()
+        """The worker has gone."""
+        self._inlets.discard(self)
 
 
 async def serve(answers_fd: int, signals_fd: int) -> None:
-    """Analyse until the gateway closes its end."""
+    """Analyse until the leader and all workers have gone."""
     loop = asyncio.get_running_loop()
+    inlets: set[Inlet] = set()
     server = SignalServer()
     signals = socket.socket(fileno=signals_fd)
     listening = await loop.create_unix_server(lambda: SignalReader(server), sock=signals)
     answers = socket.socket(fileno=answers_fd)
-    answers.setblocking(False)
-    _, inlet = await loop.create_unix_connection(lambda: Inlet(server), sock=answers)
-    await inlet.ended.wait()
+    taking = await loop.create_unix_server(lambda: Inlet(server, inlets), sock=answers)
+    life = socket.socket(fileno=os.dup(sys.stdin.fileno()))
+    life.setblocking(False)
+    _, leader = await loop.create_unix_connection(Leader, sock=life)
+    await leader.gone.wait()
+    while inlets:
+        await asyncio.sleep(_POLL_S)
+    taking.close()
+    await server.flushed(_FLUSH_S)
     listening.close()
 
 

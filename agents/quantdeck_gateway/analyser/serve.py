@@ -14,6 +14,7 @@ from quantdeck_gateway.analyser.ring import SignalRing
 MAX_CLIENTS = 16
 MAX_BEHIND_BYTES = 4 * 1024 * 1024
 """A reader with more unread than this is dropped; it may come back and ask for what it missed."""
+_POLL_S = 0.01
 _MAX_ASK_BYTES = 4096
 
 _encoder = msgspec.json.Encoder()
@@ -36,6 +37,15 @@ class SignalServer:
             for reader in list(self.readers):
                 reader.send(lines)
 
+    async def flushed(self, deadline_s: float) -> None:
+        """Return when every reader has been sent all of it, or at a deadline."""
+        try:
+            async with asyncio.timeout(deadline_s):
+                while any(reader.behind for reader in self.readers):
+                    await asyncio.sleep(_POLL_S)
+        except TimeoutError:
+            return
+
 
 class SignalReader(asyncio.Protocol):
     """One connected agent."""
@@ -51,6 +61,11 @@ class SignalReader(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         if len(self._server.readers) >= MAX_CLIENTS:
             self._transport.abort()
+
+    @property
+    def behind(self) -> bool:
+        """Whether it has not been sent everything."""
+        return self._transport.get_write_buffer_size() > 0
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The agent has gone."""

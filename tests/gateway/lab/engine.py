@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from support.waiting import eventually
 
 _REFUSALS = {"fail": b"500 Broken", "busy": b"503 Busy", "wrong": b"422 Wrong"}
+PACE_S = 0.05
+"""Between the events of a paced stream."""
 
 
 @dataclass
@@ -112,6 +114,8 @@ class Engine:
             await writer.drain()
             if number == 1 and act == "reset-mid":
                 raise ConnectionResetError
+            if act == "paced":
+                await asyncio.sleep(PACE_S)
             if number == 0 and act == "hold":
                 await self._held(reader)
         writer.write(b"0\r\n\r\n")

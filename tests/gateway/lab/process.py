@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+import psutil
 
 from gateway.lab.client import Connection, Reply
 from gateway.lab.engine import Engine
@@ -33,6 +34,7 @@ from quantdeck_core.protocol.gateway import (
     SignalsAsk,
     SignalsHello,
 )
+from support.waiting import eventually
 
 DEADLINE_S = 10.0
 
@@ -40,14 +42,21 @@ DEADLINE_S = 10.0
 class Gateway:
     """A gateway process with its sockets."""
 
-    def __init__(self, folder: Path, *more: str, argv: Sequence[str] = (), signals: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *more: str,
+        argv: Sequence[str] = (),
+        signals: bool = True,
+        before: Sequence[str] = (),
+    ) -> None:
         self.config_file, self.control, self.signals = folder / "g.json", folder / "c.sock", folder / "s.sock"
         self.log = folder / "log"
         where = ("--config", str(self.config_file), "--listen", "127.0.0.1:0")
         sockets = ["--control-socket", str(self.control)]
         sockets += ["--signals-socket", str(self.signals)] if signals else []
         with self.log.open("wb") as log:
-            command = [sys.executable, "-m", "quantdeck_gateway", *(argv or where), *sockets, *more]
+            command = [*before, sys.executable, "-m", "quantdeck_gateway", *(argv or where), *sockets, *more]
             self.process = subprocess.Popen(command, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
         end = time.monotonic() + DEADLINE_S
         while b"ready on" not in self.log.read_bytes():
@@ -66,6 +75,17 @@ class Gateway:
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.wait()
+
+    async def upgrade(self, body: bytes = b"") -> Reply:
+        """Let another process take over."""
+        return await self.tell("POST", "/v1/upgrade", body)
+
+    async def end_successor(self) -> None:
+        """End whoever serves now, and wait for the process that was started first."""
+        last = (await self.status()).pid
+        os.kill(last, signal.SIGTERM)
+        await eventually(lambda: not running(last), what="the successor ends")
+        await asyncio.to_thread(self.process.wait, DEADLINE_S)
 
     @contextlib.asynccontextmanager
     async def connect(self) -> AsyncIterator[Connection]:
@@ -91,7 +111,8 @@ class Gateway:
             await connection.close()
 
     async def status(self) -> GatewayStatus:
-        reply = await self.tell("GET", "/v1/status")
+        while (reply := await self.tell("GET", "/v1/status")).status == 503:
+            await asyncio.sleep(0.01)  # another process is taking over
         assert reply.status == 200
         return msgspec.json.decode(reply.body, type=GatewayStatus)
 
@@ -179,6 +200,26 @@ class Experiment:
 
 def _arm(engines: list[Engine]) -> Arm:
     return Arm(replicas=tuple(Replica(name=engine.arm, url=engine.url) for engine in engines), generation=3)
+
+
+def running(pid: int) -> bool:
+    """Whether a process is there and is more than an entry in its parent's list."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def workers(pid: int) -> list[int]:
+    """PIDs of a leader's other workers."""
+    return [child for child in children(pid) if b"quantdeck_gateway.worker" in _argv(child)]
+
+
+def _argv(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def children(pid: int) -> list[int]:
