@@ -42,6 +42,7 @@ def main(argv: list[str]) -> int:
             paths=paths,
             gateway=options.gateway,
             gateway_keys=options.gateway_keys,
+            gateway_workers=options.gateway_workers,
             metrics=options.metrics_listen,
             ssh=_ssh(options),
             lifeline=options.lifeline_fd,
@@ -111,6 +112,9 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="API keys that its clients need, as TOML; read again when it changes; see `quantdeck gateway-key`",
+    )
+    run.add_argument(
+        "--gateway-workers", type=int, default=1, metavar="N", help="its processes, a core each (default: %(default)s)"
     )
     run.add_argument("--metrics-listen", metavar="HOST:PORT", help="serve /metrics there too, e.g. 127.0.0.1:9464")
     run.add_argument("--ssh-listen", metavar="HOST:PORT", help="serve SSH itself, for hosts without sshd")

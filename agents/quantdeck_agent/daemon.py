@@ -99,8 +99,10 @@ class Daemon:
         self._metrics_port: MetricsPort | None = None
         owner = str(paths.state.resolve())
         if options.gateway:
-            self._gateway = GatewayProcess(paths, self._store, owner, options.gateway, options.lease_s)
             control = GatewayControl(paths.gateway_control)
+            self._gateway = GatewayProcess(
+                paths, self._store, control, owner, options.gateway, options.lease_s, options.gateway_workers
+            )
             self._router = Router(
                 self._gateway,
                 control,

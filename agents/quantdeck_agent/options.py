@@ -26,6 +26,7 @@ class Options:
 
     Attributes:
         gateway: `HOST:PORT` of its gateway, None for a host without one.
+        gateway_workers: processes of it that accept clients.
         lease_s: seconds without a judge after which its gateway takes treatments to 0.
         gateway_keys: file of the API keys that clients need; None: whoever reaches the gateway may ask.
         metrics: `HOST:PORT` where Prometheus may scrape, None for the sockets alone.
@@ -36,6 +37,7 @@ class Options:
     name: str
     paths: Paths
     gateway: str | None = None
+    gateway_workers: int = 1
     gateway_keys: Path | None = None
     metrics: str | None = None
     ssh: SshOptions | None = None

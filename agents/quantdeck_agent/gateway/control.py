@@ -8,15 +8,18 @@ import msgspec
 
 from quantdeck_agent.gateway.http import UnixHttp
 from quantdeck_core.errors import ErrorInfo, RemoteError, UnreachableError
-from quantdeck_core.protocol.gateway import ConfigAck, GatewayConfig, GatewayStatus, RenewLease
+from quantdeck_core.protocol.gateway import ConfigAck, GatewayConfig, GatewayStatus, RenewLease, UpgradeAck, UpgradeAsk
 
 DEADLINE_S = 2.0
+UPGRADE_DEADLINE_S = 15.0
+"""The gateway gives its successor 10 s."""
 
 
 class GatewayControl:
     """Asks and tells the gateway over its Unix socket."""
 
     def __init__(self, socket: Path) -> None:
+        self._socket = socket
         self._http = UnixHttp(socket)
 
     def close(self) -> None:
@@ -49,9 +52,26 @@ class GatewayControl:
         """
         return msgspec.json.decode(await self._send("PUT", "/v1/config", msgspec.json.encode(config)), type=ConfigAck)
 
-    async def _send(self, method: str, path: str, body: bytes) -> bytes:
+    async def upgrade(self, python: str) -> UpgradeAck:
+        """Let a gateway that is started with this Python take over, with all that holds; no request notices.
+
+        Raises:
+            UnreachableError: it did not answer.
+            RemoteError: the new one did not come up; the old one goes on.
+        """
+        http = UnixHttp(self._socket)  # of its own: the status is asked for meanwhile
         try:
-            status, answer = await self._http.ask(method, path, body, DEADLINE_S)
+            body = msgspec.json.encode(UpgradeAsk(python=python))
+            answer = await self._send("POST", "/v1/upgrade", body, http, UPGRADE_DEADLINE_S)
+        finally:
+            http.close()
+        return msgspec.json.decode(answer, type=UpgradeAck)
+
+    async def _send(
+        self, method: str, path: str, body: bytes, http: UnixHttp | None = None, deadline_s: float = DEADLINE_S
+    ) -> bytes:
+        try:
+            status, answer = await (http or self._http).ask(method, path, body, deadline_s)
         except OSError as error:  # TimeoutError is one
             raise UnreachableError(
                 f"The gateway does not answer on its control socket ({type(error).__name__}).",

@@ -1,4 +1,7 @@
-"""The gateway process: adopted where one runs already, started where none does, and started again when it dies."""
+"""The gateway's processes: adopted where they run already, started where none does, and started again when they die.
+
+After an upgrade another process serves, in a session of its own, while the one before it finishes its answers.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +14,21 @@ import time
 import msgspec
 import psutil
 
+from quantdeck_agent.gateway.control import GatewayControl
 from quantdeck_agent.paths import Paths
 from quantdeck_agent.ports import free_port, listens, split_address
-from quantdeck_agent.process.identity import ProcessIdentity
-from quantdeck_agent.process.session import marked
-from quantdeck_agent.process.spawn import last_words, spawn
+from quantdeck_agent.process.identity import ProcessIdentity, start_time
+from quantdeck_agent.process.session import marked, members
+from quantdeck_agent.process.spawn import last_words, reap, spawn
 from quantdeck_agent.store import StateWriteError, Store
-from quantdeck_core.errors import QuantdeckError
+from quantdeck_core.errors import PortInUseError, QuantdeckError
+from quantdeck_core.protocol.gateway import GatewayStatus
 
 KIND = "gateway"
 START_DEADLINE_S = 15.0
 STOP_DEADLINE_S = 10.0
+LEFTOVERS_S = 0.5
+"""For workers whose leader was killed, to notice and to stop listening."""
 POLL_S = 0.05
 
 
@@ -40,10 +47,24 @@ class GatewayRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GatewayProcess:
-    """One gateway on `listen` (`HOST:PORT`); `lease_s`: seconds without a judge after which its treatments go to 0."""
+    """One gateway on `listen` (`HOST:PORT`), of so many workers.
 
-    def __init__(self, paths: Paths, store: Store, owner: str, listen: str, lease_s: float) -> None:
-        self.listen, self._lease_s = listen, lease_s
+    Args:
+        lease_s: seconds without a judge after which its treatments go to 0.
+    """
+
+    def __init__(
+        self,
+        paths: Paths,
+        store: Store,
+        control: GatewayControl,
+        owner: str,
+        listen: str,
+        lease_s: float,
+        workers: int = 1,
+    ) -> None:
+        self.listen, self._lease_s, self._workers = listen, lease_s, workers
+        self._control, self._marker = control, f"{owner}/gateway"
         self._paths, self._store, self._owner = paths, store, owner
         self._log = paths.logs / "gateway.log"
         self._identity: ProcessIdentity | None = None
@@ -65,25 +86,81 @@ class GatewayProcess:
             GatewayFailedError: it ended or did not listen in time; with its last words.
         """
         host, wanted = split_address(self.listen)
+        if await self.follow(wanted):
+            return
         record = self._store.all(KIND, GatewayRecord).get("gateway") or self._found()
         if record and (wanted == 0 or record.listen == self.listen) and record.identity.alive():
             self._identity, self.listen = record.identity, record.listen
             return
-        self.listen = f"{host}:{free_port(wanted)}"
+        self.listen = f"{host}:{await self._free_port(wanted)}"
         paths = self._paths
         argv = [sys.executable, "-m", "quantdeck_gateway"]
         argv += ["--config", str(paths.gateway_config), "--listen", self.listen]
         argv += ["--control-socket", str(paths.gateway_control), "--signals-socket", str(paths.gateway_signals)]
         argv += ["--probe-seconds", "0"]  # the agent asks its engines for tokens; the gateway those that failed it
         argv += ["--lease-seconds", f"{self._lease_s:g}"]
-        self._identity = spawn(argv, f"{self._owner}/gateway", self._log)
+        argv += ["--workers", str(self._workers)] if self._workers > 1 else []
+        self._identity = spawn(argv, self._marker, self._log)
         self._remember(GatewayRecord(identity=self._identity, listen=self.listen))
         await self._until_listening()
 
+    async def follow(self, wanted: int = 0) -> bool:
+        """Adopt who answers on the control socket, where it is ours.
+
+        Args:
+            wanted: the port where it must listen; 0 for any.
+        """
+        try:
+            status = await self._control.status()
+        except QuantdeckError:
+            return False
+        if wanted and int(status.listen.rpartition(":")[2]) != wanted:
+            return False
+        return self.adopt(status)
+
+    def adopt(self, status: GatewayStatus) -> bool:
+        """The process that gave this answer is the gateway from now on, where it carries our marker."""
+        if self._identity is not None and self._identity.pid == status.pid and self._identity.alive():
+            return True
+        try:
+            identity = ProcessIdentity(pid=status.pid, created=start_time(status.pid), marker=self._marker)
+        except psutil.Error:
+            return False
+        if identity.process() is None:
+            return False
+        self._identity, self.listen = identity, status.listen
+        self._remember(GatewayRecord(identity=identity, listen=status.listen))
+        return True
+
+    async def _free_port(self, wanted: int) -> int:
+        """A port to listen on; workers whose leader has died must leave it first.
+
+        Raises:
+            PortInUseError: somebody else is there.
+        """
+        deadline = time.monotonic() + LEFTOVERS_S
+        while True:
+            try:
+                return free_port(wanted)
+            except PortInUseError:
+                holders = [one for one in self._processes() if listens(one, wanted)]
+                if not holders:
+                    return free_port(wanted)
+                if time.monotonic() >= deadline:
+                    for one in holders:
+                        with contextlib.suppress(psutil.Error):
+                            one.kill()
+            await asyncio.sleep(POLL_S)
+
+    def _processes(self) -> list[psutil.Process]:
+        """All that belongs to this gateway and lives."""
+        sessions = [one for one in marked(self._owner) if one.marker == self._marker]
+        return [process for session in sessions for process in members(session)]
+
     def _found(self) -> GatewayRecord | None:
         """The gateway of an agent whose state was lost: it is known by its marker, and its address by its arguments."""
-        mine = f"{self._owner}/gateway"
-        identity = next((one for one in marked(self._owner) if one.marker == mine), None)
+        mine = (one for one in marked(self._owner) if one.marker == self._marker and one.alive())
+        identity = max(mine, key=lambda one: one.created, default=None)
         process = identity.process() if identity else None
         if identity is None or process is None:
             return None
@@ -119,13 +196,28 @@ class GatewayProcess:
         )
 
     async def stop(self) -> None:
-        """End it; it finishes its streams first, up to a deadline."""
+        """End all of it, also what is left of those before it; they finish their streams first, up to a deadline."""
         if self._identity is None:
             return
-        self._identity.signal_group(signal.SIGTERM)
+        left = self._processes()
+        _signal(left, signal.SIGTERM)
         deadline = time.monotonic() + STOP_DEADLINE_S
-        while self._identity.alive() and time.monotonic() < deadline:
+        while (left := [one for one in left if _lives(one)]) and time.monotonic() < deadline:
             await asyncio.sleep(POLL_S)
-        self._identity.signal_group(signal.SIGKILL)
+        _signal(self._processes(), signal.SIGKILL)
         with contextlib.suppress(StateWriteError):
             self._store.delete(KIND, "gateway")
+
+
+def _signal(processes: list[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.send_signal(number)
+
+
+def _lives(process: psutil.Process) -> bool:
+    reap()
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False

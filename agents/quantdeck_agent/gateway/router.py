@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable
 from typing import Protocol
 
+from quantdeck_agent import __version__
 from quantdeck_agent.gateway.control import GatewayControl
 from quantdeck_agent.gateway.process import GatewayProcess
 from quantdeck_agent.hub import Hub
@@ -22,7 +24,10 @@ RETRY_S = 0.2
 REFRESH_S = 1.0
 DRAIN_DEADLINE_S = 120.0
 DRAIN_POLL_S = 0.1
-RESTART_PAUSE_S = 0.5
+RESTART_FIRST_S = 0.05
+RESTART_MOST_S = 5.0
+STEADY_S = 10.0
+"""A gateway that lived this long is started again at once."""
 
 
 class Judge(Protocol):
@@ -69,6 +74,9 @@ class Router:
         self._rate = Rate()
         self._memory = ResidentMemory()
         self._episodes = NO_EPISODES
+        self._restart_s = RESTART_FIRST_S
+        self._started = 0.0
+        self._upgrade_asked = False
 
     @property
     def revision(self) -> int:
@@ -134,7 +142,7 @@ class Router:
         """Look after the gateway until cancelled."""
         refreshed = 0.0
         while True:
-            if not self._process.alive():
+            if not self._process.alive() and not await self._process.follow():
                 await self._restart()
             if time.monotonic() - refreshed >= REFRESH_S:
                 refreshed = time.monotonic()
@@ -150,7 +158,11 @@ class Router:
         self._status, self._sent = None, None
         self._publish("the gateway ended; starting it again")
         self._hub.alarm(time.time(), "fail", "the gateway ended and is started again")
-        await asyncio.sleep(RESTART_PAUSE_S)
+        if time.monotonic() - self._started > STEADY_S:
+            self._restart_s = RESTART_FIRST_S
+        await asyncio.sleep(self._restart_s)
+        self._restart_s = min(2 * self._restart_s, RESTART_MOST_S)
+        self._started = time.monotonic()
         try:
             await self._process.start()
         except QuantdeckError as error:
@@ -163,12 +175,16 @@ class Router:
             self._status = None
             self._publish(error.detail)
             return
+        self._process.adopt(status)  # another process where it was upgraded
         for route in status.routes:
             if route.lease and route.lease.ended_s:
                 self._judge.lapse_ended(route.name, route.lease.ended_s)
         self._look_for_others(status)
         self._publish("")
         self._warn(time.time())
+        if status.version != __version__ and not self._upgrade_asked:
+            self._upgrade_asked = True
+            await self._upgrade(status.version)
 
     def _warn(self, t: float) -> None:
         self._episodes, edges = follow(self._episodes, gateway_conditions(self._rungs()), t)
@@ -183,6 +199,14 @@ class Router:
             for route in routes
             for variant, arm in (("control", route.control), ("treatment", route.treatment))
         }
+
+    async def _upgrade(self, old: str) -> None:
+        """The gateway of an earlier installation was adopted: this one's takes over."""
+        try:
+            await self._control.upgrade(sys.executable)
+        except QuantdeckError as error:
+            text = f"the gateway stays at version {old}, this agent has {__version__}: {error.detail}"
+            self._hub.alarm(time.time(), "warn", text)
 
     def _publish(self, detail: str) -> None:
         status, identity = self._status, self._process.identity
@@ -211,7 +235,10 @@ class Router:
                 await self.push()
                 status = await self._control.status()
             except UnreachableError:
-                return  # a gateway that is gone has no streams left
+                if not self._process.alive():
+                    return  # a gateway that is gone has no streams left
+                await asyncio.sleep(DRAIN_POLL_S)
+                continue
             except QuantdeckError:
                 await asyncio.sleep(DRAIN_POLL_S)
                 continue
