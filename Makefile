@@ -72,7 +72,7 @@ fuzz: $(VENV)/.dev
 	@PYTHONPATH=tests $(BIN)/python -m fuzz $(ARGS)
 
 bench: $(VENV)/.dev
-	@for one in tests/benchmarks/agent_*.py; do echo "== $$one"; $(BIN)/python $$one || exit 1; done
+	@for one in tests/benchmarks/agent_*.py tests/benchmarks/gateway_*.py; do echo "== $$one"; $(BIN)/python $$one || exit 1; done
 
 snapshots: $(VENV)/.dev
 	@$(BIN)/pytest tests/console --snapshot-update
