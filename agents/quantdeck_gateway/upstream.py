@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 import httptools
 
 from quantdeck_gateway.headers import HOP_BY_HOP, RESPONSE_HANDLED, Fields, Handled, is_event_stream, tokens, without
-from quantdeck_gateway.limits import CONNECT_S, CONNECT_TLS_S
+from quantdeck_gateway.limits import CONNECT_S, CONNECT_TLS_S, HEADER_BYTES
 
 if TYPE_CHECKING:
     from quantdeck_gateway.replica import Replica
@@ -19,6 +19,8 @@ _HANDLED = Handled(RESPONSE_HANDLED)
 _EVENT_END = b"\n\n\r\n"
 """How a read ends that brought whole events in whole chunks; the last chunk of an answer never ends like this."""
 _MOST_UNPARSED = 64
+_LINE_FEED = 10
+_NO_HTTP = (httptools.HttpParserError, httptools.HttpParserUpgrade)
 
 _KEEPALIVE = (
     (socket.TCP_KEEPIDLE, 20),
@@ -64,8 +66,11 @@ class AnswerHead:
     def end(self, status: int) -> None:
         """The head is complete."""
         self.status = status
-        if not self.content_length:
-            self.until_close = not self.chunked and status not in (204, 304)
+        if status != 200 and status in (204, 304):
+            # A client that believed a length here would take the next answer for this one's body.
+            self.content_length, self.chunked = b"", False
+        elif not self.content_length:
+            self.until_close = not self.chunked
         if self.connection:
             self.fields = without(self.fields, tokens(self.connection) - HOP_BY_HOP)
 
@@ -104,13 +109,15 @@ class UpstreamConnection(asyncio.Protocol):
         self._more_body: list[bytes] | None = None
         self._done = False
         self._unparsed: list[bytes] = []
+        self._between_chunks = False
         self._paused = False
         self._keep_alive = False
+        self._head_bytes = 0
         self.closed = False
 
     def send(self, sink: AnswerSink, request: bytes) -> None:
         """Ask; the sink hears the answer."""
-        self._sink = sink
+        self._sink, self._head_bytes = sink, 0
         self.transport.write(request)
 
     def pause(self) -> None:
@@ -146,7 +153,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.closed = True
         sink, self._sink = self._sink, None
         if sink is not None and self._unparsed:
-            with suppress(httptools.HttpParserError):  # it broke off in any case
+            with suppress(*_NO_HTTP):  # it broke off in any case
                 self._catch_up(sink)
         if sink is None:
             self._replica.forget(self)
@@ -161,7 +168,7 @@ class UpstreamConnection(asyncio.Protocol):
         if sink is None:  # nobody asked: what it says now would be taken for the next answer
             self.transport.abort()
             return
-        if self.passes_events and data[-4:] == _EVENT_END:
+        if self.passes_events and self._between_chunks and data[-4:] == _EVENT_END:
             sink.answer_event(data)
             # Read later, many at once: that costs a fraction of taking each apart as it comes.
             self._unparsed.append(data)
@@ -172,10 +179,18 @@ class UpstreamConnection(asyncio.Protocol):
             if self._unparsed:
                 self._catch_up(sink)
             self._parser.feed_data(data)
-        except httptools.HttpParserError:
+        except _NO_HTTP:
             self.cancel()
             sink.answer_broken("the engine's answer is not HTTP")
             return
+        if data and data[-1] != _LINE_FEED:
+            self._between_chunks = False  # perhaps within the next one's size, of which the parser says nothing yet
+        if not self._head.status:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEADER_BYTES:
+                self.cancel()
+                sink.answer_broken(f"the head of its answer is larger than {HEADER_BYTES} bytes")
+                return
         body = self._body
         if body:
             body = self._take_body()
@@ -191,6 +206,8 @@ class UpstreamConnection(asyncio.Protocol):
         unparsed, self._unparsed = self._unparsed, []
         self._parser.feed_data(b"".join(unparsed))
         sink.keep(self._take_body())
+        if not self._between_chunks:
+            raise httptools.HttpParserError("an event's end within a chunk")
 
     def _take_body(self) -> bytes:
         body, self._body = self._body, b""
@@ -232,8 +249,11 @@ class UpstreamConnection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """The head is complete."""
         status = self._parser.get_status_code()
+        if not 100 <= status < 600:
+            raise ValueError("no status of HTTP")
         if status >= 200:  # 1xx: the answer proper follows
             self._head.end(status)
+            self._between_chunks = False
             self._keep_alive = self._parser.should_keep_alive()  # only known here: the end of a message resets it
             self._fresh_head = self._head
 
@@ -245,6 +265,14 @@ class UpstreamConnection(asyncio.Protocol):
             self._more_body = [body]
         else:
             self._more_body.append(body)
+
+    def on_chunk_header(self) -> None:
+        """A chunk begins."""
+        self._between_chunks = False
+
+    def on_chunk_complete(self) -> None:
+        """A chunk is complete: what is read next begins with another one's size."""
+        self._between_chunks = True
 
     def on_message_complete(self) -> None:
         """The answer is complete."""

@@ -21,7 +21,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     gateway = Gateway(tmp_path_factory.mktemp("gw"), "--probe-seconds", "0")  # tests count what an engine saw
     yield gateway
     assert gateway.end() == 0
-    assert "Traceback" not in gateway.log.read_text()
+    assert "Traceback" not in gateway.log.read_text(), gateway.log.read_text()
 
 
 @pytest.fixture

@@ -59,7 +59,9 @@ class Connection:
     async def reply(self) -> Reply:
         reply = await self.head()
         try:
-            if reply.headers.get("transfer-encoding") == "chunked":
+            if reply.status in (204, 304):
+                pass  # has no body whatever it says
+            elif reply.headers.get("transfer-encoding") == "chunked":
                 while data := await self.chunk():
                     reply.body += data
             elif "content-length" in reply.headers:
