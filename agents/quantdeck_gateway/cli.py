@@ -75,6 +75,8 @@ def parse(argv: Sequence[str]) -> Settings:
             answer_key=answer_key(options.config),
             keys_required=not is_loopback(host),
             deadlines=Deadlines(
+                header=options.header_seconds,
+                body=options.body_seconds,
                 first_byte=options.first_byte_seconds,
                 between_events=options.between_events_seconds,
                 drain=options.drain_seconds,
@@ -155,6 +157,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--experiment", metavar="NAME", help="goes into the hash: another name is another split")
     add("--served-name", metavar="MODEL", help="what /v1/models shows (default: the experiment)")
     add("--drain-seconds", type=float, default=deadlines.drain, metavar="S", help="default: %(default)g")
+    add("--header-seconds", type=float, default=deadlines.header, metavar="S", help="default: %(default)g")
+    add("--body-seconds", type=float, default=deadlines.body, metavar="S", help="of a request (default: %(default)g)")
     add("--first-byte-seconds", type=float, default=deadlines.first_byte, metavar="S", help="default: %(default)g")
     add(
         "--between-events-seconds",

@@ -11,7 +11,8 @@ from typing import Protocol, cast
 import httptools
 
 from quantdeck_gateway.answers import JSON, error_body, whole_answer
-from quantdeck_gateway.limits import BODY_S, CLIENT_IDLE_S, HEADER_BYTES, HEADER_S, LINGER_S, RETIRED_IDLE_S
+from quantdeck_gateway.declined import parser_after
+from quantdeck_gateway.limits import CLIENT_IDLE_S, HEADER_BYTES, LINGER_S, RETIRED_IDLE_S, Deadlines
 from quantdeck_gateway.request import HANDLED, Request, RequestRefusedError
 
 log = logging.getLogger("quantdeck.gateway")
@@ -43,7 +44,9 @@ class Handler(Protocol):
 # Where a connection stands. Numbers and no Enum: its members cost five times as much to read, four times a request.
 _HEADER, _BODY, _ANSWER, _IDLE, _LINGER = range(5)
 """The last: refused; what still comes is thrown away, so that the client can read why."""
-_DEADLINES = {_HEADER: HEADER_S, _BODY: BODY_S, _IDLE: CLIENT_IDLE_S, _LINGER: LINGER_S}
+_BODY_PER_FRAMING = 8
+"""Of a long body at least so many bytes must come with each byte of framing. Chunks of a few bytes would cost an object
+each while they wait, twenty times what they hold."""
 
 
 class ClientConnection(asyncio.Protocol):
@@ -60,10 +63,10 @@ class ClientConnection(asyncio.Protocol):
     transport: asyncio.Transport
     write: Callable[[bytes], None]
 
-    def __init__(self, handler: Handler, registry: set[ClientConnection]) -> None:
+    def __init__(self, handler: Handler, registry: set[ClientConnection], deadlines: Deadlines = Deadlines()) -> None:
         self.draining = False
         self._ending = False
-        self._handler, self._registry = handler, registry
+        self._handler, self._registry, self._deadlines = handler, registry, deadlines
         self._parser = httptools.HttpRequestParser(self)
         self._reading = Request()
         self._head = self._reading.head
@@ -72,7 +75,8 @@ class ClientConnection(asyncio.Protocol):
         self._work: Work | None = None
         self._phase = _HEADER
         self._phase_s = 0
-        self._header_bytes = self._read_bytes = 0
+        self._message_bytes = self._read_bytes = 0
+        self._read_is_ascii = True
         self._slow = False
         self._serving = False
         self._paused = False
@@ -134,13 +138,20 @@ class ClientConnection(asyncio.Protocol):
             self._work.tick(self._slow)
             return
         self._phase_s += 1
-        deadline = _DEADLINES.get(self._phase, CLIENT_IDLE_S)
+        deadline = self._deadline()
         if self._phase_s <= (min(deadline, RETIRED_IDLE_S) if self.draining else deadline):
             return
         if self._phase in (_HEADER, _BODY) and self._reading.url:
             self._refuse(RequestRefusedError(408, "request_timeout", "The request did not arrive in time."))
         else:
             self.transport.abort()
+
+    def _deadline(self) -> float:
+        if self._phase is _HEADER:
+            return self._deadlines.header
+        if self._phase is _BODY:
+            return self._deadlines.body
+        return LINGER_S if self._phase is _LINGER else CLIENT_IDLE_S
 
     # What the loop calls.
 
@@ -178,15 +189,14 @@ class ClientConnection(asyncio.Protocol):
         if self._phase is _LINGER:
             return
         self._read_bytes = len(data)
+        self._read_is_ascii = self._phase is not _BODY and data.isascii()
         try:
-            self._parser.feed_data(data)
-            if not self._reading.header_done:
-                self._header_bytes += len(data)
-                if self._header_bytes > HEADER_BYTES:
-                    raise _header_too_large()
-        except httptools.HttpParserUpgrade:
-            self._waiting.clear()
-            self._refuse(RequestRefusedError(400, "upgrade_not_supported", "Only HTTP/1.1 is spoken here."))
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offer:
+                self._decline(data, offer)
+            if self._phase <= _BODY:
+                self._check_framing()
         except httptools.HttpParserCallbackError as error:
             cause = error.__context__
             if not isinstance(cause, RequestRefusedError):
@@ -198,6 +208,32 @@ class ClientConnection(asyncio.Protocol):
             self._refuse(refusal)
         if self._waiting:
             self._serve()
+
+    def _decline(self, data: bytes, offer: httptools.HttpParserUpgrade) -> None:
+        """A client offers another protocol: HTTP/1.1 goes on."""
+        while True:
+            request = self._waiting.pop()  # complete, says the parser: without its body
+            if request.method == b"CONNECT":
+                raise RequestRefusedError(400, "no_tunnel", "This gateway is no proxy for other servers.")
+            self._phase = _BODY
+            self._parser = parser_after(request, self)
+            data = data[offer.args[0] :]
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as another:
+                offer = another
+            else:
+                return
+
+    def _check_framing(self) -> None:
+        """A request is not complete yet: what is no body (a name or a chunk extension without end) is bounded."""
+        self._message_bytes += self._read_bytes
+        reading = self._reading
+        body = reading.body_size if reading.more_body else len(reading.body)
+        if self._message_bytes - body > HEADER_BYTES + body // _BODY_PER_FRAMING:
+            if not reading.header_done:
+                raise _header_too_large()
+            raise RequestRefusedError(400, "bad_framing", "There is too much framing for so little body.")
 
     def _serve(self) -> None:
         waiting = self._waiting
@@ -237,7 +273,9 @@ class ClientConnection(asyncio.Protocol):
         """A request begins."""
         self._reading = request = Request()
         self._head = request.head
-        self._header_bytes = self._phase_s = 0
+        # The read with which it begins may hold the end of the one before, so it does not count.
+        self._message_bytes = -self._read_bytes
+        self._phase_s = 0
         self._phase = _HEADER
 
     def on_url(self, url: bytes) -> None:
@@ -256,8 +294,11 @@ class ClientConnection(asyncio.Protocol):
         request, parser = self._reading, self._parser
         if not request.end_header(parser.get_method(), parser.should_keep_alive()):
             request.read_connection(parser.get_http_version())
-        if self._header_bytes + self._read_bytes > HEADER_BYTES and sum(map(len, request.head)) > HEADER_BYTES:
+        began_before = self._message_bytes >= 0
+        if (began_before or self._read_bytes > HEADER_BYTES) and sum(map(len, request.head)) > HEADER_BYTES:
             raise _header_too_large()
+        if began_before or not self._read_is_ascii:
+            request.check_utf8()
         if request.expects_continue and self._answering is None:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._head = []

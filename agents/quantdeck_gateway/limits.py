@@ -22,8 +22,6 @@ CONNECT_TLS_S = 5.0
 """With the handshake, to an engine that may be far away."""
 CONNECT_PAUSE_S = 0.1
 """Before the only replica is asked for a connection once more."""
-HEADER_S = 10
-BODY_S = 30
 CLIENT_IDLE_S = 300
 """A kept-alive client that asks nothing."""
 RETIRED_IDLE_S = 60
@@ -43,14 +41,18 @@ ACK_S = 1.5
 
 
 class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
-    """Patience with an engine and with a shutdown, in seconds.
+    """Patience with clients, with an engine and with a shutdown, in seconds.
 
     Attributes:
+        header: for a request's header, from its first byte (of a new connection: from its beginning).
+        body: for a request's body.
         first_byte: from the request to the head of the answer.
         between_events: silence within an answer.
         drain: for answers in flight when the gateway is told to end.
     """
 
+    header: float = 10.0
+    body: float = 30.0
     first_byte: float = 300.0
     between_events: float = 120.0
     drain: float = 30.0

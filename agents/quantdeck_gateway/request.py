@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import re
 import secrets
+from functools import lru_cache
+from uuid import UUID
 
 import msgspec
 
@@ -14,17 +17,19 @@ from quantdeck_gateway.limits import BODY_BYTES
 
 _API_KEY = frozenset({b"x-api-key"})
 _IDENTITY = frozenset({b"identity"})
+_HOST = re.compile(rb"([A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?")
+_LONGEST_HOST = 300
 HANDLED = Handled(REQUEST_HANDLED)
 """Which fields `Request.add_field` takes; all others are added to `Request.head` by who reads them."""
 
 
-_id_prefix = secrets.token_hex(6).encode()
+_id_prefix = str(UUID(bytes=secrets.token_bytes(16), version=4))[:24].encode()
 _id_numbers = itertools.count(1)
 
 
 def new_request_id() -> bytes:
-    """An id for a request that came without one."""
-    return b"%b-%x" % (_id_prefix, next(_id_numbers))
+    """An id for a request that came without one: a UUID, since llama-cpp-python answers 400 to any other."""
+    return b"%b%012x" % (_id_prefix, next(_id_numbers))
 
 
 class RequestRefusedError(Exception):
@@ -65,6 +70,7 @@ class Request:
     key = ""
     connection = b""
     hosts = 0
+    chunked = False
     expects_continue = False
     keep_alive = True
     http_10 = False
@@ -81,7 +87,7 @@ class Request:
         """Take in a field of the header that is looked at; `name` in lower case. Trailers are left out.
 
         Raises:
-            RequestRefusedError: the body is too large or compressed, or it expects what we do not do.
+            RequestRefusedError: the body is too large or compressed, it expects what we do not do, or the host is none.
         """
         if self.header_done:
             return
@@ -90,6 +96,8 @@ class Request:
             self.head += (name, b": ", value, b"\r\n")
         elif name == b"host":
             self.hosts += 1
+            if not _is_host(value):
+                raise RequestRefusedError(400, "bad_host", "The Host field names no host.")
         elif name == b"content-length":
             self.content_length = value
             if int(value) > BODY_BYTES:
@@ -111,6 +119,10 @@ class Request:
             self.head += (name, b": ", value, b"\r\n")
         elif name == b"connection":
             self.connection = b"%b,%b" % (self.connection, value) if self.connection else value
+        elif name == b"transfer-encoding":
+            if value.lower() != b"chunked":
+                raise RequestRefusedError(400, "bad_framing", "Chunks are the only coding of a transfer here.")
+            self.chunked = True
         elif name == b"content-encoding" and tokens(value) - _IDENTITY:
             raise RequestRefusedError(415, "unsupported_encoding", "Compressed request bodies are not accepted.")
         elif name == b"expect":
@@ -130,9 +142,13 @@ class Request:
         """Take in what concerns this connection only.
 
         Raises:
-            RequestRefusedError: it does not name one host.
+            RequestRefusedError: it does not name one host, or is of another HTTP.
         """
+        if version not in ("1.1", "1.0"):
+            raise RequestRefusedError(400, "bad_version", "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
         self.http_10 = version == "1.0"
+        if self.http_10 and self.chunked:
+            raise RequestRefusedError(400, "bad_framing", "HTTP/1.0 has no chunks.")
         if self.hosts != 1 and not (self.http_10 and self.hosts == 0):
             raise RequestRefusedError(400, "bad_host", "A request has exactly one Host field.")
         named = tokens(self.connection) - HOP_BY_HOP
@@ -146,6 +162,17 @@ class Request:
         self.authorization = b""
         if self.api_key:
             self.head = [b"", *without(self.head[1:], _API_KEY)]
+
+    def check_utf8(self) -> None:
+        """Take no bytes that a log, a metric or an engine could stumble over; needless where all that came is ASCII.
+
+        Raises:
+            RequestRefusedError: a field is not UTF-8.
+        """
+        try:
+            b"\n".join((*self.head, self.request_id, self.authorization, self.variant, self.wanted_priority)).decode()
+        except UnicodeDecodeError:
+            raise RequestRefusedError(400, "bad_header", "The header is not UTF-8.") from None
 
     def add_body(self, piece: bytes) -> None:
         """Take in a part of the body after the first, which one read brought and is small.
@@ -175,6 +202,12 @@ def _too_large() -> RequestRefusedError:
     return RequestRefusedError(413, "body_too_large", f"The body is larger than {BODY_BYTES} bytes.")
 
 
+@lru_cache(maxsize=256)
+def _is_host(value: bytes) -> bool:
+    """Whether this is a Host field as RFC 9112, 3.2 has it; it is empty where a client has no name for us."""
+    return len(value) <= _LONGEST_HOST and (not value or _HOST.fullmatch(value) is not None)
+
+
 class _BodyKeys(msgspec.Struct):
     """What the split looks at; everything else in the body is the engine's."""
 
@@ -183,6 +216,9 @@ class _BodyKeys(msgspec.Struct):
 
 
 _body_keys = msgspec.json.Decoder(_BodyKeys)
+_MOST_NESTED = 900
+_LONGEST_FLAT = 2 * _MOST_NESTED
+"""Bytes; a shorter body cannot nest that deep."""
 
 
 def body_keys(body: bytes) -> tuple[str, str]:
@@ -199,3 +235,14 @@ def body_keys(body: bytes) -> tuple[str, str]:
         keys.user if isinstance(keys.user, str) else "",
         keys.model if isinstance(keys.model, str) else "",
     )
+
+
+def check_depth(body: bytes) -> None:
+    """Refuse JSON without bottom where nothing else looks into the body: an engine in Python answers 500 to it, and one
+    client could have a variant judged as broken.
+
+    Raises:
+        RequestRefusedError: it nests deeper than a parser of ours or of an engine can follow, or is no object.
+    """
+    if len(body) > _LONGEST_FLAT and body.count(b"[") + body.count(b"{") > _MOST_NESTED:
+        body_keys(body)

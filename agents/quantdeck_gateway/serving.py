@@ -66,7 +66,8 @@ class Serving:
         self._clients: set[ClientConnection] = set()
         self._access_log = AccessLog(loop, Path(settings.access_log)) if settings.access_log else None
         plane = DataPlane(loop, self.table, self.tee, settings.deadlines, metrics, self._access_log)
-        self.door = Door(loop, lambda: ClientConnection(plane, self._clients), self._clients)
+        deadlines = settings.deadlines
+        self.door = Door(loop, lambda: ClientConnection(plane, self._clients, deadlines), self._clients)
         self._prober = Prober(loop, self.table, settings.probe_s)
         self._tick_timer: asyncio.TimerHandle | None = None
         self._end_by = float("inf")
