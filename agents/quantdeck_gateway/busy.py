@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 
 
 class Busy:
-    """Queues, caps, spills and sheds."""
+    """Queues, caps, spills and sheds.
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    Args:
+        only_waits: never cap or spill: these answers have no length, and must come from this arm.
+    """
+
+    def __init__(self, services: Services, *, only_waits: bool = False) -> None:
+        self._services, self._only_waits = services, only_waits
 
     def arrive(
         self, client: ClientConnection, request: Request, route: Route, arm: Arm, placement: Placement | None
@@ -36,7 +40,7 @@ class Busy:
         now, overload = time.monotonic(), arm.overload
         priority = lowered(request.priority, request.wanted_priority)
         size = len(request.body) + BESIDE_BODY
-        decision = overload.arrive(priority, size, route.spill_open(arm), now)
+        decision = overload.arrive(priority, size, not self._only_waits and route.spill_open(arm), now)
         if isinstance(decision, Wait):
             waiter = Waiter(
                 client,
@@ -77,7 +81,7 @@ class Busy:
             no_replica(self._services, client, request, arm, placement)
             return
         shorter = False
-        if cap is not None:
+        if cap is not None and not self._only_waits:
             try:
                 body = capped(request.body, cap)
             except RequestRefusedError as refusal:

@@ -1,4 +1,7 @@
-"""What clients may ask: an exact list of paths, two of which are split between the variants."""
+"""What clients may ask: an exact list of paths, two of which are split between the variants.
+
+Embeddings are not: an index that mixes the vectors of two models is spoilt, so they always come from the control.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import msgspec
 
 from quantdeck_gateway.access_log import AccessLog
 from quantdeck_gateway.answers import error_body
+from quantdeck_gateway.arm import Arm
 from quantdeck_gateway.busy import Busy
 from quantdeck_gateway.client import ClientConnection
 from quantdeck_gateway.exchange import Exchange, Services
@@ -19,8 +23,8 @@ from quantdeck_gateway.later import Later
 from quantdeck_gateway.limits import Deadlines
 from quantdeck_gateway.metrics import CONTENT_TYPE
 from quantdeck_gateway.refusals import no_replica, refuse
-from quantdeck_gateway.request import Request, RequestRefusedError, body_keys, new_request_id
-from quantdeck_gateway.routing import choose, variant_of
+from quantdeck_gateway.request import Request, RequestRefusedError, body_keys, check_depth, new_request_id
+from quantdeck_gateway.routing import Placement, choose, variant_of
 from quantdeck_gateway.table import Route, RoutingTable
 from quantdeck_gateway.tee import Tee
 
@@ -62,15 +66,17 @@ class DataPlane:
         self._keys = table.keys
         self._services = Services(loop=loop, tee=tee, deadlines=deadlines, access_log=access_log)
         self._busy = Busy(self._services)
+        self._unjudged = Services(loop=loop, tee=None, deadlines=deadlines, access_log=access_log)
+        self._busy_unjudged = Busy(self._unjudged, only_waits=True)
         self._actions: dict[tuple[bytes, bytes], _Action] = {
             (b"POST", b"/v1/chat/completions"): self._split,
             (b"POST", b"/v1/completions"): self._split,
+            (b"POST", b"/v1/embeddings"): self._embeddings,
             (b"POST", b"/v1/feedback"): self._feedback,
-            (b"GET", b"/v1/models"): self._models,
-            (b"GET", b"/health"): self._health,
-            (b"GET", b"/ready"): self._ready,
-            (b"GET", b"/metrics"): self._metrics,
         }
+        own = ((b"/v1/models", self._models), (b"/health", self._health), (b"/ready", self._ready))
+        for path, action in (*own, (b"/metrics", self._metrics)):
+            self._actions[b"GET", path] = self._actions[b"HEAD", path] = action
 
     def handle(self, client: ClientConnection, request: Request) -> None:
         """Answer a request, or send it on."""
@@ -99,10 +105,9 @@ class DataPlane:
             body_user, model = body_keys(request.body)
             route = route or self._by_model(model)
             user = user or _as_bytes(body_user)
-        try:
-            placement = route.placements[user] if user else None
-        except UnicodeDecodeError:
-            raise RequestRefusedError(400, "bad_user", "The user id is not UTF-8.") from None
+        else:
+            check_depth(request.body)
+        placement = route.placements[user] if user else None
         if placement is None:
             route.unkeyed += 1
         if route.assignment is None:
@@ -117,19 +122,38 @@ class DataPlane:
         if arm.in_flight >= arm.open:
             self._busy.arrive(client, request, route, arm, placement)
             return
+        self._forward(self._services, client, request, arm, placement)
+
+    def _embeddings(self, client: ClientConnection, request: Request) -> None:
+        """Counted, and not judged: vectors are no text."""
+        route = self._table.single
+        if route is None:
+            route = self._by_model(body_keys(request.body)[1])
+        else:
+            check_depth(request.body)
+        arm, placement = route.control, route.placements[request.user] if request.user else None
+        arm.requests += 1
+        if arm.in_flight >= arm.open:
+            self._busy_unjudged.arrive(client, request, route, arm, placement)
+            return
+        self._forward(self._unjudged, client, request, arm, placement)
+
+    def _forward(
+        self, services: Services, client: ClientConnection, request: Request, arm: Arm, placement: Placement | None
+    ) -> None:
         replica = choose(arm.rotation, placement)
         if replica is None:
-            no_replica(self._services, client, request, arm, placement)
+            no_replica(services, client, request, arm, placement)
             return
-        exchange = Exchange(self._services, client, request, arm, replica, placement)
+        exchange = Exchange(services, client, request, arm, replica, placement)
         client.begin(exchange)
         copies = arm.copies
-        if copies is None or self._tee is None or not copies.wants(placement):
+        if copies is None or services.tee is None or not copies.wants(placement):
             exchange.start()
             return
         head, body = request.head[1:], request.body
         exchange.start()  # the user's first
-        copies.copy(self._loop, self._tee, request, head, body, placement)
+        copies.copy(self._loop, services.tee, request, head, body, placement)
 
     def _by_model(self, model: str) -> Route:
         route = self._table.by_model(model)
