@@ -15,8 +15,8 @@ settings.load_profile("quantdeck")
 # A shell that starts us in the background ignores interrupts, and every program that a test starts would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-collect_ignore = ["engines", "matrix"]
-"""Real engines are slow: `make engines` and `make test-engines` name their folders."""
+collect_ignore = ["clients", "engines", "matrix"]
+"""Real engines are slow: `make engines`, `make test-engines` and `make test-gateway` name their folders."""
 
 
 @pytest.fixture(scope="session", autouse=True)
