@@ -191,9 +191,12 @@ class ClientConnection(asyncio.Protocol):
         self._read_bytes = len(data)
         self._read_is_ascii = self._phase is not _BODY and data.isascii()
         try:
+            offer = None
             try:
                 self._parser.feed_data(data)
-            except httptools.HttpParserUpgrade as offer:
+            except httptools.HttpParserUpgrade as error:
+                offer = error
+            if offer is not None:  # outside the clause above, which would be taken for the cause of what fails now
                 self._decline(data, offer)
             if self._phase <= _BODY:
                 self._check_framing()

@@ -178,6 +178,17 @@ async def test_the_body_after_an_offer_is_no_request(gateway: Gateway, served: E
     assert served.control.seen == []
 
 
+@pytest.mark.parametrize("case", ["space in host", "two hosts", "coding beside chunked", "HTTP/2 in words"])
+async def test_bad_request_after_an_offer(gateway: Gateway, served: Experiment, case: str) -> None:
+    offer = POST + b"Connection: Upgrade\r\nUpgrade: h2c\r\n" + BODY
+    async with gateway.connect() as client:
+        client.writer.write(offer + CASES[case][0] + HIDDEN)
+        assert (await client.reply()).status == 200
+        rest = await client.reader.read()
+    assert rest == b"" or rest.startswith(b"HTTP/1.1 400 ")
+    assert len(served.control.seen) == 1
+
+
 async def test_a_large_body_and_half_a_header_in_one_read(gateway: Gateway, served: Experiment) -> None:
     body = b'{"user":"u","text":"%b"}' % (b"x" * 150_000)
     async with gateway.connect() as client:

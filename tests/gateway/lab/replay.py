@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 
@@ -48,7 +49,9 @@ class Replay:
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
-                await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
+                length = re.search(rb"\r\ncontent-length: ([0-9]+)\r\n", head.lower())
+                assert length
+                await reader.readexactly(int(length[1]))
                 self.seen.append(head)
                 for number, piece in enumerate(self.pieces):
                     if number in self.gates:
