@@ -4,18 +4,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo test test-agents test-engines soak engines check fix fuzz bench lock snapshots clean
+.PHONY: help demo test test-agents test-engines test-gateway soak engines check fix fuzz bench bench-gateway lock snapshots clean
 
 help:
 	@echo "make demo              everything on this machine, in the console (ARGS=\"--headless --for 90s --json\")"
 	@echo "make test              the tests; under 3 minutes on 2 cores"
 	@echo "make test-agents       what agents survive: kills, hangs, full disks, cut transfers, lost hosts; 3 minutes"
 	@echo "make test-engines      the agent with real llama.cpp servers and real vLLM; 10 minutes, more the first time"
+	@echo "make test-gateway      the gateway with clients and engines of others: openai, curl, vllm bench; 3 minutes"
 	@echo "make soak              the agent killed every few seconds for 5 minutes, under load"
 	@echo "make engines           check, profiles and plans against real vLLM and llama.cpp; 40 minutes, 6 GB the first time"
 	@echo "make check             ruff, mypy --strict, import contracts"
 	@echo "make fuzz              hostile checkpoints for a minute, guided by coverage (ARGS=\"--seconds 300\")"
 	@echo "make bench             what things cost, beside their limits; fails where one is exceeded"
+	@echo "make bench-gateway     the gateway beside nginx, in the lab that GATEWAY_LAB names; 6 minutes"
 	@echo "make fix               let ruff format and mend what it can"
 	@echo "make snapshots         draw the screens under snapshots/ again"
 	@echo "make lock              resolve requirements/*.lock again (needs uv)"
@@ -53,6 +55,17 @@ test-engines: $(VENV)/.dev
 	    echo "Ray could not be installed: a model over several hosts is skipped." >&2; ray=; }; \
 	  env $$llamacpp QUANTDECK_VLLM=$$vllm QUANTDECK_VLLM_RAY=$$ray $(BIN)/pytest tests/matrix -rs -s $(ARGS)
 
+# The same variables. The client comes with a data validation library of its own, which nothing else here wants.
+test-gateway: $(VENV)/.dev
+	@$(BIN)/python -m pip install --disable-pip-version-check --no-input --quiet --require-hashes \
+	  -r requirements/clients.lock
+	@vllm=$${QUANTDECK_VLLM:-$$(bash tests/engines/install-vllm.sh)} || { \
+	    echo "vLLM could not be installed: it is skipped." >&2; vllm=; }; \
+	  llamacpp=$$([ -n "$$QUANTDECK_LLAMA_SERVER" ] || bash tests/engines/install-llamacpp.sh) || { \
+	    echo "llama.cpp could not be built (it needs a C++ compiler): llama-server and llama-cpp-python are skipped." >&2; \
+	    llamacpp=; }; \
+	  env $$llamacpp QUANTDECK_VLLM=$$vllm $(BIN)/pytest tests/clients -rs $(ARGS)
+
 soak: $(VENV)/.dev
 	@$(BIN)/pytest tests/faults/test_agent_killed.py -m soak -s --timeout 600 $(ARGS)
 
@@ -73,6 +86,20 @@ fuzz: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@for one in tests/benchmarks/agent_*.py tests/benchmarks/gateway_*.py; do echo "== $$one"; $(BIN)/python $$one || exit 1; done
+
+GATEWAY_LAB ?= ../shared/bench/gateway
+GATEWAY := $(CURDIR)/$(BIN)/quantdeck gateway --port {port} --control http://127.0.0.1:{a} --treatment http://127.0.0.1:{b}
+GATEWAY += --weight 50 --experiment bench --signals-socket {tmp}/{port}.sock
+
+bench-gateway: $(VENV)/.dev
+	@test -f "$(GATEWAY_LAB)/compare.py" || { \
+	  echo "$(GATEWAY_LAB) has no compare.py: name the folder of the comparison lab with GATEWAY_LAB=FOLDER." >&2; exit 2; }
+	@for one in nginx cc taskset; do command -v $$one >/dev/null || { \
+	  echo "$$one is missing. On Debian and Ubuntu: apt-get install nginx-light gcc libc6-dev util-linux" >&2; exit 2; }; done
+	@result=$$(mktemp) && trap 'rm -f "$$result"' EXIT && \
+	  $(BIN)/python "$(GATEWAY_LAB)/compare.py" --only nginx,floor --cases ns,lat,paced512,idle --out "$$result" \
+	    --add 'quantdeck=$(GATEWAY)' --add 'quantdeck2=$(GATEWAY) --workers 2' $(ARGS) && \
+	  $(BIN)/python tests/benchmarks/gateway_ratios.py "$$result"
 
 snapshots: $(VENV)/.dev
 	@$(BIN)/pytest tests/console --snapshot-update
@@ -109,6 +136,8 @@ lock:
 	  --generate-hashes --upgrade --quiet --extra demo --group dev -o requirements/dev.lock
 	uv pip compile --group pyproject.toml:fuzz --universal --python-version 3.11 --no-header --no-annotate \
 	  --no-emit-index-url --generate-hashes --upgrade --quiet -o requirements/fuzz.lock
+	uv pip compile --group pyproject.toml:clients --universal --python-version 3.11 --no-header --no-annotate \
+	  --no-emit-index-url --generate-hashes --upgrade --quiet -c requirements/dev.lock -o requirements/clients.lock
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
