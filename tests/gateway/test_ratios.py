@@ -45,10 +45,16 @@ def test_all_met(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(
     ("gateway", "name", "value", "count"),
-    [("quantdeck", "ns_req_core", 30_000, 2), ("quantdeck", "paced512_main", 48_000, 1),
-     ("quantdeck", "add_p50", 0.41, 1), ("quantdeck", "idle_pss", 65, 1), ("quantdeck", "errors", 1, 1), ("quantdeck2", "ns_req_core", None, 1),
-     ("nginx", "ns_req_core", None, 1)],
-)  # fmt: skip
+    [
+        ("quantdeck", "ns_req_core", 30_000, 2),
+        ("quantdeck", "paced512_main", 48_000, 1),
+        ("quantdeck", "add_p50", 0.41, 1),
+        ("quantdeck", "idle_pss", 65, 1),
+        ("quantdeck", "errors", 1, 1),
+        ("quantdeck2", "ns_req_core", None, 1),
+        ("nginx", "ns_req_core", None, 1),
+    ],
+)
 def test_one_missed(gateway: str, name: str, value: float | None, count: int) -> None:
     assert len(missed(changed(gateway, name, value))) == count
 
