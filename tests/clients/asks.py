@@ -32,12 +32,12 @@ CHATS: dict[str, dict[str, Any]] = {
     "tools it may use": {**CHAT, "tools": [TOOL]},
     "no tokens": {**CHAT, "max_tokens": 1},
 }
+# Without spaces (token 3 of tests/clients/tiny_speller.py) between the parts of its JSON, which would have no end.
+_CALLING: dict[str, Any] = {**CHAT, "tools": [TOOL], "max_tokens": 80, "logit_bias": {"3": -100}}
 MUST_CALL: dict[str, dict[str, Any]] = {
-    "tool it must use": {**CHAT, "tools": [TOOL], "tool_choice": "required", "max_tokens": 80},
-    "tool by name": {
-        **CHAT, "tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "look"}}, "max_tokens": 80,
-    },
-}  # fmt: skip
+    "tool it must use": {**_CALLING, "tool_choice": "required"},
+    "tool by name": {**_CALLING, "tool_choice": {"type": "function", "function": {"name": "look"}}},
+}
 TEXTS: dict[str, dict[str, Any]] = {
     "plain": TEXT,
     "logprobs": {**TEXT, "logprobs": 2},

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
 from engines.help.running import Running, free_port
@@ -78,6 +81,17 @@ class Served:
         self.port = free_port()
         self.folder = folder
         self.running = Running(_MAKERS[name](folder, gguf, self.port), self.port, folder / f"{name}.log", {})
+
+    def wait(self) -> None:
+        """Until it answers."""
+        deadline = time.monotonic() + START_S
+        while True:
+            assert self.running.process.poll() is None, self.running.said()[-2000:]
+            assert time.monotonic() < deadline, self.running.said()[-2000:]
+            with contextlib.suppress(httpx.HTTPError):
+                if self.running.http.get("/v1/models").status_code == 200:
+                    return
+            time.sleep(0.2)
 
     @property
     def url(self) -> str:

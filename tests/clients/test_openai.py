@@ -9,7 +9,7 @@ from typing import Any
 import openai
 import pytest
 
-from clients.asks import CHAT, FIXED, TEXT, TOOL
+from clients.asks import CHAT, FIXED, MUST_CALL, TEXT, TOOL
 from clients.engines import MODEL, Served
 from gateway.lab.process import Gateway
 
@@ -85,16 +85,16 @@ def test_stop(client: openai.OpenAI) -> None:
 
 
 def test_tools(engine: Served, client: openai.OpenAI) -> None:
-    ask: Any = {**CHAT, "tools": [TOOL], "max_tokens": 80}
     if not engine.tools:
-        assert client.chat.completions.create(**ask).choices[0].message
+        assert client.chat.completions.create(**CHAT, tools=[TOOL]).choices[0].message
         pytest.skip("its model has no words for JSON: only the request was tried")
-    (choice,) = client.chat.completions.create(**ask, tool_choice="required").choices
+    ask = MUST_CALL["tool it must use"]
+    (choice,) = client.chat.completions.create(**ask).choices
     assert choice.message.tool_calls
     called: Any = choice.message.tool_calls[0]
     assert called.function.name == "look"
     arguments = ""
-    for one in client.chat.completions.create(**ask, tool_choice="required", stream=True):
+    for one in client.chat.completions.create(**ask, stream=True):
         for call in (one.choices[0].delta.tool_calls or ()) if one.choices else ():
             arguments += (call.function.arguments or "") if call.function else ""
     assert json.loads(arguments) == json.loads(called.function.arguments)
