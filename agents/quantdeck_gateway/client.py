@@ -63,7 +63,7 @@ class ClientConnection(asyncio.Protocol):
     transport: asyncio.Transport
     write: Callable[[bytes], None]
 
-    def __init__(self, handler: Handler, registry: set[ClientConnection], deadlines: Deadlines = Deadlines()) -> None:
+    def __init__(self, handler: Handler, registry: set[ClientConnection], deadlines: Deadlines) -> None:
         self.draining = False
         self._ending = False
         self._handler, self._registry, self._deadlines = handler, registry, deadlines

@@ -126,7 +126,7 @@ class Gateway:
         if settings.control:
             listener = self._listen_unix(settings.control)
             self._control_server = await loop.create_unix_server(
-                lambda: ClientConnection(control, self._operators), sock=listener.socket
+                lambda: ClientConnection(control, self._operators, worker.deadlines), sock=listener.socket
             )
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._retire)
