@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import secrets
 from binascii import hexlify
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from hmac import compare_digest
 from typing import NamedTuple
 
 from quantdeck_core.protocol.gateway import VariantName
+from quantdeck_gateway.numbers import numbered
 
 KEY_BYTES = 32
 _MAC_BYTES = 12
@@ -46,7 +46,7 @@ class AnswerIds:
     def __init__(self, key: bytes) -> None:
         self._signing = blake2b(key=key, digest_size=_MAC_BYTES)
         self._process = secrets.token_hex(6)
-        self._next = itertools.count(1).__next__
+        self._next = numbered(b"", 2).__next__
 
     def mint(self, experiment: str, variant: VariantName, generation: int) -> Mint:
         """What makes the ids of an arm; the part that they share is signed once, here."""
@@ -56,10 +56,10 @@ class AnswerIds:
         begun, number = signing.copy, self._next
 
         def make() -> bytes:
-            own = b"%x" % number()
+            own = number()
             whole = begun()
             whole.update(own)
-            return b"%b%b.%b" % (shared, own, hexlify(whole.digest()))
+            return shared + own + b"." + hexlify(whole.digest())
 
         return make
 

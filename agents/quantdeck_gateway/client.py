@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
 from typing import Protocol, cast
 
@@ -70,7 +69,7 @@ class ClientConnection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._reading = Request()
         self._head = self._reading.head
-        self._waiting: deque[Request] = deque()
+        self._waiting: list[Request] = []
         self._answering: Request | None = None
         self._work: Work | None = None
         self._phase = _HEADER
@@ -242,7 +241,7 @@ class ClientConnection(asyncio.Protocol):
         waiting = self._waiting
         self._serving = True
         while waiting and self._answering is None and not self._slow:
-            self._answering = request = waiting.popleft()
+            self._answering = request = waiting.pop(0)
             try:
                 self._handler.handle(self, request)
             except Exception:  # a defect of ours must not leave a client waiting for ever
@@ -251,7 +250,7 @@ class ClientConnection(asyncio.Protocol):
                 break
         self._serving = False
         # Who sends requests before it has read the answers waits in the kernel, not in our memory.
-        if bool(waiting) is not self._paused and not self.transport.is_closing():
+        if (waiting or self._paused) and bool(waiting) is not self._paused and not self.transport.is_closing():
             self._paused = not self._paused
             (self.transport.pause_reading if self._paused else self.transport.resume_reading)()
 

@@ -24,13 +24,15 @@ from quantdeck_gateway.request import Request, RequestRefusedError, new_request_
 from quantdeck_gateway.rewrite import renamed
 from quantdeck_gateway.routing import Placement, choose
 from quantdeck_gateway.tee import Tee
-from quantdeck_gateway.unreachable import Unreachable, unreachable
+from quantdeck_gateway.unreachable import GONE_MEANWHILE, Unreachable, unreachable
 
 if TYPE_CHECKING:
     from quantdeck_gateway.client import ClientConnection
     from quantdeck_gateway.upstream import AnswerHead, UpstreamConnection
 
 
+_PASSED_ON: Fields = []
+"""What is left of the fields of a head that went to the client: a long stream need not hold them."""
 _RENAMED = b"x-quantdeck-rewritten: model\r\n"
 
 log = logging.getLogger("quantdeck.gateway")
@@ -84,15 +86,15 @@ class Exchange:
 
     def start(self) -> None:
         """Send the request on."""
-        replica, loop = self._replica, self._services.loop
+        replica = self._replica
         self._arm.begin(replica)
         if not self._request.request_id:
             self._request.request_id = new_request_id()
-        connection = replica.take(loop.time())
+        connection = replica.take(self._began)
         if connection is not None:
             self._send(connection)
         else:
-            self._connecting = loop.create_task(self._connect())
+            self._connecting = self._services.loop.create_task(self._connect())
 
     async def _connect(self) -> None:
         """Nothing was sent yet, so the arm may be tried once more, and only once."""
@@ -108,11 +110,15 @@ class Exchange:
             self._send(connection)
 
     async def _reach(self, replica: Replica) -> UpstreamConnection | Unreachable:
-        loop = self._services.loop
-        try:
-            return await upstream.connect(replica, loop)
-        except OSError as error:
-            why = unreachable(error, replica.host)
+        loop, connecting = self._services.loop, replica.connecting
+        waited = connecting.locked()
+        async with connecting:
+            if waited and replica.standing.ejected:
+                return GONE_MEANWHILE
+            try:
+                return await upstream.connect(replica, loop)
+            except OSError as error:
+                why = unreachable(error, replica.host)
         if not why.ours:
             self._arm.failed(replica, why.reason, loop.time())
         if why.ours or replica.failures == 1:
@@ -233,15 +239,19 @@ class Exchange:
         self._chunked = unsized and not request.http_10
         self._close = not request.keep_alive or self._client.draining or (unsized and request.http_10)
         if self._chunked:
-            framing = b"transfer-encoding: chunked\r\n"
+            framing, length = b"transfer-encoding: chunked\r\nx-quantdeck-answer: ", b""
+        elif head.content_length:
+            framing, length = b"\r\nx-quantdeck-answer: ", head.content_length
         else:
-            framing = b"content-length: %b\r\n" % head.content_length if head.content_length else b""
+            framing, length = b"x-quantdeck-answer: ", b""
+        fields, head.fields = head.fields, _PASSED_ON
         return [
             status_line(head.status),
-            *head.fields,
+            *fields,
             self._fields,
+            b"content-length: " if length else b"",
+            length,
             framing,
-            b"x-quantdeck-answer: ",
             self._mint(),
             b"\r\nx-request-id: ",
             request.request_id,

@@ -20,6 +20,8 @@ QUEUED_BYTES = 64 * MIB
 CONNECT_S = 2.0
 CONNECT_TLS_S = 5.0
 """With the handshake, to an engine that may be far away."""
+CONNECTS_AT_ONCE = 64
+"""To one replica. A thousand at once take no less time, and memory that stays."""
 CONNECT_PAUSE_S = 0.1
 """Before the only replica is asked for a connection once more."""
 CLIENT_IDLE_S = 300

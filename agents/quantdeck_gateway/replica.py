@@ -12,7 +12,7 @@ from quantdeck_core.protocol.gateway import ReplicaStatus
 from quantdeck_gateway import pressure
 from quantdeck_gateway.addresses import split_url
 from quantdeck_gateway.ejection import Standing
-from quantdeck_gateway.limits import CONNECT_S, IDLE_CONNECTIONS, UPSTREAM_IDLE_S
+from quantdeck_gateway.limits import CONNECT_S, CONNECTS_AT_ONCE, IDLE_CONNECTIONS, UPSTREAM_IDLE_S
 from quantdeck_gateway.pressure import Reading
 from quantdeck_gateway.tls import client_context
 
@@ -30,6 +30,7 @@ class Replica:
         tls: None for plain HTTP.
         local: on this machine, whose end needs no keepalive to be noticed.
         model: the name by which it knows the model; empty where bodies pass unchanged.
+        connecting: held while a connection is made.
         standing: whether it gets requests; changed by its arm alone.
         failures: those of its standing, where the fast path of a success looks.
         signs: of life: answers, and seconds in which a stream went on.
@@ -44,6 +45,7 @@ class Replica:
         self.in_flight = self.requests = self.failed = self.failures = self.signs = 0
         self.removed = False
         self.standing = Standing()
+        self.connecting = asyncio.Semaphore(CONNECTS_AT_ONCE)
         self._idle: list[UpstreamConnection] = []
         self._heads: dict[bytes, bytes] = {}
         address = split_url(config.url)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import secrets
 from functools import lru_cache
@@ -14,6 +13,7 @@ from quantdeck_core.protocol.gateway import Priority
 from quantdeck_gateway.api_keys import Key
 from quantdeck_gateway.headers import HOP_BY_HOP, REQUEST_HANDLED, Fields, Handled, tokens, without
 from quantdeck_gateway.limits import BODY_BYTES
+from quantdeck_gateway.numbers import numbered
 
 _API_KEY = frozenset({b"x-api-key"})
 _IDENTITY = frozenset({b"identity"})
@@ -24,12 +24,12 @@ HANDLED = Handled(REQUEST_HANDLED)
 
 
 _id_prefix = str(UUID(bytes=secrets.token_bytes(16), version=4))[:24].encode()
-_id_numbers = itertools.count(1)
+_ids = numbered(_id_prefix, 12)
 
 
 def new_request_id() -> bytes:
     """An id for a request that came without one: a UUID, since llama-cpp-python answers 400 to any other."""
-    return b"%b%012x" % (_id_prefix, next(_id_numbers))
+    return next(_ids)
 
 
 class RequestRefusedError(Exception):

@@ -10,8 +10,8 @@ from quantdeck_gateway.handover import FinishedAnswer, Handed, RatedAnswer, enco
 from quantdeck_gateway.limits import TEE_BYTES
 from quantdeck_gateway.routing import Placement
 
-BATCH_S = 0.02
-MOST_PER_S = 2_000
+BATCH_S = 0.05
+MOST_PER_S = 1_000
 """Answers a second that are analysed. No judge needs more, and users' answers go first."""
 WHOLE = 65_536
 """A share of all users, as `Placement.sample` counts."""
@@ -44,7 +44,7 @@ def next_share(share: int, answers: int, behind: bool) -> int:
 
 
 class Tee:
-    """Collects answers and writes them out every 20 ms.
+    """Collects answers and writes them out 20 times a second.
 
     When there are too many it takes those of a sample of the users, the same of both variants, so that what is judged
     stays comparable.

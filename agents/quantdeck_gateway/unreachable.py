@@ -26,6 +26,10 @@ class Unreachable(NamedTuple):
     ours: bool = False
 
 
+GONE_MEANWHILE = Unreachable(502, "engine_unreachable", "does not answer and gets no requests")
+"""It was ejected while a request waited to connect to it."""
+
+
 def unreachable(error: OSError, host: str) -> Unreachable:
     """What a failed connection to `host` means."""
     if isinstance(error, ssl.SSLCertVerificationError):

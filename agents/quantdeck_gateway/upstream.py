@@ -56,7 +56,7 @@ class AnswerHead:
         if name == b"content-length":
             self.content_length = value
         elif name == b"content-type":
-            self.event_stream = is_event_stream(value)
+            self.event_stream = value != b"application/json" and is_event_stream(value)
             self.fields += (name, b": ", value, b"\r\n")
         elif name == b"transfer-encoding":
             self.chunked = b"chunked" in value.lower()

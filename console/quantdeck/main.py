@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from importlib.metadata import version
 
 import msgspec
 
@@ -44,6 +43,8 @@ def main() -> int:
         sys.stdout.write(usage())
         return ExitCode.DONE if argv else ExitCode.USAGE
     if argv[0] in ("-V", "--version"):
+        from importlib.metadata import version  # takes as long to import as all the rest
+
         sys.stdout.write(f"quantdeck {version('quantdeck')}\n")
         return ExitCode.DONE
     name, rest = argv[0], argv[1:]
