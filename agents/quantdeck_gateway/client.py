@@ -68,7 +68,7 @@ class ClientConnection(asyncio.Protocol):
         self._handler, self._registry, self._deadlines = handler, registry, deadlines
         self._parser = httptools.HttpRequestParser(self)
         self._reading = Request()
-        self._head = self._reading.head
+        self._forward: Callable[[tuple[bytes, ...]], None] = self._reading.head.extend
         self._waiting: list[Request] = []
         self._answering: Request | None = None
         self._work: Work | None = None
@@ -274,7 +274,7 @@ class ClientConnection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         self._reading = request = Request()
-        self._head = request.head
+        self._forward = request.head.extend
         # The read with which it begins may hold the end of the one before, so it does not count.
         self._message_bytes = -self._read_bytes
         self._phase_s = 0
@@ -289,7 +289,7 @@ class ClientConnection(asyncio.Protocol):
         if HANDLED[name]:
             self._reading.add_field(HANDLED[name], value)
         else:
-            self._head += (name, b": ", value, b"\r\n")
+            self._forward((name, b": ", value, b"\r\n"))
 
     def on_headers_complete(self) -> None:
         """The header is complete."""
@@ -303,7 +303,7 @@ class ClientConnection(asyncio.Protocol):
             request.check_utf8()
         if request.expects_continue and self._answering is None:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self._head = []
+        self._forward = _leave_out
         self._phase, self._phase_s = _BODY, 0
 
     def on_body(self, body: bytes) -> None:
@@ -321,6 +321,10 @@ class ClientConnection(asyncio.Protocol):
             request.end_body()
         self._waiting.append(request)
         self._phase, self._phase_s = _ANSWER, 0
+
+
+def _leave_out(trailer: tuple[bytes, ...]) -> None:
+    """What comes after the body is nobody's concern."""
 
 
 def _header_too_large() -> RequestRefusedError:

@@ -13,7 +13,7 @@ import msgspec
 
 from quantdeck_gateway import ejection, upstream
 from quantdeck_gateway.access_log import AccessLog, End, Line, shown
-from quantdeck_gateway.answers import error_body, error_event, status_line, whole_answer
+from quantdeck_gateway.answers import STATUS_LINES, error_body, error_event, status_line, whole_answer
 from quantdeck_gateway.arm import BROKEN, CANCELLED, Arm
 from quantdeck_gateway.handover import FinishedAnswer
 from quantdeck_gateway.headers import Fields
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from quantdeck_gateway.upstream import AnswerHead, UpstreamConnection
 
 
+_ERRORS = (BROKEN, 5)
 _PASSED_ON: Fields = []
 """What is left of the fields of a head that went to the client: a long stream need not hold them."""
 _RENAMED = b"x-quantdeck-rewritten: model\r\n"
@@ -188,6 +189,9 @@ class Exchange:
 
     def answer_part(self, head: AnswerHead | None, body: bytes, done: bool) -> None:
         """Pass on what one read brought, in one write."""
+        if done and head is not None and head.content_length and not head.event_stream:
+            self._answer_whole(head, body)
+            return
         self._quiet_s = 0
         out = [] if head is None else self._begin_answer(head)
         if body:
@@ -204,6 +208,34 @@ class Exchange:
         if self._chunked:
             out.append(b"0\r\n\r\n")
         self._client.write(b"".join(out))
+        self._answered()
+
+    def _answer_whole(self, head: AnswerHead, body: bytes) -> None:
+        """The shortest way, which most answers go that are no streams: they come in one read."""
+        request, client = self._request, self._client
+        self._status = status = head.status
+        self._close = not request.keep_alive or client.draining
+        client.write(
+            b"".join(
+                (
+                    STATUS_LINES.get(status) or status_line(status),
+                    *head.fields,
+                    self._fields,
+                    b"content-length: ",
+                    head.content_length,
+                    b"\r\nx-quantdeck-answer: ",
+                    self._mint(),
+                    b"\r\nx-request-id: ",
+                    request.request_id,
+                    b"\r\nconnection: close\r\n\r\n" if self._close else b"\r\n\r\n",
+                    body,
+                )
+            )
+        )
+        self._kept, self._kept_bytes = [body], len(body)
+        self._answered()
+
+    def _answered(self) -> None:
         self._upstream = None
         replica = self._replica
         if self._status < 500:
@@ -321,23 +353,23 @@ class Exchange:
 
     def _end(self, code_class: int, status: int, answered: int, ended: bool, judged: bool = True) -> None:
         """Count it. `status` is what the judge hears, `answered` what the client got; 0 where there was none."""
-        arm, now = self._arm, perf_counter()
+        arm, services = self._arm, self._services
         arm.end(self._replica)
         arm.by_class[code_class] += 1
-        e2e = now - self._began
+        e2e = perf_counter() - self._began
         arm.e2e.observe(e2e)
         if self._first_at:
             arm.ttft.observe(self._first_at - self._began)
             arm.itl.total += self._last_at - self._first_at
-        if self._services.access_log is not None:
+        if services.access_log is not None:
             end: End = "done" if ended else "cancelled" if code_class == CANCELLED else "broken"
-            self._services.access_log.note(self._line(answered, end, e2e))
+            services.access_log.note(self._line(answered, end, e2e))
         if code_class == CANCELLED or not judged:
             return  # a judge cannot blame the engine for what the client broke off, or for what this host lacks
-        if code_class in (BROKEN, 5):
+        if code_class in _ERRORS:
             arm.errors += 1
-        tee, placement = self._services.tee, self._placement
-        if tee is not None and not self._degraded and tee.wants(placement):
+        tee = services.tee
+        if tee is not None and not self._degraded and tee.wants(self._placement):
             tee.offer(self._finished(status, ended, e2e))
 
     def _line(self, status: int, end: End, e2e_s: float) -> Line:

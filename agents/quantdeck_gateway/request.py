@@ -16,6 +16,8 @@ from quantdeck_gateway.limits import BODY_BYTES
 from quantdeck_gateway.numbers import numbered
 
 _API_KEY = frozenset({b"x-api-key"})
+_SURELY_SHORT = len(str(BODY_BYTES)) - 1
+"""Digits of a length that need not be read."""
 _IDENTITY = frozenset({b"identity"})
 _HOST = re.compile(rb"([A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?")
 _LONGEST_HOST = 300
@@ -100,7 +102,7 @@ class Request:
                 raise RequestRefusedError(400, "bad_host", "The Host field names no host.")
         elif name == b"content-length":
             self.content_length = value
-            if int(value) > BODY_BYTES:
+            if len(value) > _SURELY_SHORT and int(value) > BODY_BYTES:
                 raise _too_large()
         elif name == b"x-request-id":
             self.request_id = value

@@ -52,7 +52,9 @@ class AnswerHead:
         self.fields: Fields = []
 
     def add_field(self, name: bytes, value: bytes) -> None:
-        """Take in a field that is looked at; `name` in lower case."""
+        """Take in a field that is looked at; `name` in lower case. Trailers are left out."""
+        if self.status:
+            return
         if name == b"content-length":
             self.content_length = value
         elif name == b"content-type":
@@ -238,13 +240,10 @@ class UpstreamConnection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One field of the head; what comes after it is a trailer, which is left out."""
-        head = self._head
-        if head.status:
-            return
         if _HANDLED[name]:
-            head.add_field(_HANDLED[name], value)
-        else:
-            head.fields += (name, b": ", value, b"\r\n")
+            self._head.add_field(_HANDLED[name], value)
+        elif not self._head.status:
+            self._head.fields += (name, b": ", value, b"\r\n")
 
     def on_headers_complete(self) -> None:
         """The head is complete."""
