@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import msgspec
@@ -65,6 +66,7 @@ class Gateway:
         self._leases = Leases(settings.lease_s, loop.time())
         self._control: ControlPlane | None = None
         self._successor: Successor | None = None
+        self._processes = AsyncExitStack()
         self._ending = asyncio.Event()
         self._tasks: set[asyncio.Task[object]] = set()
 
@@ -118,7 +120,9 @@ class Gateway:
             self._analyser.start()
             worker = msgspec.structs.replace(worker, answers=str(answers))
         self._serving = Serving(loop, config, worker, self._metrics)
+        self._processes.push_async_callback(self._serving.stop)
         self._fleet = Fleet(loop, config, self._serving, worker, self._listeners)
+        self._processes.push_async_callback(self._fleet.stop)
         self._fleet.set_lapsed(self._leases.lapsed(), self._leases.late())
         self._control = control = ControlPlane(
             loop, self._fleet, self._leases, settings.config_path, listen, self._retire, self._upgrade
@@ -268,9 +272,7 @@ class Gateway:
             self._control_server.close()
         for operator in list(self._operators):
             operator.drain()  # who asked for the end is answered
-        if hasattr(self, "_fleet"):
-            await self._fleet.stop()
-            await self._serving.stop()
+        await self._processes.aclose()
         if self._analyser is not None:
             await self._analyser.stop()
         for one in self._unix:
