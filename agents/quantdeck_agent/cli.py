@@ -43,6 +43,7 @@ def main(argv: list[str]) -> int:
             gateway=options.gateway,
             gateway_keys=options.gateway_keys,
             gateway_workers=options.gateway_workers,
+            gateway_access_log=options.gateway_access_log and options.gateway_access_log.absolute(),
             metrics=options.metrics_listen,
             ssh=_ssh(options),
             lifeline=options.lifeline_fd,
@@ -115,6 +116,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument(
         "--gateway-workers", type=int, default=1, metavar="N", help="its processes, a core each (default: %(default)s)"
+    )
+    run.add_argument(
+        "--gateway-access-log", type=Path, metavar="FILE", help="a line of JSON for each request, without any text"
     )
     run.add_argument("--metrics-listen", metavar="HOST:PORT", help="serve /metrics there too, e.g. 127.0.0.1:9464")
     run.add_argument("--ssh-listen", metavar="HOST:PORT", help="serve SSH itself, for hosts without sshd")

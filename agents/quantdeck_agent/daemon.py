@@ -101,7 +101,14 @@ class Daemon:
         if options.gateway:
             control = GatewayControl(paths.gateway_control)
             self._gateway = GatewayProcess(
-                paths, self._store, control, owner, options.gateway, options.lease_s, options.gateway_workers
+                paths,
+                self._store,
+                control,
+                owner,
+                options.gateway,
+                options.lease_s,
+                options.gateway_workers,
+                options.gateway_access_log,
             )
             self._router = Router(
                 self._gateway,

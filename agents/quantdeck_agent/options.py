@@ -27,6 +27,7 @@ class Options:
     Attributes:
         gateway: `HOST:PORT` of its gateway, None for a host without one.
         gateway_workers: processes of it that accept clients.
+        gateway_access_log: file of a line for each request, without any text; None: there is none.
         lease_s: seconds without a judge after which its gateway takes treatments to 0.
         gateway_keys: file of the API keys that clients need; None: whoever reaches the gateway may ask.
         metrics: `HOST:PORT` where Prometheus may scrape, None for the sockets alone.
@@ -38,6 +39,7 @@ class Options:
     paths: Paths
     gateway: str | None = None
     gateway_workers: int = 1
+    gateway_access_log: Path | None = None
     gateway_keys: Path | None = None
     metrics: str | None = None
     ssh: SshOptions | None = None

@@ -99,3 +99,14 @@ async def test_all_of_it_ends_with_the_agent(demo_models: Path) -> None:
         await eventually(lambda: one.process.poll() is not None)
         await eventually(lambda: not alive(list(every)))
         assert one.marked() == []
+
+
+async def test_the_access_log_that_an_agent_asks_for(demo_models: Path, tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    async with deck(demo_models, "--gateway-access-log", str(log)) as host:
+        await host.deploy(changed(), "control")
+        await host.deploy(changed("demo-q8"), "treatment")
+        await host.experiment("control", "treatment", 0)
+        async with traffic(host.gateway, users=1) as users:
+            await users.more(2)
+        await eventually(lambda: log.exists() and log.read_text().count('"variant":"control"') >= 2)

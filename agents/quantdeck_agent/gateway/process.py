@@ -10,6 +10,7 @@ import contextlib
 import signal
 import sys
 import time
+from pathlib import Path
 
 import msgspec
 import psutil
@@ -51,6 +52,7 @@ class GatewayProcess:
 
     Args:
         lease_s: seconds without a judge after which its treatments go to 0.
+        access_log: where it writes a line for each request; None: it writes none.
     """
 
     def __init__(
@@ -62,8 +64,9 @@ class GatewayProcess:
         listen: str,
         lease_s: float,
         workers: int = 1,
+        access_log: Path | None = None,
     ) -> None:
-        self.listen, self._lease_s, self._workers = listen, lease_s, workers
+        self.listen, self._lease_s, self._workers, self._access_log = listen, lease_s, workers, access_log
         self._control, self._marker = control, f"{owner}/gateway"
         self._paths, self._store, self._owner = paths, store, owner
         self._log = paths.logs / "gateway.log"
@@ -100,6 +103,7 @@ class GatewayProcess:
         argv += ["--probe-seconds", "0"]  # the agent asks its engines for tokens; the gateway those that failed it
         argv += ["--lease-seconds", f"{self._lease_s:g}"]
         argv += ["--workers", str(self._workers)] if self._workers > 1 else []
+        argv += ["--access-log", str(self._access_log)] if self._access_log else []
         self._identity = spawn(argv, self._marker, self._log)
         self._remember(GatewayRecord(identity=self._identity, listen=self.listen))
         await self._until_listening()
