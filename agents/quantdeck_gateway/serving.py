@@ -154,7 +154,7 @@ class Serving:
             for replica in route.control.replicas + route.treatment.replicas:
                 replica.close_idle()
         if self.tee is not None and self.outlet is not None:
-            self.tee.flush()
+            self.tee.flush_all()
             await self.outlet.stop(_READ_OUT_S)
         await asyncio.sleep(0)  # closed transports say so in the loop's next round
         if self._access_log is not None:

@@ -7,7 +7,7 @@ from collections import deque
 from typing import Protocol
 
 from quantdeck_gateway.handover import FinishedAnswer, Handed, RatedAnswer, encode_batch
-from quantdeck_gateway.limits import TEE_BYTES
+from quantdeck_gateway.limits import KIB, TEE_BYTES
 from quantdeck_gateway.routing import Placement
 
 BATCH_S = 0.05
@@ -15,6 +15,8 @@ MOST_PER_S = 1_000
 """Answers a second that are analysed. No judge needs more, and users' answers go first."""
 WHOLE = 65_536
 """A share of all users, as `Placement.sample` counts."""
+BATCH_BYTES = 512 * KIB
+"""More at once would hold up the answers that pass meanwhile."""
 _LEAST_SHARE = WHOLE // 64
 _MIX = 40_503  # 2**16 / golden ratio: spreads consecutive numbers
 _ANSWER_BYTES = 300
@@ -60,7 +62,7 @@ class Tee:
         self._share = WHOLE
         self._ended = self._taken = 0
         self._behind = False
-        self._waiting: list[Handed] = []
+        self._waiting: list[tuple[int, Handed]] = []
         self._waiting_bytes = 0
         self._leaving: deque[int] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -95,23 +97,36 @@ class Tee:
     def _take(self, handed: Handed, size: int) -> bool:
         if self._waiting_bytes + size > self._limit:
             return False
-        self._waiting.append(handed)
+        self._waiting.append((size, handed))
         self._waiting_bytes += size
         if self._timer is None:
             self._timer = self._loop.call_later(BATCH_S, self.flush)
         return True
 
     def flush(self) -> None:
-        """Write what waits, if the analyser has taken what came before."""
+        """Write what waits, or its first half megabyte, if the analyser has taken what came before."""
         self._timer = None
-        if not self._waiting:
-            return
-        if not self._outlet.ready():
+        if self._waiting and self._outlet.ready():
+            self._write(BATCH_BYTES)
+        elif self._waiting_bytes > self._limit // 4:
             self._behind = True
+        if self._waiting:
             self._timer = self._loop.call_later(BATCH_S, self.flush)
-            return
-        batch, self._waiting, self._waiting_bytes = self._waiting, [], 0
-        self._leaving.append(len(batch))
+
+    def flush_all(self) -> None:
+        """Write all that waits: the gateway ends."""
+        if self._waiting and self._outlet.ready():
+            self._write(self._limit)
+
+    def _write(self, most: int) -> None:
+        count = size = 0
+        while count < len(self._waiting) and size < most:
+            size += self._waiting[count][0]
+            count += 1
+        batch = [handed for _, handed in self._waiting[:count]]
+        del self._waiting[:count]
+        self._waiting_bytes -= size
+        self._leaving.append(count)
         self._outlet.write(encode_batch(batch))
 
     def read(self) -> None:
