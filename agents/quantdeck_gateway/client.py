@@ -100,7 +100,7 @@ class ClientConnection(asyncio.Protocol):
         """The answer is written; go on with the next request or end the connection."""
         self._work = self._answering = None
         if self._phase is _ANSWER:
-            self._phase, self._phase_s = _IDLE, 0
+            self._enter(_IDLE)
         if close or self._ending:
             self._waiting.clear()
             self.transport.close()
@@ -256,7 +256,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _refuse(self, refusal: RequestRefusedError) -> None:
         """Answer with an error and end the connection; requests before it are answered first."""
-        self._phase, self._phase_s = _LINGER, 0
+        self._enter(_LINGER)
         if self._answering is not None or self._waiting:
             (self._waiting[-1] if self._waiting else self._answering).keep_alive = False  # type: ignore[union-attr]
             self.draining = self._ending = not self._waiting
@@ -265,6 +265,9 @@ class ClientConnection(asyncio.Protocol):
         self.transport.write(whole_answer(refusal.status, body, close=True))
         if self.transport.can_write_eof():
             self.transport.write_eof()
+
+    def _enter(self, phase: int) -> None:
+        self._phase, self._phase_s = phase, 0
 
     # What httptools calls while it reads.
 

@@ -34,8 +34,6 @@ LINGER_S = 2
 """After a refusal, so that the client reads it before the connection goes."""
 IDLE_CONNECTIONS = 512
 """Kept open to one replica; looked at once a second."""
-STREAM_REST_S = 0.1
-"""After a stream, until its connection is believed to stay open."""
 UPSTREAM_IDLE_S = 4.0
 """Below the 5 s after which uvicorn and cpp-httplib close an idle connection: a request must not meet that close."""
 RETIRED_S = 3600.0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 import httptools
 
 from quantdeck_gateway.headers import HOP_BY_HOP, RESPONSE_HANDLED, Fields, Handled, is_event_stream, tokens, without
-from quantdeck_gateway.limits import CONNECT_S, CONNECT_TLS_S, HEADER_BYTES, STREAM_REST_S
+from quantdeck_gateway.limits import CONNECT_S, CONNECT_TLS_S, HEADER_BYTES
 
 if TYPE_CHECKING:
     from quantdeck_gateway.replica import Replica
@@ -222,21 +222,13 @@ class UpstreamConnection(asyncio.Protocol):
         self._sink, self._done, self.passes_events = None, False, False
         if self._paused:
             self.resume()
-        # An answer before the request was read in full leaves a connection that nobody can use.
-        if not self._keep_alive or self.transport.get_write_buffer_size():
-            self.close()
-        elif self._head.event_stream:
-            # llama.cpp closes after each stream although it announces keep-alive: a request sent in that instant would
-            # be lost.
-            self._loop.call_later(STREAM_REST_S, self._rested)
+        # An answer before the request was read in full leaves a connection that nobody can use. And llama.cpp closes
+        # after each stream although it announces keep-alive: a request sent in that instant would be lost.
+        if self._keep_alive and not self._head.event_stream and not self.transport.get_write_buffer_size():
+            self.idle_since = self._loop.time()
+            self._replica.give_back(self)
         else:
-            self.idle_since = self._loop.time()
-            self._replica.give_back(self)
-
-    def _rested(self) -> None:
-        if not self.closed:
-            self.idle_since = self._loop.time()
-            self._replica.give_back(self)
+            self.close()
 
     # What httptools calls while it reads.
 
