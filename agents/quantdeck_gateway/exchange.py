@@ -409,12 +409,3 @@ class Exchange:
             e2e_s * 1e3,
             b"".join(kept) if status == 200 else b"",
         )
-
-
-def unanswered(arm: Arm, placement: Placement | None, status: int) -> FinishedAnswer:
-    """What the judge hears of a request that no replica of the arm could take."""
-    user = placement.short if placement else ""
-    now = time.time()
-    return FinishedAnswer(
-        arm.experiment, arm.variant, arm.generation, "", user, now, status, False, False, False, None, 0.0, b""
-    )

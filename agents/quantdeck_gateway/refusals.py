@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from quantdeck_gateway.answers import error_body
 from quantdeck_gateway.arm import Arm
-from quantdeck_gateway.exchange import Services, unanswered
+from quantdeck_gateway.exchange import Services
+from quantdeck_gateway.handover import FinishedAnswer
 from quantdeck_gateway.request import Request, RequestRefusedError, new_request_id
 from quantdeck_gateway.routing import Placement
 
@@ -30,7 +32,7 @@ def no_replica(
     arm.errors += 1
     tee = services.tee
     if tee is not None and tee.wants(placement):
-        tee.offer(unanswered(arm, placement, 503))
+        tee.offer(_unanswered(arm, placement, 503))
     if arm.replicas:
         message = f"All replicas of the {arm.variant} are out of rotation; each is asked again every few seconds."
     else:
@@ -69,3 +71,12 @@ def _answer(
     client.answer(status, error_body(status, code, message), extra=extra)
     if services.access_log is not None:
         services.access_log.unanswered(request, status, "refused", code, arm, placement)
+
+
+def _unanswered(arm: Arm, placement: Placement | None, status: int) -> FinishedAnswer:
+    """What the judge hears of a request that no replica of the arm could take."""
+    user = placement.short if placement else ""
+    now = time.time()
+    return FinishedAnswer(
+        arm.experiment, arm.variant, arm.generation, "", user, now, status, False, False, False, None, 0.0, b""
+    )
