@@ -37,7 +37,8 @@ def test_a_breach_takes_everyone_back_and_latches() -> None:
 
 def test_nobody_is_rolled_back_onto_a_dead_control() -> None:
     transition = step(at(5000), TreatmentFailed(reason="loops", control_ready=False), 9.0)
-    assert transition.state == at(5000)
+    assert (transition.state.weight_bp, transition.state.stage) == (5000, "gradual")
+    assert transition.state.pending is not None
     assert transition.alert is not None
     assert "control" in transition.alert.text
 

@@ -1,4 +1,4 @@
-"""The states of a rollout."""
+"""The states of a rollout. All of it is persisted, and records of older versions still decode."""
 
 from __future__ import annotations
 
@@ -7,13 +7,73 @@ from typing import Literal
 import msgspec
 
 from quantdeck_core.hashing import BUCKETS
+from quantdeck_core.protocol.gateway import Shadow
+from quantdeck_core.rollout.plan import AB_TEST_MAX_BP, MISSING_DEADLINE_S, RESTART_BP, PlanStep, RolloutPlan
+
+__all__ = [
+    "AB_TEST_MAX_BP",
+    "RESTART_BP",
+    "Pause",
+    "PendingRollback",
+    "RolloutRun",
+    "RolloutState",
+    "Stage",
+    "stage_of",
+    "wanted_shadow",
+]
 
 Stage = Literal["fp16_only", "ab_test", "gradual", "full_quant", "rollback"]
 
-AB_TEST_MAX_BP = 1_000
-"""Up to 10 % is an A/B test; above it the rollout is gradual."""
-RESTART_BP = 500
-"""After a rollback a treatment starts again from 5 %."""
+
+class Pause(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody, or `quantdeck`, stopped the plan; a person resumes it."""
+
+    by: str
+    reason: str
+
+
+class PendingRollback(msgspec.Struct, frozen=True, kw_only=True):
+    """A rollback that waits for a control to go back to.
+
+    Attributes:
+        since: UNIX time of the decision.
+    """
+
+    by: str
+    reason: str
+    since: float
+
+
+class RolloutRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A plan that is being carried out.
+
+    Attributes:
+        by: who started it.
+        step: index into the plan's steps, of the step that is soaking or about to be entered.
+        soaked_s: seconds of good behaviour at this step's weight, counted from monotonic time only.
+        outputs: answers of the treatment at this step's weight.
+        outputs_seen: the agent's counter of answers when they were counted last; -1 before the first look.
+        serves: what the treatment serves; another model begins the step anew.
+        paused: who stopped it and why, None where it goes on.
+        done: the last step has soaked.
+        skipped: reasons of people who skipped a soak, oldest first.
+    """
+
+    plan: RolloutPlan
+    by: str
+    step: int = 0
+    soaked_s: float = 0.0
+    outputs: int = 0
+    outputs_seen: int = -1
+    serves: str = ""
+    paused: Pause | None = None
+    done: bool = False
+    skipped: tuple[str, ...] = ()
+
+    @property
+    def current(self) -> PlanStep:
+        """The step that is soaking or about to be entered."""
+        return self.plan.steps[self.step]
 
 
 class RolloutState(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,10 +82,15 @@ class RolloutState(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         weight_bp: basis points of users on the treatment.
         from_bp: the weight before a rollback, 0 otherwise.
-        revision: rises with every change; a change based on an older one is refused.
+        revision: rises with every change that a person could have based theirs on; not with a soak that is counted on.
         reason: why it stands there; for `rollback` what broke.
         by: the person, or `quantdeck`.
         since: UNIX time of the last change, seconds.
+        run: the plan that is carried out, None without one. There is never more than this one.
+        missing_s: seconds for which metrics have been missing while users were on the treatment.
+        pending: a rollback that waits for the control.
+        paged: causes that a person was told of and that hold still: once a cause is enough.
+        finished: the treatment is the new baseline; the agent retires the control and ends the experiment.
     """
 
     stage: Stage = "fp16_only"
@@ -35,17 +100,35 @@ class RolloutState(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     by: str = ""
     since: float = 0.0
+    run: RolloutRun | None = None
+    missing_s: float = 0.0
+    pending: PendingRollback | None = None
+    paged: tuple[str, ...] = ()
+    finished: bool = False
 
     @property
     def latched(self) -> bool:
         """Rolled back: the weight stays 0 until somebody says why it may rise again."""
         return self.stage == "rollback"
 
+    @property
+    def missing_deadline_s(self) -> float:
+        """Seconds without metrics after which everyone goes back."""
+        return self.run.plan.missing_deadline_s if self.run else MISSING_DEADLINE_S
 
-def stage_of(weight_bp: int) -> Stage:
-    """The stage that a weight means while nothing is rolled back."""
+
+def stage_of(weight_bp: int, hold_back_bp: int = 0) -> Stage:
+    """The stage that a weight means while nothing is rolled back. With a hold-back, `full_quant` is all the others."""
     if weight_bp == 0:
         return "fp16_only"
     if weight_bp <= AB_TEST_MAX_BP:
         return "ab_test"
-    return "full_quant" if weight_bp == BUCKETS else "gradual"
+    return "full_quant" if weight_bp >= BUCKETS - hold_back_bp else "gradual"
+
+
+def wanted_shadow(state: RolloutState) -> Shadow | None:
+    """The copies that keep a control to compare with where nobody is held back on it; None where none are needed."""
+    run = state.run
+    if run is None or run.plan.hold_back_bp or not run.plan.shadow_bp or state.stage != "full_quant" or state.finished:
+        return None
+    return Shadow(of="treatment", share_bp=run.plan.shadow_bp)
