@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import msgspec
 
@@ -11,10 +12,10 @@ from quantdeck_core.rollout.blocks import blocks, entered, needs
 from quantdeck_core.rollout.change import changed, with_run
 from quantdeck_core.rollout.durations import spoken
 from quantdeck_core.rollout.events import MAX_ELAPSED_S, SYSTEM, Alert, Gates, Tick, Transition
-from quantdeck_core.rollout.pages import CONTROL_BAD, CONTROL_DOWN, page
+from quantdeck_core.rollout.pages import page
 from quantdeck_core.rollout.promote import advance
 from quantdeck_core.rollout.rollback import roll_back, wait_for_control
-from quantdeck_core.rollout.state import Pause, RolloutRun, RolloutState
+from quantdeck_core.rollout.state import CONTROL_BAD, CONTROL_DOWN, Pause, RolloutRun, RolloutState
 
 
 def counted(elapsed_s: float) -> float:
@@ -72,39 +73,44 @@ def _count_missing(state: RolloutState, gates: Gates, elapsed_s: float) -> Rollo
 def _stop_plan(state: RolloutState, gates: Gates) -> Transition | None:
     """Pause a plan whose comparison is worth nothing any more; a person resumes it."""
     run = state.run
-    if run is None or run.paused or run.done or not entered(state, run):
+    if run is None or not entered(state, run):
         return None
-    cause = ""
+    if gates.serves and run.serves and gates.serves != run.serves:
+        anew = msgspec.structs.replace(run, soaked_s=0.0, outputs=0, outputs_seen=-1, serves=gates.serves, done=False)
+        why = "the treatment serves something else than before, so this step begins anew"
+        return _paused(state, anew, why, "", "warn")
+    if run.paused or run.done or state.pending:
+        return None
     if not gates.control_ready:
-        cause, reason = CONTROL_DOWN, "the control is not ready"
-    elif gates.verdict == "control-unhealthy":
-        cause, reason = CONTROL_BAD, gates.verdict_why or "the control itself is unhealthy"
-    elif gates.serves and run.serves and gates.serves != run.serves:
-        # Its good behaviour was another model's.
-        run = msgspec.structs.replace(run, soaked_s=0.0, outputs=0, serves=gates.serves)
-        reason = "the treatment serves something else than before; this step begins anew"
-    else:
-        return None
-    text = f"rollout {run.plan.name} paused at {bp_to_percent(state.weight_bp)} %, the weight stays: {reason}"
-    paused = msgspec.structs.replace(run, paused=Pause(by=SYSTEM, reason=reason))
+        return _paused(state, run, "the control is not ready", CONTROL_DOWN, "fail")
+    if gates.verdict == "control-unhealthy":
+        why = gates.verdict_why or "the control itself is unhealthy"
+        return _paused(state, run, why, CONTROL_BAD, "fail")
+    return None
+
+
+def _paused(state: RolloutState, run: RolloutRun, why: str, cause: str, level: Literal["warn", "fail"]) -> Transition:
+    text = f"rollout {run.plan.name} paused at {bp_to_percent(state.weight_bp)} %, the weight stays: {why}"
     told = tuple(dict.fromkeys((*state.paged, cause))) if cause else state.paged
+    pause = run.paused or Pause(by=SYSTEM, reason=why)
     return Transition(
-        state=changed(state, run=paused, paged=told),
+        state=changed(state, run=msgspec.structs.replace(run, paused=pause), paged=told),
         kind="rollout",
         text=text,
-        alert=Alert(level="fail", text=text),
+        alert=Alert(level=level, text=text),
     )
 
 
 def _count(state: RolloutState, run: RolloutRun, gates: Gates, elapsed_s: float) -> RolloutRun:
     """The run after this tick's seconds and answers, as far as they count for its step."""
-    fresh = max(0, gates.outputs - run.outputs_seen) if run.outputs_seen >= 0 else 0
-    run = msgspec.structs.replace(run, outputs_seen=gates.outputs, serves=gates.serves or run.serves)
-    if not entered(state, run):
-        return run
+    looked = msgspec.structs.replace(run, outputs_seen=gates.outputs, serves=gates.serves or run.serves)
+    if not entered(state, run) or run.outputs_seen < 0:
+        return looked
+    soaked_s = run.soaked_s
     if not any(block.stops_soak for block in blocks(state, run, gates)):
-        run = msgspec.structs.replace(run, soaked_s=min(run.soaked_s + elapsed_s, run.current.soak_s))
-    return msgspec.structs.replace(run, outputs=run.outputs + fresh)
+        soaked_s = min(soaked_s + elapsed_s, max(run.current.soak_s, soaked_s))
+    fresh = max(0, gates.outputs - run.outputs_seen)
+    return msgspec.structs.replace(looked, soaked_s=soaked_s, outputs=run.outputs + fresh)
 
 
 def _why(state: RolloutState, run: RolloutRun) -> str:

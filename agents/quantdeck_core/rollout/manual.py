@@ -16,7 +16,7 @@ from quantdeck_core.rollout.change import (
     weighted,
 )
 from quantdeck_core.rollout.events import Aborted, Paused, Resumed, RolloutStarted, Transition, WeightAsked
-from quantdeck_core.rollout.plan import check_plan
+from quantdeck_core.rollout.plan import check_plan, skips_floor
 from quantdeck_core.rollout.state import Pause, RolloutRun, RolloutState
 
 
@@ -25,6 +25,7 @@ def set_weight(state: RolloutState, event: WeightAsked, now: float) -> Transitio
 
     Raises:
         ConflictError: stale, or it would rise where nothing may.
+        InputError: it rises past a plan, and no reason was given.
     """
     check_revision(state, event.revision)
     if event.weight_bp > state.weight_bp or state.finished:
@@ -34,6 +35,9 @@ def set_weight(state: RolloutState, event: WeightAsked, now: float) -> Transitio
     run, paused = state.run, ""
     if run:
         by_hand = because(f"set to {bp_to_percent(event.weight_bp)} % by hand", event.reason)
+        if event.weight_bp > state.weight_bp:
+            check_reason(event.reason, f"Raising the weight past the rollout {run.plan.name}")
+            run = run.with_skip(event.by, by_hand)
         run = _at_weight(run, event.weight_bp, Pause(by=event.by, reason=by_hand))
         paused = f"; the rollout {run.plan.name} is paused"
     return Transition(
@@ -67,12 +71,13 @@ def start(state: RolloutState, event: RolloutStarted) -> Transition:
             f"{bp_to_percent(first)} %.",
             f"Set the weight to at most {bp_to_percent(first)} % first.",
         )
-    skipped = (f"{event.by}: {plan.skip_soak_reason}",) if plan.skip_soak_reason else ()
     text = f"rollout {plan.name} started: " + ", ".join(f"{bp_to_percent(one.weight_bp)} %" for one in plan.steps)
-    if skipped:
+    run = RolloutRun(plan=plan, by=event.by)
+    if skips_floor(plan):
+        run = run.with_skip(event.by, plan.skip_soak_reason)
         text += f"; without the 24 hours of A/B test, because: {plan.skip_soak_reason}"
     return Transition(
-        state=changed(state, run=RolloutRun(plan=plan, by=event.by, skipped=skipped)),
+        state=changed(state, run=run),
         kind="rollout",
         text=because(text, event.reason),
         by=event.by,
@@ -83,11 +88,13 @@ def pause(state: RolloutState, event: Paused) -> Transition:
     """Stop the plan where it is; the weight stays.
 
     Raises:
-        ConflictError: no plan runs.
+        ConflictError: no plan runs, or it is rolled back.
     """
     run = _running(state)
-    if run.paused or state.latched or state.finished:
+    if run.paused:
         return Transition(state=state)
+    if state.latched:
+        check_open(state)
     paused = msgspec.structs.replace(run, paused=Pause(by=event.by, reason=event.reason))
     return Transition(
         state=changed(state, run=paused),
@@ -109,7 +116,7 @@ def resume(state: RolloutState, event: Resumed) -> Transition:
     if not run.paused:
         return Transition(state=state)
     return Transition(
-        state=changed(state, run=msgspec.structs.replace(run, paused=None)),
+        state=changed(state, run=msgspec.structs.replace(run, paused=None, outputs_seen=-1)),
         kind="rollout",
         text=because(f"rollout {run.plan.name} goes on at {bp_to_percent(state.weight_bp)} %", event.reason),
         by=event.by,
@@ -125,8 +132,6 @@ def abort(state: RolloutState, event: Aborted, now: float) -> Transition:
     """
     run = _running(state)
     check_reason(event.reason, "Aborting a rollout")
-    if state.finished:
-        check_open(state)
     text = f"rollout {run.plan.name} aborted"
     if state.latched or state.weight_bp == 0:
         after = changed(state, run=None)
@@ -150,4 +155,6 @@ def _running(state: RolloutState) -> RolloutRun:
 def _at_weight(run: RolloutRun, weight_bp: int, pause: Pause) -> RolloutRun:
     """The run as it stands at a weight that a person chose: on the last step that it reaches, soaking anew."""
     reached = sum(step.weight_bp <= weight_bp for step in run.plan.steps)
-    return msgspec.structs.replace(run, step=max(0, reached - 1), soaked_s=0.0, outputs=0, paused=pause, done=False)
+    return msgspec.structs.replace(
+        run, step=max(0, reached - 1), soaked_s=0.0, outputs=0, outputs_seen=-1, paused=pause, done=False
+    )

@@ -9,10 +9,10 @@ import msgspec
 from quantdeck_core.hashing import bp_to_percent
 from quantdeck_core.rollout.durations import spoken
 from quantdeck_core.rollout.events import Alert, Gates, Transition
-from quantdeck_core.rollout.state import RolloutState
+from quantdeck_core.rollout.state import CONTROL_BAD, CONTROL_DOWN, RolloutState
 
-CONTROL_DOWN = "control"
-CONTROL_BAD = "upstream"
+GRACE = 1 / 15
+"""Of the deadline: metrics that are missing for less are worth no warning. A minute of 15."""
 
 
 def page(state: RolloutState, gates: Gates) -> Transition:
@@ -40,7 +40,7 @@ def _causes(state: RolloutState, gates: Gates) -> Iterator[tuple[str, Alert]]:
     if gates.canary == "failed":
         text = f"the canary failed: {gates.canary_why or 'see its report'}; {share}, the plan holds"
         yield "canary", Alert(level="fail", text=text)
-    if not gates.metrics_fresh:
+    if not gates.metrics_fresh and state.missing_s >= GRACE * state.missing_deadline_s:
         yield "metrics", Alert(level="warn", text=_missing(state, gates))
 
 

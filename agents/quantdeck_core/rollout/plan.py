@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Annotated
 
 import msgspec
@@ -10,7 +11,7 @@ from msgspec import Meta
 
 from quantdeck_core.errors import InputError
 from quantdeck_core.hashing import BUCKETS, bp_to_percent
-from quantdeck_core.profile.names import Name, NameOrNone
+from quantdeck_core.profile.names import Name
 from quantdeck_core.rollout.durations import spoken
 
 AB_TEST_MAX_BP = 1_000
@@ -23,6 +24,9 @@ MISSING_DEADLINE_S = 900.0
 """15 minutes without metrics; without a plan that could say otherwise, always."""
 MIN_DEADLINE_S = 5.0
 """Shorter, and one slow tick would roll back."""
+
+MAX_DEADLINE_S = 86_400.0
+MAX_HOLD_BACK_BP = 5_000
 
 Seconds = Annotated[float, Meta(ge=0, le=366 * 86_400)]
 Text = Annotated[str, Meta(max_length=500)]
@@ -74,11 +78,11 @@ class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """
 
     name: Name
-    experiment: NameOrNone = ""
+    experiment: Name
     steps: Annotated[tuple[PlanStep, ...], Meta(min_length=1, max_length=50)]
-    hold_back_bp: Annotated[int, Meta(ge=0, le=5_000)] = 200
+    hold_back_bp: Annotated[int, Meta(ge=0, le=MAX_HOLD_BACK_BP)] = 200
     shadow_bp: Annotated[int, Meta(ge=0, le=BUCKETS)] = 100
-    missing_deadline_s: Annotated[float, Meta(ge=MIN_DEADLINE_S, le=86_400)] = MISSING_DEADLINE_S
+    missing_deadline_s: Annotated[float, Meta(ge=MIN_DEADLINE_S, le=MAX_DEADLINE_S)] = MISSING_DEADLINE_S
     gate: PlanGate = PlanGate()
     skip_soak_reason: Text = ""
 
@@ -95,40 +99,64 @@ class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return msgspec.structs.replace(self, steps=(msgspec.structs.replace(first, weight_bp=RESTART_BP), *self.steps))
 
 
+def skips_floor(plan: RolloutPlan) -> bool:
+    """Whether it goes above 10 % with less than 24 hours of soak up to there."""
+    return plan.steps[-1].weight_bp > AB_TEST_MAX_BP and _ab_soak_s(plan) < SOAK_FLOOR_S
+
+
 def check_plan(plan: RolloutPlan) -> None:
     """Whether a plan may be carried out.
 
     Raises:
-        InputError: the weights do not rise from an A/B test, leave less than the hold-back, or skip the lesson's soak
-            without a reason.
+        InputError: a figure is out of range, the weights do not rise from an A/B test or leave less than the hold-back,
+            or they skip the lesson's soak without a reason.
     """
-    weights = [step.weight_bp for step in plan.steps]
-    if weights[0] > AB_TEST_MAX_BP:
+    _check_figures(plan)
+    _check_weights([step.weight_bp for step in plan.steps], plan)
+    if skips_floor(plan) and not plan.skip_soak_reason.strip():
+        raise InputError(
+            f"{plan.name} goes above {bp_to_percent(AB_TEST_MAX_BP)} % after a soak of {spoken(_ab_soak_s(plan))}.",
+            f"Soak for {spoken(SOAK_FLOOR_S)} at up to {bp_to_percent(AB_TEST_MAX_BP)} %, or say why not with "
+            '`skip_soak_reason = "..."`; it is recorded.',
+        )
+
+
+def _ab_soak_s(plan: RolloutPlan) -> float:
+    return sum(step.soak_s for step in plan.steps if step.weight_bp <= AB_TEST_MAX_BP)
+
+
+def _check_figures(plan: RolloutPlan) -> None:
+    limits = (plan.gate.ttft_p95_ms, plan.gate.itl_p95_ms, plan.gate.e2e_p95_ms, plan.gate.error_rate)
+    if any(limit is not None and not math.isfinite(limit) for limit in limits):
+        raise InputError(f"A limit in the gate of {plan.name} is no number.", "Nothing is above it: give one.")
+    if plan.hold_back_bp > MAX_HOLD_BACK_BP:
+        raise InputError(
+            f"A hold-back of {bp_to_percent(plan.hold_back_bp)} % is no full rollout.",
+            f"Hold back at most {bp_to_percent(MAX_HOLD_BACK_BP)} %, or end the plan with a lower step.",
+        )
+    if not MIN_DEADLINE_S <= plan.missing_deadline_s <= MAX_DEADLINE_S:
+        raise InputError(
+            f"A deadline of {spoken(plan.missing_deadline_s)} for missing metrics is out of range.",
+            f"Give {spoken(MIN_DEADLINE_S)} to {spoken(MAX_DEADLINE_S)}; the default is {spoken(MISSING_DEADLINE_S)}.",
+        )
+
+
+def _check_weights(weights: list[int], plan: RolloutPlan) -> None:
+    if not 0 < weights[0] <= AB_TEST_MAX_BP:
         raise InputError(
             f"The first step of {plan.name} is {bp_to_percent(weights[0])} %.",
-            f"Begin with an A/B test of at most {bp_to_percent(AB_TEST_MAX_BP)} %.",
-        )
-    if weights[-1] > plan.full_bp:
-        raise InputError(
-            f"A step of {bp_to_percent(weights[-1])} % leaves less than the hold-back of "
-            f"{bp_to_percent(plan.hold_back_bp)} %.",
-            "Write 100 for everyone but the hold-back, or lower `hold_back`.",
+            f"Begin with an A/B test of more than 0 and at most {bp_to_percent(AB_TEST_MAX_BP)} %.",
         )
     for number, (lower, higher) in enumerate(itertools.pairwise(weights), 2):
         if higher <= lower:
             raise InputError(
                 f"Step {number} of {plan.name} is {bp_to_percent(higher)} %, after {bp_to_percent(lower)} %.",
-                "The weight rises with every step.",
+                f"The weight rises with every step; 100 stands for {bp_to_percent(plan.full_bp)} %, which is everyone "
+                "but the hold-back.",
             )
-    _check_floor(plan)
-
-
-def _check_floor(plan: RolloutPlan) -> None:
-    soaked = sum(step.soak_s for step in plan.steps if step.weight_bp <= AB_TEST_MAX_BP)
-    above = any(step.weight_bp > AB_TEST_MAX_BP for step in plan.steps)
-    if above and soaked < SOAK_FLOOR_S and not plan.skip_soak_reason.strip():
+    if weights[-1] > plan.full_bp:
         raise InputError(
-            f"{plan.name} goes above {bp_to_percent(AB_TEST_MAX_BP)} % after a soak of {spoken(soaked)}.",
-            f"Soak for {spoken(SOAK_FLOOR_S)} at up to {bp_to_percent(AB_TEST_MAX_BP)} %, or say why not with "
-            '`skip_soak_reason = "..."`; it is recorded.',
+            f"A step of {bp_to_percent(weights[-1])} % leaves less than the hold-back of "
+            f"{bp_to_percent(plan.hold_back_bp)} %.",
+            "Write 100 for everyone but the hold-back, or lower `hold_back`.",
         )

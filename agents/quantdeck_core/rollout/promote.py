@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from quantdeck_core.errors import ConflictError
-from quantdeck_core.hashing import bp_to_percent
+from quantdeck_core.hashing import BUCKETS, bp_to_percent
 from quantdeck_core.rollout.blocks import entered, needs
 from quantdeck_core.rollout.change import because, changed, check_open, check_reason, check_revision, moved, weighted
 from quantdeck_core.rollout.events import Finished, Gates, Promoted, Transition
@@ -33,7 +33,9 @@ def advance(state: RolloutState, run: RolloutRun, by: str, reason: str, now: flo
 def _enter(state: RolloutState, run: RolloutRun, by: str, reason: str, now: float) -> Transition:
     weight = run.current.weight_bp
     return Transition(
-        state=weighted(state, weight, by, reason, now, run=msgspec.structs.replace(run, soaked_s=0.0, outputs=0)),
+        state=weighted(
+            state, weight, by, reason, now, run=msgspec.structs.replace(run, soaked_s=0.0, outputs=0, outputs_seen=-1)
+        ),
         kind="weight",
         text=because(
             f"{moved(state.weight_bp, weight)}, step {run.step + 1} of {len(run.plan.steps)} of {run.plan.name}", reason
@@ -62,8 +64,7 @@ def promote(state: RolloutState, event: Promoted, now: float) -> Transition:
         )
     _check_safe(state, run, event.gates)
     missing = ", ".join(needs(state, run))
-    skipped = f"{event.by}, with {missing}: {event.reason}" if missing else f"{event.by}: {event.reason}"
-    recorded = msgspec.structs.replace(run, skipped=(*run.skipped, skipped)[-20:])
+    recorded = run.with_skip(event.by, because(f"promoted with {missing}" if missing else "promoted", event.reason))
     transition = advance(state, recorded, event.by, event.reason, now)
     skips = f" (skipped with {missing})" if missing else ""
     return msgspec.structs.replace(transition, text=f"promoted{skips}: {transition.text}")
@@ -105,7 +106,7 @@ def finish(state: RolloutState, event: Finished, now: float) -> Transition:
     check_open(state)
     _check_end(state, event.gates)
     return Transition(
-        state=weighted(state, 10_000, event.by, event.reason, now, finished=True),
+        state=weighted(state, BUCKETS, event.by, event.reason, now, run=None, finished=True),
         kind="finish",
         text=because("finished: the treatment is the new baseline, the control can be retired", event.reason),
         by=event.by,

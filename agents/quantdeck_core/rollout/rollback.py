@@ -8,7 +8,7 @@ from quantdeck_core.errors import ConflictError
 from quantdeck_core.hashing import bp_to_percent
 from quantdeck_core.rollout.change import changed, check_revision, weighted
 from quantdeck_core.rollout.events import SYSTEM, Alert, LatchCleared, RollbackAsked, Transition, TreatmentFailed
-from quantdeck_core.rollout.state import RESTART_BP, Pause, PendingRollback, RolloutRun, RolloutState
+from quantdeck_core.rollout.state import CONTROL_DOWN, RESTART_BP, Pause, PendingRollback, RolloutRun, RolloutState
 
 
 def rollback_asked(state: RolloutState, event: RollbackAsked, now: float) -> Transition:
@@ -59,7 +59,7 @@ def wait_for_control(state: RolloutState, by: str, reason: str, now: float) -> T
     )
     pending = PendingRollback(by=by, reason=reason, since=now)
     return Transition(
-        state=changed(state, pending=pending),
+        state=changed(state, pending=pending, paged=tuple(dict.fromkeys((*state.paged, CONTROL_DOWN)))),
         kind="pending",
         text=text,
         by=by,

@@ -12,6 +12,8 @@ from quantdeck_core.rollout.plan import AB_TEST_MAX_BP, MISSING_DEADLINE_S, REST
 
 __all__ = [
     "AB_TEST_MAX_BP",
+    "CONTROL_BAD",
+    "CONTROL_DOWN",
     "RESTART_BP",
     "Pause",
     "PendingRollback",
@@ -23,6 +25,11 @@ __all__ = [
 ]
 
 Stage = Literal["fp16_only", "ab_test", "gradual", "full_quant", "rollback"]
+
+CONTROL_DOWN = "control"
+"""In `RolloutState.paged`: the control is not ready."""
+CONTROL_BAD = "upstream"
+"""In `RolloutState.paged`: the control itself answers badly."""
 
 
 class Pause(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +59,8 @@ class RolloutRun(msgspec.Struct, frozen=True, kw_only=True):
         step: index into the plan's steps, of the step that is soaking or about to be entered.
         soaked_s: seconds of good behaviour at this step's weight, counted from monotonic time only.
         outputs: answers of the treatment at this step's weight.
-        outputs_seen: the agent's counter of answers when they were counted last; -1 before the first look.
+        outputs_seen: the agent's counter of answers at the last tick; -1 before this step's first tick, which counts
+            neither time nor answers, since they are of before.
         serves: what the treatment serves; another model begins the step anew.
         paused: who stopped it and why, None where it goes on.
         done: the last step has soaked.
@@ -74,6 +82,10 @@ class RolloutRun(msgspec.Struct, frozen=True, kw_only=True):
     def current(self) -> PlanStep:
         """The step that is soaking or about to be entered."""
         return self.plan.steps[self.step]
+
+    def with_skip(self, by: str, reason: str) -> RolloutRun:
+        """The run with one more reason on record for less than the plan asks for; the last 20 are kept."""
+        return msgspec.structs.replace(self, skipped=(*self.skipped, f"{by}: {reason}")[-20:])
 
 
 class RolloutState(msgspec.Struct, frozen=True, kw_only=True):
