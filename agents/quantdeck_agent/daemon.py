@@ -17,11 +17,14 @@ import msgspec
 
 from quantdeck_agent import __version__
 from quantdeck_agent.api.app import Api
+from quantdeck_agent.api.canaries import CanaryApi
+from quantdeck_agent.api.experiments import ExperimentApi
 from quantdeck_agent.api.front import Front
 from quantdeck_agent.api.history import HistoryApi
 from quantdeck_agent.api.logs import LogRoutes
 from quantdeck_agent.api.metrics import MetricsApi, MetricsPort
 from quantdeck_agent.api.models import ModelApi
+from quantdeck_agent.api.once import Once
 from quantdeck_agent.engines.engines import Engines
 from quantdeck_agent.engines.starts import holders_of
 from quantdeck_agent.experiments.manager import Experiments
@@ -128,7 +131,7 @@ class Daemon:
             holders=lambda: holders_of(self._sampler.last),
             digest=models.digest,
             fetch=Fetcher(self._models).fetch,
-            switched=self._experiments.engine_switched,
+            switched=self._experiments.watch.engine_switched,
             drained=self._drained,
             boot=boot_id(),
         )
@@ -172,7 +175,7 @@ class Daemon:
                 await self._gateway.start()
             await self._engines.restore()
             closing.push_async_callback(self._engines.close)
-            await self._experiments.restore()
+            await self._experiments.watch.restore()
             self._models.restore()
             work = [*self._work(front, ending), notifier.keep(self._status_line)]
             tasks = [asyncio.create_task(one, name=getattr(one, "__qualname__", None)) for one in work]
@@ -204,16 +207,21 @@ class Daemon:
     def _work(self, front: Front, ending: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
         logs = LogRoutes(self._log_files, self._own_log, self._live_logs)
         metrics = MetricsApi(lambda: metrics_page(self._hub.status(), self._engines.readings()))
-        others = (logs, HistoryApi(self._history), metrics, ModelApi(self._models))
+        once = Once(self._store)
+        experiments = ExperimentApi(self._hub, once, self._experiments)
+        rehearsals = self._experiments.rehearsals
+        canaries = CanaryApi(rehearsals.canaries, rehearsals.latencies, rehearsals.target)
+        others = (logs, HistoryApi(self._history), metrics, ModelApi(self._models), experiments, canaries)
         routes = [route for one in others for route in one.routes()]
-        api = Api(self._options.name, self._hub, self._store, self._engines, self._experiments, routes)
+        api = Api(self._options.name, self._hub, once, self._engines, routes)
         work = [front.serve(api.app()), self._engines.keeper.watch(), self._sample(), self._rotate()]
         work.append(self._history.keep())
         if self._metrics_port:
             work.append(self._metrics_port.serve(metrics))
         if self._router:
             feed = AnswerFeed(self._options.paths.gateway_signals)
-            work += [self._router.keep(), self._experiments.hear(feed), self._experiments.publish()]
+            work += [self._router.keep(), self._experiments.watch.hear(feed), self._experiments.watch.keep()]
+            work.append(self._experiments.rehearsals.canaries.keep())
         if self._options.lifeline is not None:
             work.append(self._until_lifeline(self._options.lifeline, ending))
         return work

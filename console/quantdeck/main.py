@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 
 import msgspec
@@ -21,8 +22,14 @@ COMMANDS = {
     "engine": ("quantdeck_console.commands.engine", "one engine: replicas, starts, what changed, timeline"),
     "operation": ("quantdeck_console.commands.operation", "what agents are doing: list, show, cancel"),
     "model": ("quantdeck_console.commands.model", "models of the hosts: list, push, pull, verify, remove"),
-    "experiment": ("quantdeck_console.commands.experiment", "create, list, show, clear experiments"),
+    "experiment": ("quantdeck_console.commands.experiment", "create, list, show, clear, finish experiments"),
     "weight": ("quantdeck_console.commands.weight", "change the treatment's share of users"),
+    "rollout": (
+        "quantdeck_console.commands.rollout",
+        "a plan that moves users on: start, status, pause, resume, abort",
+    ),
+    "freeze": ("quantdeck_console.commands.freeze", "hold every rollout where it is; rollbacks still happen"),
+    "unfreeze": ("quantdeck_console.commands.unfreeze", "let rollouts go on"),
     "rollback": ("quantdeck_console.commands.rollback", "everyone back to the control, latched"),
     "check": ("quantdeck_console.commands.check", "what a checkpoint is and which engines can serve it"),
     "plan": ("quantdeck_console.commands.plan", "whether it fits, how often, and what would make it fit"),
@@ -49,7 +56,7 @@ def main() -> int:
         return ExitCode.DONE
     name, rest = argv[0], argv[1:]
     if name not in COMMANDS:
-        close = next((known for known in COMMANDS if known.startswith(name[:3])), "")
+        close = next(iter(get_close_matches(name, COMMANDS, 1)), "")
         hint = f"Did you mean `quantdeck {close}`?" if close else "`quantdeck --help` lists the commands."
         _complain(ErrorInfo(code="unknown-command", title="Usage", detail=f"There is no {name!r}.", hint=hint), False)
         return ExitCode.USAGE

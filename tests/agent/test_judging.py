@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from quantdeck_agent.experiments import manager
+from quantdeck_agent.experiments import hearing
 from quantdeck_agent.experiments.controller import KIND
 from quantdeck_agent.experiments.manager import Experiments
 from quantdeck_agent.experiments.record import ExperimentRecord
@@ -90,7 +90,7 @@ async def judging() -> AsyncIterator[tuple[Experiments, Analyser, SlowGateway]]:
         experiments, analyser = Experiments(store, Hub("h", "0", sample()), folder), Analyser(folder / "s.sock")
         gateway = SlowGateway()
         experiments.connect(NoEngines(), gateway)  # type: ignore[arg-type]
-        task = asyncio.create_task(experiments.hear(AnswerFeed(folder / "s.sock")))
+        task = asyncio.create_task(experiments.watch.hear(AnswerFeed(folder / "s.sock")))
         try:
             yield experiments, analyser, gateway
         finally:
@@ -118,7 +118,7 @@ async def test_who_ponders_one_answer_for_too_long_judges_nothing(monkeypatch: p
             analyser.say(variant="treatment", seq=2 + number, repetition=True)
         await eventually(lambda: gateway.asked)  # the treatment loops: it is rolled back, and that takes long
         assert experiments.judged() == ("e",)
-        monkeypatch.setattr(manager, "STUCK_S", 0.0)
+        monkeypatch.setattr(hearing, "STUCK_S", 0.0)
         assert experiments.judged() == ()
         gateway.answers.set()
         await eventually(lambda: experiments.judged() == ("e",))

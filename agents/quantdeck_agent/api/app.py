@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -15,49 +11,26 @@ from starlette.routing import BaseRoute, Route
 
 from quantdeck_agent import __version__
 from quantdeck_agent.api.messages import answer, error_answer, internal_answer, read
+from quantdeck_agent.api.once import Once
 from quantdeck_agent.api.roles import require, role_of
 from quantdeck_agent.engines.engines import Engines
-from quantdeck_agent.experiments.manager import Experiments
 from quantdeck_agent.hub import Hub
-from quantdeck_agent.store import StateWriteError, Store
-from quantdeck_core.errors import NotFoundError, QuantdeckError
+from quantdeck_core.errors import QuantdeckError
 from quantdeck_core.protocol import requests
 from quantdeck_core.protocol.host import PROTOCOL, Version
 from quantdeck_core.protocol.operation import Operation, OperationList
 
-Change = TypeVar(
-    "Change",
-    requests.Deploy,
-    requests.Stop,
-    requests.Restart,
-    requests.Scale,
-    requests.Cancel,
-    requests.CreateExperiment,
-    requests.ChangeWeight,
-    requests.Rollback,
-    requests.ClearLatch,
-)
-
 
 class Api:
-    """Handlers; each change is applied once for each request id, one change at a time.
+    """Handlers of the host and its engines.
 
     Args:
         others: paths that have handlers of their own.
     """
 
-    def __init__(
-        self,
-        host: str,
-        hub: Hub,
-        store: Store,
-        engines: Engines,
-        experiments: Experiments,
-        others: Sequence[BaseRoute],
-    ) -> None:
-        self._host, self._hub, self._store = host, hub, store
-        self._engines, self._experiments, self._others = engines, experiments, others
-        self._one_at_a_time = asyncio.Lock()
+    def __init__(self, host: str, hub: Hub, once: Once, engines: Engines, others: Sequence[BaseRoute]) -> None:
+        self._host, self._hub, self._once = host, hub, once
+        self._engines, self._others = engines, others
 
     def app(self) -> Starlette:
         """The ASGI application."""
@@ -75,11 +48,6 @@ class Api:
                 Route("/v1/operations", self.operations),
                 Route("/v1/operations/{id}", self.operation),
                 Route("/v1/operations/{id}/cancel", self.cancel, methods=["POST"]),
-                Route("/v1/experiments", self.create_experiment, methods=["POST"]),
-                Route("/v1/experiments/{name}", self.experiment),
-                Route("/v1/experiments/{name}/weight", self.change_weight, methods=["POST"]),
-                Route("/v1/experiments/{name}/rollback", self.roll_back, methods=["POST"]),
-                Route("/v1/experiments/{name}/clear", self.clear_latch, methods=["POST"]),
                 *self._others,
             ],
             exception_handlers={QuantdeckError: error_answer, Exception: internal_answer},
@@ -97,20 +65,13 @@ class Api:
         """GET /v1/events: a snapshot, then every change, one JSON object a line."""
         return StreamingResponse(self._hub.subscribe(), media_type="application/x-ndjson")
 
-    async def experiment(self, request: Request) -> Response:
-        """GET /v1/experiments/NAME."""
-        found = self._hub.experiment(request.path_params["name"])
-        if found is None:
-            raise NotFoundError(f"No experiment is called {request.path_params['name']!r} here.")
-        return answer(found)
-
     async def deploy(self, request: Request) -> Response:
         """POST /v1/engines: begin to start or replace an engine."""
 
         async def work(ask: requests.Deploy) -> requests.Applied:
             return _begun(await self._engines.supervisor.deploy(ask))
 
-        return await self._apply(request, requests.Deploy, work)
+        return await self._once.apply(request, requests.Deploy, work)
 
     async def intend(self, request: Request) -> Response:
         """POST /v1/engines/plan: what a deployment would do; nothing is begun and nothing is kept."""
@@ -128,7 +89,7 @@ class Api:
         async def work(ask: requests.Stop) -> requests.Applied:
             return _begun(await self._engines.supervisor.stop(name, ask.by))
 
-        return await self._apply(request, requests.Stop, work)
+        return await self._once.apply(request, requests.Stop, work)
 
     async def restart(self, request: Request) -> Response:
         """POST /v1/engines/NAME/restart: begin to start its processes anew."""
@@ -137,7 +98,7 @@ class Api:
         async def work(ask: requests.Restart) -> requests.Applied:
             return _begun(await self._engines.supervisor.restart(name, ask))
 
-        return await self._apply(request, requests.Restart, work)
+        return await self._once.apply(request, requests.Restart, work)
 
     async def scale(self, request: Request) -> Response:
         """POST /v1/engines/NAME/scale: begin to change its number of replicas."""
@@ -146,7 +107,7 @@ class Api:
         async def work(ask: requests.Scale) -> requests.Applied:
             return _begun(await self._engines.supervisor.scale(name, ask))
 
-        return await self._apply(request, requests.Scale, work)
+        return await self._once.apply(request, requests.Scale, work)
 
     async def operations(self, _request: Request) -> Response:
         """GET /v1/operations: those under way and the last that ended, oldest first."""
@@ -164,42 +125,7 @@ class Api:
             ended = await self._engines.supervisor.cancel(identifier, ask.by)
             return requests.Applied(revision=ended.generation, operation=ended.id, detail=f"{ended.id} {ended.state}")
 
-        return await self._apply(request, requests.Cancel, work)
-
-    async def create_experiment(self, request: Request) -> Response:
-        """POST /v1/experiments."""
-        return await self._apply(request, requests.CreateExperiment, self._experiments.create)
-
-    async def change_weight(self, request: Request) -> Response:
-        """POST /v1/experiments/NAME/weight."""
-        name = request.path_params["name"]
-        return await self._apply(request, requests.ChangeWeight, lambda ask: self._experiments.change_weight(name, ask))
-
-    async def roll_back(self, request: Request) -> Response:
-        """POST /v1/experiments/NAME/rollback."""
-        name = request.path_params["name"]
-        return await self._apply(request, requests.Rollback, lambda ask: self._experiments.roll_back(name, ask))
-
-    async def clear_latch(self, request: Request) -> Response:
-        """POST /v1/experiments/NAME/clear."""
-        name = request.path_params["name"]
-        return await self._apply(request, requests.ClearLatch, lambda ask: self._experiments.clear_latch(name, ask))
-
-    async def _apply(
-        self, request: Request, kind: type[Change], work: Callable[[Change], Awaitable[requests.Applied]]
-    ) -> Response:
-        require(request, "operator")
-        ask = await read(request, kind)
-        async with self._one_at_a_time:
-            applied = self._store.answer_of(ask.request_id, requests.Applied)
-            if applied is None:
-                # Shielded: a console that hangs up must not leave a change persisted and the gateway untold.
-                applied = await asyncio.shield(work(ask))
-                # A rollback may be asked for again until it is effective: the gateway is then tried again.
-                if not (applied.pending and isinstance(ask, requests.Rollback)):
-                    with contextlib.suppress(StateWriteError):  # it is done all the same, and must be said so
-                        self._store.remember(ask.request_id, applied, time.time())
-        return answer(applied)
+        return await self._once.apply(request, requests.Cancel, work)
 
 
 def _begun(operation: Operation) -> requests.Applied:

@@ -78,6 +78,12 @@ class ArmTracker:
             trend=self._trend_until(now),
         )
 
+    def latencies_p95(self) -> tuple[float | None, float | None, float | None]:
+        """Time to first token, between tokens, and of a whole answer: 95th percentiles of the window, milliseconds."""
+        complete = [answer for answer in self.window.answers if answer.complete]
+        ttft = [one.ttft_ms for one in complete if one.stream and one.ttft_ms is not None]
+        return percentile(ttft, 95), None, percentile([one.e2e_ms for one in complete], 95)
+
     def _trend_until(self, now: float) -> tuple[float | None, ...]:
         current = int(now // TREND_BUCKET_S)
         shares = {bucket: loops / outputs for bucket, outputs, loops in self._trend if outputs}

@@ -13,9 +13,13 @@ from quantdeck_agent.store import StateWriteError, Store
 from quantdeck_core.drift.verdict import Verdict, judge
 from quantdeck_core.protocol.experiment import RollbackRecord, TimelineEntry
 from quantdeck_core.protocol.gateway import AnswerRating, AnswerSignals
-from quantdeck_core.rollout.machine import SYSTEM, RolloutEvent, Transition, step
+from quantdeck_core.rollout.events import SYSTEM, RolloutEvent, Transition
+from quantdeck_core.rollout.machine import step
+from quantdeck_core.rollout.progress import RolloutProgress
 
 KIND = "experiment"
+COUNT_S = 10.0
+"""Between two times at which a soak that goes on is saved."""
 _WORTH_A_LINE = ("breach", "watch", "control-unhealthy", "healthy")
 
 
@@ -44,11 +48,14 @@ class Controller:
         self.verdict = self._judge()
         self.paged = False
         """A breach that could not be acted on was reported; once is enough until the verdict changes."""
+        self.progress: RolloutProgress | None = None
+        """Of its plan, as the last tick saw it."""
         self.rolling: RollingBack | None = None
         """A rollback that the gateway has not acknowledged yet."""
         self.unsaved: TimelineEntry | None = kept.line if kept else None
         """A rollback that holds although the disk refused it: it is not on disk until `save_again` says so."""
         self._store = store
+        self._counted = 0.0
 
     @property
     def subject(self) -> str:
@@ -97,10 +104,11 @@ class Controller:
         transition = step(self.record.state, event, now)
         if transition.state == self.record.state:
             return transition
-        record = msgspec.structs.replace(self.record, state=transition.state)
-        if transition.kind == "clear":
-            record = msgspec.structs.replace(record, judge_from=now)
-        line = TimelineEntry(t=now, kind=transition.kind, text=transition.text, by=transition.state.by)
+        record = _changed(self.record, transition, now)
+        if not transition.kind and self.record.state.revision == transition.state.revision:
+            self._count_on(record, now)
+            return transition
+        line = TimelineEntry(t=now, kind=transition.kind, text=transition.text, by=transition.by)
         safer = transition.state.latched
         try:
             self._save(record, line, urgent=safer)
@@ -115,6 +123,14 @@ class Controller:
             self.treatment.window.forget()
             self._set_verdict(self._judge(), now)
         return transition
+
+    def _count_on(self, record: ExperimentRecord, now: float) -> None:
+        """A soak goes on. It is saved now and then: an agent that is killed makes it longer, never shorter."""
+        self.record = record
+        if abs(now - self._counted) >= COUNT_S:
+            self._counted = now
+            with contextlib.suppress(StateWriteError):  # the next one is tried again
+                self._save(record, urgent=False)
 
     def save_again(self) -> bool:
         """Try to persist what could not be; True where it is on disk now and was not before."""
@@ -155,9 +171,30 @@ class Controller:
             self._save(self.record, urgent=False)
         return True
 
+    def put(self, record: ExperimentRecord) -> None:
+        """Replace the record where nothing else happens.
+
+        Raises:
+            StateWriteError: the disk refused; nothing was changed.
+        """
+        self._save(record, urgent=False)
+        self.record = record
+
     def note(self, now: float, kind: str, text: str, by: str) -> None:
         """Add a line to its timeline, where the disk takes it."""
         self._store.try_note(self.subject, TimelineEntry(t=now, kind=kind, text=text, by=by))
+
+
+def _changed(record: ExperimentRecord, transition: Transition, now: float) -> ExperimentRecord:
+    """The record after a transition at a UNIX time."""
+    state = transition.state
+    if transition.kind == "clear":
+        return msgspec.structs.replace(record, state=state, judge_from=now)
+    if state.finished and not record.finished:
+        return msgspec.structs.replace(
+            record, state=state, finished=True, control=record.treatment, treatment="", retire=record.control
+        )
+    return msgspec.structs.replace(record, state=state)
 
 
 def _ms(seconds: float) -> float:

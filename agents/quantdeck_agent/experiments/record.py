@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from quantdeck_core.canary.settings import CanarySettings
 from quantdeck_core.drift.thresholds import Thresholds
 from quantdeck_core.protocol.experiment import RollbackRecord
 from quantdeck_core.protocol.traffic import Traffic
@@ -17,6 +18,9 @@ class ExperimentRecord(msgspec.Struct, frozen=True, kw_only=True):
         control, treatment: names of engines on this host.
         judge_from: UNIX time; older answers of the treatment say nothing about it any more, since somebody has mended
             it and cleared the rollback. Persisted: after a restart the analyser sends old answers again.
+        finished: it has ended; its treatment is the `control` now, the baseline of a later experiment, and serves
+            everyone.
+        retire: the engine that was the control before, to be stopped once the gateway sends nobody there; empty else.
     """
 
     name: str
@@ -25,6 +29,9 @@ class ExperimentRecord(msgspec.Struct, frozen=True, kw_only=True):
     treatment: str
     thresholds: Thresholds
     traffic: Traffic = Traffic()
+    canary: CanarySettings = CanarySettings()
     state: RolloutState
     judge_from: float = 0.0
     last_rollback: RollbackRecord | None = None
+    finished: bool = False
+    retire: str = ""

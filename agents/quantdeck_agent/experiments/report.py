@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from quantdeck_agent.engines.record import EngineRecord
 from quantdeck_agent.experiments.arm import ArmTracker
 from quantdeck_agent.experiments.controller import Controller
@@ -36,20 +38,23 @@ def experiment_status(
     return ExperimentStatus(
         name=record.name,
         served_name=record.served_name,
-        state=record.state,
+        state=msgspec.structs.replace(record.state, run=None, missing_s=0.0),  # `progress` says it in fewer bytes
         thresholds=record.thresholds,
         verdict=controller.verdict,
         control=arm(controller.control, record.control, control, counters[0].in_flight if counters else 0),
         treatment=arm(controller.treatment, record.treatment, treatment, counters[1].in_flight if counters else 0),
-        rollback=_readiness(record.control, control, router),
+        rollback=readiness(record.control, control, router),
         gateway_revision=router.revision if router else 0,
         effective=router.acknowledged(route) if router else False,
         last_rollback=record.last_rollback,
         timeline=timeline,
+        progress=controller.progress,
+        finished=record.finished,
     )
 
 
-def _readiness(engine: str, control: tuple[EngineRecord, ...], router: Router | None) -> RollbackReadiness:
+def readiness(engine: str, control: tuple[EngineRecord, ...], router: Router | None) -> RollbackReadiness:
+    """Whether everyone could be put back on the control engine now."""
     if not control:
         return RollbackReadiness(can=False, why=f"the control {engine} is not ready")
     if router is None or not router.running:

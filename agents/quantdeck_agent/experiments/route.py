@@ -8,6 +8,7 @@ from quantdeck_agent.experiments.record import ExperimentRecord
 from quantdeck_core.profile.room import room_for_requests
 from quantdeck_core.protocol.gateway import Arm, ExperimentRoute, Replica
 from quantdeck_core.protocol.traffic import ArmLimits
+from quantdeck_core.rollout.state import wanted_shadow
 
 Serving = tuple[EngineRecord, ...]
 """Ready replicas of one engine."""
@@ -19,13 +20,13 @@ def experiment_route(record: ExperimentRecord, control: Serving, treatment: Serv
     return ExperimentRoute(
         name=record.name,
         served_name=record.served_name,
-        weight_bp=record.state.weight_bp,
+        weight_bp=0 if record.finished else record.state.weight_bp,
         control=_arm(control, traffic.control),
         treatment=_arm(treatment, traffic.treatment),
         unkeyed=traffic.unkeyed,
         pinned=traffic.pinned,
         tester_header=traffic.tester_header,
-        shadow=traffic.shadow,
+        shadow=wanted_shadow(record.state) or traffic.shadow,
         latched=record.state.latched,
     )
 

@@ -99,6 +99,11 @@ class Router:
                 return route.control, route.treatment
         return None
 
+    def lapsed(self, experiment: str) -> bool:
+        """Whether the gateway says that nobody judges it."""
+        routes = self._status.routes if self._status else ()
+        return any(one.name == experiment and one.lease is not None and one.lease.lapsed for one in routes)
+
     async def push(self) -> None:
         """Make the gateway serve what is wanted now.
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from quantdeck_core.canary.settings import CanarySettings
 from quantdeck_core.drift.thresholds import Thresholds
 from quantdeck_core.hashing import percent_to_bp
 from quantdeck_core.profile.names import Name
@@ -55,6 +56,7 @@ class ExperimentFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     pinned: Annotated[dict[UserId, VariantName], Meta(max_length=1000)] = {}
     shadow: ShadowFile | None = None
     rollback: Thresholds = msgspec.field(default_factory=Thresholds)
+    canary: CanarySettings = CanarySettings()
 
     def traffic(self) -> Traffic:
         """What the gateway is to do beside the weight.

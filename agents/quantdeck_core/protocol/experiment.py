@@ -7,6 +7,7 @@ import msgspec
 from quantdeck_core.drift.thresholds import Thresholds
 from quantdeck_core.drift.verdict import Verdict
 from quantdeck_core.drift.window import WindowStats
+from quantdeck_core.rollout.progress import RolloutProgress
 from quantdeck_core.rollout.state import RolloutState
 
 TREND_BUCKET_S = 5.0
@@ -102,3 +103,7 @@ class ExperimentStatus(msgspec.Struct, frozen=True, kw_only=True):
     last_rollback: RollbackRecord | None = None
     timeline: tuple[TimelineEntry, ...] = ()
     """The newest last, at most 20."""
+    progress: RolloutProgress | None = None
+    """Of the plan that is carried out; `state` comes without it."""
+    finished: bool = False
+    """It has ended: what was the treatment is the baseline and serves everyone, as `control`."""

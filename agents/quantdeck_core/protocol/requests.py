@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
+from quantdeck_core.canary.settings import CanarySettings
 from quantdeck_core.drift.thresholds import Thresholds
 from quantdeck_core.profile.names import Name, NameOrNone
 from quantdeck_core.profile.schema import Profile
 from quantdeck_core.profile.serve import Degree
 from quantdeck_core.protocol.gateway import WeightBp
 from quantdeck_core.protocol.traffic import Traffic
+from quantdeck_core.rollout.plan import RolloutPlan
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,6 +72,7 @@ class CreateExperiment(Change, kw_only=True, frozen=True):
     treatment: Name
     thresholds: Thresholds = msgspec.field(default_factory=Thresholds)
     traffic: Traffic = Traffic()
+    canary: CanarySettings = CanarySettings()
 
 
 class ChangeWeight(Change, kw_only=True, frozen=True):
@@ -93,6 +98,53 @@ class ClearLatch(Change, kw_only=True, frozen=True):
 
     revision: int
     reason: str
+
+
+class StartRollout(Change, kw_only=True, frozen=True):
+    """Begin a plan for an experiment that exists."""
+
+    plan: RolloutPlan
+    revision: int
+    reason: str = ""
+
+
+class SteerRollout(Change, kw_only=True, frozen=True):
+    """Steer the plan.
+
+    Attributes:
+        action: `pause` holds it where it is; `resume` lets it go on; `promote` skips the rest of this step, for a
+            reason; `abort` ends it and puts everyone back on the control, without a latch.
+        revision: of the experiment that the asker saw; `pause` and `abort` are right whatever happened since.
+    """
+
+    action: Literal["pause", "resume", "promote", "abort"]
+    revision: int
+    reason: str = ""
+
+
+class Finish(Change, kw_only=True, frozen=True):
+    """Make the treatment the new baseline, retire the old one, and end the experiment."""
+
+    revision: int
+    reason: str = ""
+
+
+class FreezeAsk(Change, kw_only=True, frozen=True):
+    """Hold all automation of a host but rollbacks, or let it go on."""
+
+    reason: str
+
+
+class Freeze(msgspec.Struct, frozen=True, kw_only=True):
+    """Nothing on this host moves a rollout on by itself; rollbacks still happen.
+
+    Attributes:
+        since: UNIX time, seconds.
+    """
+
+    by: str
+    reason: str
+    since: float
 
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,6 +24,17 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     applied: Applied | None = None
     error: ErrorInfo | None = None
 
+    @classmethod
+    def of(cls, result: Applied | QuantdeckError) -> Outcome:
+        """Of what a host answered."""
+        return cls(error=result.info()) if isinstance(result, QuantdeckError) else cls(applied=result)
+
+    def line(self, done: str) -> str:
+        """In words; `done` where it was applied."""
+        if self.error:
+            return f"NOT APPLIED: {self.error.detail} {self.error.hint}"
+        return f"{done}, {effect_of(self.applied or Applied(revision=0))}"
+
 
 async def find_experiment(
     fleet: Fleet, name: str
@@ -58,16 +69,15 @@ async def _everywhere(fleet: Fleet, name: str, change: Change) -> dict[str, Appl
 
 
 def change_experiment(options: argparse.Namespace, name: str, change: Change, done: str) -> int:
-    """Apply a change wherever the experiment runs, print what happened host by host, and return the exit code.
-
-    0 where it is effective everywhere, 4 where only on some hosts or not yet, else the code of the first error.
-    """
+    """Apply a change wherever the experiment runs, print what happened host by host, and return `exit_code`."""
     results = run_with_fleet(options, lambda fleet: _everywhere(fleet, name, change))
-    outcomes = {
-        host: Outcome(error=one.info()) if isinstance(one, QuantdeckError) else Outcome(applied=one)
-        for host, one in results.items()
-    }
-    emit(options.json, outcomes, (f"{host}: {_line(outcome, done)}" for host, outcome in outcomes.items()))
+    outcomes = {host: Outcome.of(one) for host, one in results.items()}
+    emit(options.json, outcomes, (f"{host}: {outcome.line(done)}" for host, outcome in outcomes.items()))
+    return exit_code(results)
+
+
+def exit_code(results: dict[str, Applied | QuantdeckError]) -> int:
+    """0 where a change is effective everywhere, 4 where only on some hosts or not yet, else that of the first error."""
     errors = [one for one in results.values() if isinstance(one, QuantdeckError)]
     if errors and len(errors) == len(results):
         return exit_code_of(errors[0])
@@ -78,10 +88,3 @@ def change_experiment(options: argparse.Namespace, name: str, change: Change, do
 def effect_of(applied: Applied) -> str:
     """When a change of the split took effect, or why it has not yet."""
     return f"PENDING: {applied.detail}" if applied.pending else f"effective in {applied.effective_ms:g} ms"
-
-
-def _line(outcome: Outcome, done: str) -> str:
-    if outcome.error:
-        return f"NOT APPLIED: {outcome.error.detail} {outcome.error.hint}"
-    applied = outcome.applied or Applied(revision=0)
-    return f"{done}, {effect_of(applied)}"

@@ -117,6 +117,18 @@ def run_with_fleet(options: argparse.Namespace, work: Callable[[Fleet], Awaitabl
     return asyncio.run(go())
 
 
+def read_text(file: Path) -> str:
+    """A file's text.
+
+    Raises:
+        InputError: it cannot be read, or is not UTF-8.
+    """
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"Cannot read {file}: {error}.", "Check the path.") from None
+
+
 def parse_reason(text: str) -> str:
     """A reason that says something.
 

@@ -1,4 +1,4 @@
-"""`quantdeck experiment create FILE | list | show NAME | clear NAME`."""
+"""`quantdeck experiment create FILE | list | show NAME | clear NAME | finish NAME`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from quantdeck_console.commands.common import (
     host_named,
     new_request_id,
     parse_reason,
+    read_text,
     run_with_fleet,
     statuses,
     who,
@@ -20,21 +21,23 @@ from quantdeck_console.commands.common import (
 from quantdeck_console.link.agent_client import AgentClient
 from quantdeck_console.link.fleet_file import Fleet
 from quantdeck_console.plain.experiment import experiment_lines
-from quantdeck_core.errors import InputError, QuantdeckError
+from quantdeck_core.errors import QuantdeckError
 from quantdeck_core.profile.experiment import ExperimentFile
 from quantdeck_core.profile.toml_text import decode_toml
 from quantdeck_core.protocol.experiment import ExperimentStatus
-from quantdeck_core.protocol.requests import Applied, ClearLatch, CreateExperiment
+from quantdeck_core.protocol.requests import Applied, ClearLatch, CreateExperiment, Finish
 
 
 def main(argv: list[str]) -> int:
-    """Create, list, show experiments, or clear a rollback."""
+    """Create, list, show and finish experiments, or clear a rollback."""
     options = _parser().parse_args(argv)
     match options.action:
         case "create":
             return _create(options)
         case "clear":
             return _clear(options)
+        case "finish":
+            return _finish(options)
         case _:
             return _show(options)
 
@@ -47,21 +50,19 @@ def _parser() -> argparse.ArgumentParser:
     listing = actions.add_parser("list", help="all experiments of the fleet")
     show = actions.add_parser("show", help="both arms side by side")
     clear = actions.add_parser("clear", help="after a rollback: let the treatment start again from 5 %%")
-    for one in (show, clear):
+    finish = actions.add_parser("finish", help="the treatment becomes the baseline, the old one is retired")
+    for one in (show, clear, finish):
         one.add_argument("experiment")
+    finish.add_argument("--reason", default="", help="for the timeline")
     clear.add_argument("--reason", required=True, help="what was mended; for the timeline")
-    for one in (create, listing, show, clear):
+    for one in (create, listing, show, clear, finish):
         one.add_argument("--json", action="store_true", help="machine-readable output with stable keys")
         add_fleet_option(one)
     return parser
 
 
 def _create(options: argparse.Namespace) -> int:
-    try:
-        text = options.file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"Cannot read {options.file}: {error}.", "Check the path.") from None
-    experiment = decode_toml(text, ExperimentFile, str(options.file))
+    experiment = decode_toml(read_text(options.file), ExperimentFile, str(options.file))
     wish = CreateExperiment(
         request_id=new_request_id(),
         by=who(),
@@ -70,6 +71,7 @@ def _create(options: argparse.Namespace) -> int:
         treatment=experiment.treatment.engine,
         thresholds=experiment.rollback,
         traffic=experiment.traffic(),
+        canary=experiment.canary,
     )
 
     async def work(fleet: Fleet) -> Applied:
@@ -108,3 +110,14 @@ def _clear(options: argparse.Namespace) -> int:
         return await client.clear_latch(options.experiment, wish)
 
     return change_experiment(options, options.experiment, change, "starting again at 5 %")
+
+
+def _finish(options: argparse.Namespace) -> int:
+    request_id = new_request_id()
+
+    async def change(client: AgentClient, experiment: ExperimentStatus) -> Applied:
+        revision = experiment.state.revision
+        wish = Finish(request_id=request_id, by=who(), revision=revision, reason=options.reason)
+        return await client.finish(options.experiment, wish)
+
+    return change_experiment(options, options.experiment, change, "the treatment is the baseline now")

@@ -14,6 +14,7 @@ from quantdeck_core.protocol.engine import EngineDetail
 from quantdeck_core.protocol.events import HEARTBEAT_S, Event
 from quantdeck_core.protocol.host import HostStatus, Version
 from quantdeck_core.protocol.operation import Intended, Operation, OperationList
+from quantdeck_core.rollout.progress import RolloutProgress
 
 T = TypeVar("T")
 
@@ -132,6 +133,30 @@ class AgentClient:
         """Let the treatment start again."""
         return await self._change(f"/v1/experiments/{experiment}/clear", ask)
 
+    async def rollout(self, experiment: str) -> RolloutProgress:
+        """Where its plan stands."""
+        return await self._call("GET", f"/v1/experiments/{experiment}/rollout", None, RolloutProgress)
+
+    async def start_rollout(self, experiment: str, ask: requests.StartRollout) -> requests.Applied:
+        """Begin a plan."""
+        return await self._change(f"/v1/experiments/{experiment}/rollout", ask)
+
+    async def steer(self, experiment: str, ask: requests.SteerRollout) -> requests.Applied:
+        """Pause, resume, promote or abort its plan."""
+        return await self._change(f"/v1/experiments/{experiment}/steer", ask)
+
+    async def finish(self, experiment: str, ask: requests.Finish) -> requests.Applied:
+        """Make the treatment the new baseline."""
+        return await self._change(f"/v1/experiments/{experiment}/finish", ask)
+
+    async def freeze(self, ask: requests.FreezeAsk) -> requests.Applied:
+        """Hold all automation of the host but rollbacks."""
+        return await self._change("/v1/freeze", ask)
+
+    async def unfreeze(self, ask: requests.FreezeAsk) -> requests.Applied:
+        """Let it go on."""
+        return await self._change("/v1/unfreeze", ask)
+
     async def _change(self, path: str, ask: msgspec.Struct) -> requests.Applied:
         return await self._call("POST", path, ask, requests.Applied)
 
@@ -139,6 +164,11 @@ class AgentClient:
         content = None if body is None else msgspec.json.encode(body)
         deadline = CHANGE_DEADLINE_S if path.startswith("/v1/engines") else DEADLINE_S
         return await self._ask(method, path, content, kind, {"content-type": "application/json"}, deadline)
+
+    async def _post(self, path: str, body: msgspec.Struct, kind: type[T], timeout: float) -> T:
+        """As `_call`, for what takes its time: seconds."""
+        content = msgspec.json.encode(body)
+        return await self._ask("POST", path, content, kind, {"content-type": "application/json"}, timeout)
 
     async def _ask(
         self,

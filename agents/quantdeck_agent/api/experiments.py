@@ -1,0 +1,93 @@
+"""The paths of experiments and their rollouts. `docs/api.md` describes them for people."""
+
+from __future__ import annotations
+
+import time
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from quantdeck_agent.api.messages import answer
+from quantdeck_agent.api.once import Once
+from quantdeck_agent.experiments.manager import Experiments
+from quantdeck_agent.hub import Hub
+from quantdeck_core.errors import NotFoundError
+from quantdeck_core.protocol import requests
+
+
+class ExperimentApi:
+    """Handlers."""
+
+    def __init__(self, hub: Hub, once: Once, experiments: Experiments) -> None:
+        self._hub, self._once, self._experiments = hub, once, experiments
+
+    def routes(self) -> list[Route]:
+        """For the agent's application."""
+        one = "/v1/experiments/{name}"
+        return [
+            Route("/v1/experiments", self.create, methods=["POST"]),
+            Route(one, self.show),
+            Route(f"{one}/weight", self.weight, methods=["POST"]),
+            Route(f"{one}/rollback", self.roll_back, methods=["POST"]),
+            Route(f"{one}/clear", self.clear, methods=["POST"]),
+            Route(f"{one}/rollout", self.progress),
+            Route(f"{one}/rollout", self.start, methods=["POST"]),
+            Route(f"{one}/steer", self.steer, methods=["POST"]),
+            Route(f"{one}/finish", self.finish, methods=["POST"]),
+            Route("/v1/freeze", self.freeze, methods=["POST"]),
+            Route("/v1/unfreeze", self.unfreeze, methods=["POST"]),
+        ]
+
+    async def show(self, request: Request) -> Response:
+        """GET /v1/experiments/NAME."""
+        found = self._hub.experiment(request.path_params["name"])
+        if found is None:
+            raise NotFoundError(f"No experiment is called {request.path_params['name']!r} here.")
+        return answer(found)
+
+    async def create(self, request: Request) -> Response:
+        """POST /v1/experiments."""
+        return await self._once.apply(request, requests.CreateExperiment, self._experiments.asks.create)
+
+    async def weight(self, request: Request) -> Response:
+        """POST /v1/experiments/NAME/weight."""
+        name, asks = request.path_params["name"], self._experiments.asks
+        return await self._once.apply(request, requests.ChangeWeight, lambda ask: asks.change_weight(name, ask))
+
+    async def roll_back(self, request: Request) -> Response:
+        """POST /v1/experiments/NAME/rollback."""
+        name, asks = request.path_params["name"], self._experiments.asks
+        return await self._once.apply(request, requests.Rollback, lambda ask: asks.roll_back(name, ask))
+
+    async def clear(self, request: Request) -> Response:
+        """POST /v1/experiments/NAME/clear."""
+        name, asks = request.path_params["name"], self._experiments.asks
+        return await self._once.apply(request, requests.ClearLatch, lambda ask: asks.clear_latch(name, ask))
+
+    async def progress(self, request: Request) -> Response:
+        """GET /v1/experiments/NAME/rollout: where its plan stands and what it waits for."""
+        return answer(self._experiments.progress(request.path_params["name"], time.time()))
+
+    async def start(self, request: Request) -> Response:
+        """POST /v1/experiments/NAME/rollout: begin a plan."""
+        name, asks = request.path_params["name"], self._experiments.asks
+        return await self._once.apply(request, requests.StartRollout, lambda ask: asks.start(name, ask))
+
+    async def steer(self, request: Request) -> Response:
+        """POST /v1/experiments/NAME/steer: pause, resume, promote or abort it."""
+        name, asks = request.path_params["name"], self._experiments.asks
+        return await self._once.apply(request, requests.SteerRollout, lambda ask: asks.steer(name, ask))
+
+    async def finish(self, request: Request) -> Response:
+        """POST /v1/experiments/NAME/finish: the treatment becomes the baseline."""
+        name, asks = request.path_params["name"], self._experiments.asks
+        return await self._once.apply(request, requests.Finish, lambda ask: asks.finish(name, ask))
+
+    async def freeze(self, request: Request) -> Response:
+        """POST /v1/freeze: hold all automation but rollbacks."""
+        return await self._once.apply(request, requests.FreezeAsk, self._experiments.asks.freeze)
+
+    async def unfreeze(self, request: Request) -> Response:
+        """POST /v1/unfreeze: let it go on."""
+        return await self._once.apply(request, requests.FreezeAsk, self._experiments.asks.unfreeze)

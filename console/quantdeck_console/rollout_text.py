@@ -1,0 +1,22 @@
+"""A rollout's progress as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from quantdeck_core.hashing import bp_to_percent
+from quantdeck_core.rollout.durations import spoken
+from quantdeck_core.rollout.progress import RolloutProgress
+
+
+def progress_lines(host: str, progress: RolloutProgress) -> Iterator[str]:
+    """Where it stands on a host, and what it waits for."""
+    yield f"{host}: {progress.name}, step {progress.step} of {progress.steps}: {progress.phase}"
+    following = f", then {bp_to_percent(progress.next_bp)} %" if progress.next_bp is not None else ""
+    yield f"  weight    {bp_to_percent(progress.weight_bp)} %{following}"
+    yield f"  soaked    {spoken(progress.soaked_s)} of {spoken(progress.soak_s)}"
+    yield f"  answers   {progress.outputs:,} of {progress.min_outputs:,}"
+    if progress.left_s is not None:
+        yield f"  next step in about {spoken(progress.left_s)} if all stays well"
+    yield from (f"  waits for {one}" for one in progress.waits_for)
+    yield from (f"  skipped   {one}" for one in progress.skipped)
