@@ -16,6 +16,8 @@ from typing import Any
 import msgspec
 
 from quantdeck_agent import __version__
+from quantdeck_agent.alerts.alerts import Alerts
+from quantdeck_agent.api.alerts import AlertApi
 from quantdeck_agent.api.app import Api
 from quantdeck_agent.api.front import Front
 from quantdeck_agent.api.history import HistoryApi
@@ -90,6 +92,8 @@ class Daemon:
         self._history = History(paths.history)
         self._sampler = Sampler(paths.state, paths.models)
         self._hub = Hub(options.name, __version__, self._sampler.last)
+        self._alerts = Alerts(options.name, self._store, self._hub.alarm, options.alerts)
+        self._hub.listen(self._alerts.heard)
         self._store.watch(lambda level, text: self._hub.alarm(time.time(), level, text))
         self._log_files, self._own_log = LogFiles(paths.logs), OwnLog()
         logging.getLogger().addHandler(self._own_log)
@@ -204,11 +208,11 @@ class Daemon:
     def _work(self, front: Front, ending: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
         logs = LogRoutes(self._log_files, self._own_log, self._live_logs)
         metrics = MetricsApi(lambda: metrics_page(self._hub.status(), self._engines.readings()))
-        others = (logs, HistoryApi(self._history), metrics, ModelApi(self._models))
+        others = (logs, HistoryApi(self._history), metrics, ModelApi(self._models), AlertApi(self._alerts, self._store))
         routes = [route for one in others for route in one.routes()]
         api = Api(self._options.name, self._hub, self._store, self._engines, self._experiments, routes)
         work = [front.serve(api.app()), self._engines.keeper.watch(), self._sample(), self._rotate()]
-        work.append(self._history.keep())
+        work += [self._history.keep(), self._alerts.keep()]
         if self._metrics_port:
             work.append(self._metrics_port.serve(metrics))
         if self._router:
