@@ -44,6 +44,7 @@ def main(argv: list[str]) -> int:
             gateway_keys=options.gateway_keys,
             gateway_workers=options.gateway_workers,
             gateway_access_log=options.gateway_access_log and options.gateway_access_log.absolute(),
+            alerts=options.alerts and options.alerts.absolute(),
             metrics=options.metrics_listen,
             ssh=_ssh(options),
             lifeline=options.lifeline_fd,
@@ -119,6 +120,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument(
         "--gateway-access-log", type=Path, metavar="FILE", help="a line of JSON for each request, without any text"
+    )
+    run.add_argument(
+        "--alerts",
+        type=Path,
+        metavar="FILE",
+        help="who is told of alarms (Slack, PagerDuty, webhooks, commands), as TOML; read again when it changes",
     )
     run.add_argument("--metrics-listen", metavar="HOST:PORT", help="serve /metrics there too, e.g. 127.0.0.1:9464")
     run.add_argument("--ssh-listen", metavar="HOST:PORT", help="serve SSH itself, for hosts without sshd")

@@ -16,6 +16,8 @@ from typing import Any
 import msgspec
 
 from quantdeck_agent import __version__
+from quantdeck_agent.alerts.alerts import Alerts
+from quantdeck_agent.api.alerts import AlertApi
 from quantdeck_agent.api.app import Api
 from quantdeck_agent.api.canaries import CanaryApi
 from quantdeck_agent.api.experiments import ExperimentApi
@@ -93,6 +95,8 @@ class Daemon:
         self._history = History(paths.history)
         self._sampler = Sampler(paths.state, paths.models)
         self._hub = Hub(options.name, __version__, self._sampler.last)
+        self._alerts = Alerts(options.name, self._store, self._hub.alarm, options.alerts)
+        self._hub.listen(self._alerts.heard)
         self._store.watch(lambda level, text: self._hub.alarm(time.time(), level, text))
         self._log_files, self._own_log = LogFiles(paths.logs), OwnLog()
         logging.getLogger().addHandler(self._own_log)
@@ -211,11 +215,12 @@ class Daemon:
         experiments = ExperimentApi(self._hub, once, self._experiments)
         rehearsals = self._experiments.rehearsals
         canaries = CanaryApi(rehearsals.canaries, rehearsals.latencies, rehearsals.target)
-        others = (logs, HistoryApi(self._history), metrics, ModelApi(self._models), experiments, canaries)
+        alerts = AlertApi(self._alerts, self._store)
+        others = (logs, HistoryApi(self._history), metrics, ModelApi(self._models), experiments, canaries, alerts)
         routes = [route for one in others for route in one.routes()]
         api = Api(self._options.name, self._hub, once, self._engines, routes)
         work = [front.serve(api.app()), self._engines.keeper.watch(), self._sample(), self._rotate()]
-        work.append(self._history.keep())
+        work += [self._history.keep(), self._alerts.keep()]
         if self._metrics_port:
             work.append(self._metrics_port.serve(metrics))
         if self._router:

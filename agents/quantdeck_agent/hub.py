@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import msgspec
 
@@ -35,6 +35,11 @@ class Hub:
         self._alarms: list[Alarm] = []
         self._revision = 0
         self._subscribers: set[_Subscriber] = set()
+        self._listener: Callable[[Alarm], None] | None = None
+
+    def listen(self, listener: Callable[[Alarm], None]) -> None:
+        """Have somebody hear of every alarm from now on; it must neither wait nor fail."""
+        self._listener = listener
 
     def status(self) -> HostStatus:
         """Everything, now."""
@@ -100,6 +105,8 @@ class Hub:
         alarm = Alarm(id=last + 1, t=t, level=level, text=text, experiment=experiment, hint=hint, key=key)
         self._alarms = [*self._alarms[1 - _ALARMS_KEPT :], alarm]
         self._changed(f"alarm:{alarm.id}")
+        if self._listener:
+            self._listener(alarm)
 
     def _changed(self, part: str) -> None:
         self._revision += 1

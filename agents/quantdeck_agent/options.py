@@ -30,6 +30,7 @@ class Options:
         gateway_access_log: file of a line for each request, without any text; None: there is none.
         lease_s: seconds without a judge after which its gateway takes treatments to 0.
         gateway_keys: file of the API keys that clients need; None: whoever reaches the gateway may ask.
+        alerts: file of who is told of alarms; None: nobody outside.
         metrics: `HOST:PORT` where Prometheus may scrape, None for the sockets alone.
         lifeline: file descriptor of a pipe; when its other end closes, the agent ends and takes its engines and its
             gateway with it. None: they outlive it.
@@ -41,6 +42,7 @@ class Options:
     gateway_workers: int = 1
     gateway_access_log: Path | None = None
     gateway_keys: Path | None = None
+    alerts: Path | None = None
     metrics: str | None = None
     ssh: SshOptions | None = None
     lifeline: int | None = None

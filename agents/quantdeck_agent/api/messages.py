@@ -46,7 +46,7 @@ def _cleaned(ask: T) -> T:
     """Words of people without control characters: they go into the timeline, and from there to terminals."""
     if not isinstance(ask, msgspec.Struct):
         return ask
-    words = {name: getattr(ask, name) for name in ("by", "reason") if hasattr(ask, name)}
+    words = {name: getattr(ask, name) for name in ("by", "reason", "note", "to") if hasattr(ask, name)}
     return msgspec.structs.replace(ask, **{name: clean(text, one_line=True) for name, text in words.items()})
 
 

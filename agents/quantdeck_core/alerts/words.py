@@ -1,0 +1,45 @@
+"""A notice in words, for every receiver the same."""
+
+from __future__ import annotations
+
+from quantdeck_core.alerts.board import Notice
+from quantdeck_core.rollout.durations import spoken
+
+_WORDS = {"warn": "WARN", "fail": "FAIL"}
+
+
+def headline(host: str, notice: Notice) -> str:
+    """One line: how bad, where, what."""
+    page = notice.page
+    where = f"{host} {page.experiment}" if page.experiment else host
+    status = "ENDED" if notice.action == "resolve" else _WORDS[page.level]
+    return f"{status} {where}: {page.text}"
+
+
+def what_became(notice: Notice, now: float) -> str:
+    """What is new about it, in a sentence; empty where it just began."""
+    page = notice.page
+    match notice.action:
+        case "repeat":
+            owner = f"; it was handed over to {page.owner}" if page.owner else ""
+            return f"Nobody has acknowledged it for {spoken(now - page.began)}{owner}."
+        case "acknowledge":
+            return f"Acknowledged by {page.acknowledged_by}{_said(page.note)}"
+        case "snooze":
+            return f"Snoozed by {page.snoozed_by} for {spoken(page.snoozed_until - now)}."
+        case "handover":
+            return f"Handed over to {page.owner}, who is to acknowledge it{_said(page.note)}"
+        case "resolve":
+            return f"Over after {spoken(page.ended - page.began)}: {page.outcome}."
+        case _:
+            return ""
+
+
+def how_to_take(host: str, notice: Notice) -> str:
+    """The command that acknowledges it; empty where there is nothing to acknowledge."""
+    asks = notice.action in ("trigger", "repeat", "handover")
+    return f"quantdeck alerts ack {notice.page.id} --host {host}" if asks else ""
+
+
+def _said(note: str) -> str:
+    return f": {note}" if note else "."
