@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -124,7 +125,8 @@ class LatencyRunner:
         """The experiment is gone."""
         for variant in ("control", "treatment"):
             if self._profiles.pop(_name(experiment, variant), None):
-                self._store.delete(KIND, _name(experiment, variant))
+                with contextlib.suppress(StateWriteError):  # it is of an epoch that nobody will ask for
+                    self._store.delete(KIND, _name(experiment, variant))
 
     async def _all(self, experiment: str, variants: tuple[VariantName, ...], with_users: bool) -> None:
         self._errors.pop(experiment, None)

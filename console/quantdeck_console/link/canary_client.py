@@ -1,0 +1,78 @@
+"""Typed calls to one agent about canaries, latency profiles, and questions to both arms."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from quantdeck_console.link.agent_client import AgentClient
+from quantdeck_console.link.connect import transport_of
+from quantdeck_console.link.fleet_file import Host
+from quantdeck_core.protocol.canary import (
+    ASK_DEADLINE_S,
+    Ask,
+    Asked,
+    CanaryState,
+    LatencyState,
+    MeasureLatency,
+    RunCanary,
+)
+
+POLL_S = 0.5
+_SLACK_S = 10.0
+
+
+class CanaryClient(AgentClient):
+    """One agent's paths below an experiment.
+
+    All calls raise `UnreachableError` where the agent does not answer and `RemoteError` where it refuses.
+    """
+
+    async def canary(self, experiment: str) -> CanaryState:
+        """The last report, and whether a run is under way."""
+        return await self._call("GET", f"/v1/experiments/{experiment}/canary", None, CanaryState)
+
+    async def run_canary(self, experiment: str, ask: RunCanary) -> CanaryState:
+        """Run it, or join the run that is under way, and wait for its end; minutes on a slow engine."""
+        before = (await self.canary(experiment)).runs
+        state = await self._call("POST", f"/v1/experiments/{experiment}/canary", ask, CanaryState)
+        while state.running and state.runs == before:
+            await asyncio.sleep(POLL_S)
+            state = await self.canary(experiment)
+        return state
+
+    async def latency(self, experiment: str) -> LatencyState:
+        """The profiles of the engines that serve now."""
+        return await self._call("GET", f"/v1/experiments/{experiment}/latency", None, LatencyState)
+
+    async def measure_latency(self, experiment: str, ask: MeasureLatency) -> LatencyState:
+        """Measure, or join what is under way, and wait for its end."""
+        before = (await self.latency(experiment)).runs
+        state = await self._call("POST", f"/v1/experiments/{experiment}/latency", ask, LatencyState)
+        while state.running and state.runs == before:
+            await asyncio.sleep(POLL_S)
+            state = await self.latency(experiment)
+        return state
+
+    async def ask_arms(self, experiment: str, ask: Ask) -> Asked:
+        """One prompt for one arm or both."""
+        path, headers = f"/v1/experiments/{experiment}/ask", {"content-type": "application/json"}
+        return await self._ask("POST", path, msgspec.json.encode(ask), Asked, headers, ASK_DEADLINE_S + _SLACK_S)
+
+
+@asynccontextmanager
+async def canaries_of(host: Host) -> AsyncIterator[CanaryClient]:
+    """A client for the experiments of one host.
+
+    Raises:
+        UnreachableError, LinkRefusedError: as `quantdeck_console.link.connect.agent_of`.
+    """
+    async with transport_of(host) as transport:
+        client = CanaryClient(host.name, transport)
+        try:
+            yield client
+        finally:
+            await client.close()
