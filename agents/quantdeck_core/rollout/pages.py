@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from quantdeck_core.hashing import bp_to_percent
+from quantdeck_core.rollout.blocks import entered, needs
 from quantdeck_core.rollout.durations import spoken
 from quantdeck_core.rollout.events import Alert, Gates, Transition
 from quantdeck_core.rollout.state import CONTROL_BAD, CONTROL_DOWN, RolloutState
@@ -40,8 +41,18 @@ def _causes(state: RolloutState, gates: Gates) -> Iterator[tuple[str, Alert]]:
     if gates.canary == "failed":
         text = f"the canary failed: {gates.canary_why or 'see its report'}; {share}, the plan holds"
         yield "canary", Alert(level="fail", text=text)
+    if _step_waits_for_the_way_back(state, gates):
+        text = f"the next step waits: nobody could be put back now, {gates.roll_back_why or 'it is not known why'}"
+        yield "readiness", Alert(level="warn", text=text)
     if not gates.metrics_fresh and state.missing_s >= GRACE * state.missing_deadline_s:
         yield "metrics", Alert(level="warn", text=_missing(state, gates))
+
+
+def _step_waits_for_the_way_back(state: RolloutState, gates: Gates) -> bool:
+    run = state.run
+    if gates.can_roll_back or run is None or run.done or run.paused:
+        return False
+    return entered(state, run) and not needs(state, run)
 
 
 def _missing(state: RolloutState, gates: Gates) -> str:

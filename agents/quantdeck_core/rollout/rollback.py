@@ -59,7 +59,7 @@ def wait_for_control(state: RolloutState, by: str, reason: str, now: float) -> T
     )
     pending = PendingRollback(by=by, reason=reason, since=now)
     return Transition(
-        state=changed(state, pending=pending, paged=tuple(dict.fromkeys((*state.paged, CONTROL_DOWN)))),
+        state=changed(state, pending=pending, finished=False, paged=tuple(dict.fromkeys((*state.paged, CONTROL_DOWN)))),
         kind="pending",
         text=text,
         by=by,
