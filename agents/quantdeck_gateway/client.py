@@ -165,6 +165,7 @@ class ClientConnection(asyncio.Protocol):
         self._registry.discard(self)
         self._waiting.clear()
         self._phase = _LINGER
+        del self._parser  # it refers to this one: without a cycle both go at once, and not when the collector comes
         work, self._work = self._work, None
         if work is not None:
             work.client_left()

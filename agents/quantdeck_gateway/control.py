@@ -184,8 +184,8 @@ class ControlPlane:
             log.info("%s was read again: revision %d", self._path, self._fleet.config.revision)
 
     async def _change(self, config: GatewayConfig, *, save: bool = True) -> None:
-        """Make a config hold: first on disk, then for the next request, whichever process it comes to. All changes
-        end here.
+        """Make a config hold: first on disk, then for the next request, whichever process it comes to. One that only
+        lowers weights holds while it is still being written. All changes end here.
 
         Raises:
             ConflictError: it is older than the current one, differs from it under the same revision, or raises a weight
@@ -202,15 +202,22 @@ class ControlPlane:
                 "Read the status and send the change again with a higher revision.",
             )
         change.require_allowed(config, current, self._leases.lapsed())
-        if self._path is not None and save and not config_file.is_toml(self._path):
+        if self._path is None or not save or config_file.is_toml(self._path):
+            await self._fleet.apply(config)
+        else:
             # In a thread: a disk that takes its time must not stop the streams.
+            saving = self._loop.run_in_executor(None, config_file.save, self._path, config)
+            lowers = change.only_lowers(config, current)
+            if lowers:
+                await self._fleet.apply(config)
             try:
-                await self._loop.run_in_executor(None, config_file.save, self._path, config)
+                await saving
             except config_file.NotSavedError as error:
-                if not change.only_lowers(config, current):
+                if not lowers:
                     raise
                 log.error("%s It only lowers weights, so that it holds until the next restart.", error.detail)
-        await self._fleet.apply(config)
+            if not lowers:
+                await self._fleet.apply(config)
         self._leases.know(route.name for route in config.experiments)
 
     def _ack(self, detail: str) -> ConfigAck:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from quantdeck_core.errors import QuantdeckError
 from quantdeck_core.protocol.gateway import GatewayConfig
@@ -148,15 +148,25 @@ class Fleet:
         self.config = config
         self._serving.table.apply(share(config, 0, self._count))
         asked = [
-            self._told(worker, worker.channel.ask(Apply(share(config, worker.number, self._count))))
+            (worker, worker.channel.ask(Apply(share(config, worker.number, self._count))))
             for worker in self._workers
             if worker.channel is not None
         ]
-        predecessor = self._predecessor
+        predecessor, told = self._predecessor, None
         if predecessor is not None and not predecessor.channel.closed:
-            asked.append(self._told_predecessor(predecessor, predecessor.channel.ask(Apply(config))))
-        if asked:
-            await asyncio.gather(*asked)
+            told = predecessor.channel.ask(Apply(config))
+        answers = [answer for _, answer in asked] + ([told] if told is not None else [])
+        # No task for each of them: every step between an answer and us is one more round of a loop that is busy.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ACK_S):
+                for answer in answers:
+                    await answer
+        late = [worker for worker, answer in asked if not isinstance(_said(answer), Done)]
+        for worker in late:
+            log.error("worker %d did not acknowledge a change", worker.number)
+        await asyncio.gather(*(worker.replace() for worker in late))
+        if predecessor is not None and told is not None:
+            await self._acknowledged(predecessor, _said(told))
 
     def set_lapsed(self, lapsed: frozenset[str], late: frozenset[str]) -> None:
         """Nobody judges the lapsed, and has not judged the late for a while: every process is told."""
@@ -165,13 +175,7 @@ class Fleet:
         for channel in self._channels():
             channel.ask(self._lapse)
 
-    async def _told(self, worker: WorkerProcess, answer: asyncio.Future[Message]) -> None:
-        if not isinstance(await _in_time(answer), Done):
-            log.error("worker %d did not acknowledge a change", worker.number)
-            await worker.replace()
-
-    async def _told_predecessor(self, predecessor: Predecessor, answer: asyncio.Future[Message]) -> None:
-        acknowledged = await _in_time(answer)
+    async def _acknowledged(self, predecessor: Predecessor, acknowledged: Message | None) -> None:
         if acknowledged is None:
             log.error("the gateway before this one did not acknowledge a change")
             predecessor.kill()
@@ -241,6 +245,11 @@ class Fleet:
             worker.let_go()
             worker.kill()
             await worker.ended()
+
+
+def _said(answer: asyncio.Future[Message]) -> Message | None:
+    """What has been answered; None where nobody waits for it any more."""
+    return answer.result() if answer.done() and not answer.cancelled() else None
 
 
 async def _in_time(answer: asyncio.Future[Message]) -> Message | None:

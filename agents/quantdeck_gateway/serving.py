@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -29,6 +30,9 @@ from quantdeck_gateway.tee import Tee
 _TICK_S = 1.0
 _POLL_S = 0.02
 _READ_OUT_S = 2.0
+_SWITCH_S = 0.0002
+"""A busy loop gives way to a thread that has come back from the disk only after this long, and keeping a config comes
+back eight times. Python's 5 ms would make a change wait for 40."""
 
 log = logging.getLogger("quantdeck.gateway")
 
@@ -79,6 +83,7 @@ class Serving:
             self.outlet.start()
         self._tick_timer = self._loop.call_later(_TICK_S, self._tick)
         _spare_the_collector()
+        sys.setswitchinterval(_SWITCH_S)
 
     def report(self, lease: LeaseOf = no_lease) -> Report:
         """What this process counted; `lease` knows each experiment's."""

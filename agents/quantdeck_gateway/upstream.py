@@ -157,6 +157,7 @@ class UpstreamConnection(asyncio.Protocol):
         if sink is not None and self._unparsed:
             with suppress(*_NO_HTTP):  # it broke off in any case
                 self._catch_up(sink)
+        del self._parser  # it refers to this one: without a cycle both go at once, and not when the collector comes
         if sink is None:
             self._replica.forget(self)
         elif exc is None and self._head.until_close:
