@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from http.client import HTTPConnection
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,29 +16,12 @@ from typing import Any
 import pytest
 
 from quantdeck_demo.model import VARIANTS, sample_prompts
+from support.served import serving
 
 pytestmark = pytest.mark.skipif(find_spec("xllamacpp") is None, reason="needs the engine xllamacpp")
 
 ANSWERS = 80
 SLOTS = 4
-
-
-@contextmanager
-def serving(model: Path) -> Iterator[int]:
-    """An engine in a process of its own; yields its port on 127.0.0.1."""
-    argv = [sys.executable, str(Path(__file__).with_name("serve_gguf.py")), str(model)]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as engine:
-        assert engine.stdin is not None
-        assert engine.stdout is not None
-        try:
-            yield int(engine.stdout.readline())
-        finally:
-            engine.stdin.close()
-            try:
-                engine.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                engine.kill()
-                raise
 
 
 @pytest.fixture(scope="module", params=VARIANTS)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import socket
+import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +77,13 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(0.05)
         if plays("status"):
             return self.answer(plays("status"), {{}})
-        self.answer(200, {{"choices": [{{"text": "a", "finish_reason": "stop"}}]}})
+        if plays("cuts"):
+            self.send_response(200)
+            self.send_header("content-length", "1000")
+            self.end_headers()
+            return self.wfile.write(b'{{"choices": [')
+        usual = '{{"choices": [{{"text": "a", "finish_reason": "stop"}}]}}'
+        self.answer(200, plays("answer", usual).encode())
 
     def log_message(self, *_):
         pass
@@ -98,7 +109,7 @@ class PlayedEngine:
 
         `load_s`: seconds of 503; `hangs`: no completion; `status`: of completions; `model`: that it lists;
         `waits` before it listens; `dies` at its start; `eats` more memory than it may; `deaf` to SIGTERM; `orphan`: a
-        worker that stays; `no_metrics`, `tokens`: its counters.
+        worker that stays; `no_metrics`, `tokens`: its counters; `answer`: text of completions; `cuts` them off.
         """
         new = self.folder / "plays.new"
         new.write_text(json.dumps(what))
@@ -107,6 +118,24 @@ class PlayedEngine:
     def profile(self, **changes: Any) -> Profile:
         """A profile that starts it, with any GGUF of the demo."""
         return changed(engine="llama-server", executable=str(self.program), **changes)
+
+    @contextlib.contextmanager
+    def serving(self) -> Iterator[str]:
+        """Runs without an agent; yields its address."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        process = subprocess.Popen([self.program, "--port", str(port), "--alias", "assistant"])
+        try:
+            deadline = time.monotonic() + 10
+            while True:
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                    break
+                assert time.monotonic() < deadline, "it does not listen"
+                time.sleep(0.02)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.kill()
+            process.wait()
 
     @property
     def worker(self) -> int:

@@ -11,7 +11,7 @@ import msgspec
 from quantdeck_agent.experiments.canary_target import ArmLoad, ArmTarget
 from quantdeck_agent.experiments.engine_asker import AskError, EngineAsker
 from quantdeck_core.canary.prompt import CanaryPrompt, prefixes, set_id
-from quantdeck_core.canary.sample import MAX_ANSWER_CHARS, ArmSample, Position, PromptSample
+from quantdeck_core.canary.sample import MAX_ANSWER_CHARS, ArmSample, Position, PromptSample, Trouble
 from quantdeck_core.canary.top import MOST
 from quantdeck_core.canary.wire import Completion
 
@@ -59,6 +59,7 @@ class ArmRun:
         began = time.time()
         left = list(reversed(prompts))
         workers = 1 if self._target.one_at_a_time else self._limits.parallel
+        trouble: Trouble = "late"
         why = f"not reached within {self._limits.arm_s:g} s"
         try:
             async with asyncio.timeout(self._limits.arm_s):
@@ -68,12 +69,12 @@ class ArmRun:
             if self._waited:
                 why += ": its users were waiting, and it was left to them"
         except AskError as error:
-            why = error.detail
+            trouble, why = error.trouble, error.detail
         finally:
             await self._asker.close()
         if self._late >= GIVE_UP_AFTER:
             why = f"given up after {self._late} prompts without an answer in time"
-        missing = {one.id: PromptSample(id=one.id, long=one.long, trouble="late", detail=why) for one in prompts}
+        missing = {one.id: PromptSample(id=one.id, long=one.long, trouble=trouble, detail=why) for one in prompts}
         return ArmSample(
             variant=self._target.variant,
             engine=self._target.engine,
@@ -90,21 +91,25 @@ class ArmRun:
         Raises:
             AskError: it does not answer at all.
         """
+        refused: AskError | None = None
         for number in (MOST, _FEWER, 0):
             try:
                 said = await self._next_token("Hello", number, self._limits.request_s)
             except AskError as error:
                 # llama-cpp-python without `logits_all` fails with 500.
-                if error.trouble == "late" or number == 0:
+                if error.trouble == "late" or (error.trouble == "failed" and number == 0):
                     raise
-                self._why_none = error.detail
+                self._logprobs, self._why_none, refused = 0, error.detail, error
                 continue
+            refused = None
             if said.next is not None or said.broken:
                 self._logprobs, self._why_none = number, ""
                 break
             self._logprobs, self._why_none = 0, self._why_none or "its answers have none"
         await self._until_clear()
         self._chat = await self._asker.speaks_chat(self._limits.request_s)
+        if refused and not self._chat:
+            raise refused
 
     async def _work(self, left: list[CanaryPrompt]) -> None:
         while left and self._late < GIVE_UP_AFTER:

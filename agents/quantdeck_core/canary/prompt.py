@@ -10,6 +10,8 @@ import msgspec
 CUTS = 8
 """Prefixes of a short prompt whose next token is compared."""
 LONG_CUTS = 4
+_SPACED = 3
+"""Spaces of a text that is written with spaces."""
 LONG_CHARS = 8_000
 """A text from here on has 2,000 tokens and more in common vocabularies (4 characters a token in English)."""
 
@@ -33,15 +35,15 @@ class CanaryPrompt(msgspec.Struct, frozen=True, kw_only=True):
 def prefixes(prompt: CanaryPrompt) -> tuple[str, ...]:
     """The beginnings of it that are asked for their next token, shortest first; the last one is the whole.
 
-    They end at words, where tokens end in most vocabularies, or between characters in texts without spaces. Those of a
-    long prompt lie in its last twentieth, so that each is long context too.
+    They end at words, where tokens end in most vocabularies, or between characters in scripts without spaces. Those of
+    a long prompt lie in its last twentieth, so that each is long context too.
     """
     text = prompt.text
     wanted, since = (LONG_CUTS, len(text) * 19 // 20) if prompt.long else (CUTS, len(text) // 5)
-    places = [place for place in range(max(1, since), len(text)) if text[place] == " " and text[place - 1] != " "]
-    if len(places) < wanted - 1:
-        places = [place for place in range(max(1, since), len(text)) if text[place - 1] != " "]
-    picked = _spread(places, wanted - 1)
+    words = [place for place in range(1, len(text)) if text[place] == " " and text[place - 1] != " "]
+    places = words if len(words) >= _SPACED else [place for place in range(1, len(text)) if text[place - 1] != " "]
+    late = [place for place in places if place >= since]
+    picked = _spread(late if len(late) >= wanted - 1 else places, wanted - 1)
     return (*(text[:place] for place in picked), text)
 
 

@@ -105,7 +105,7 @@ def _first_named(logprobs: Any) -> list[tuple[str, float | None]] | None:
         return None
     if content := logprobs.get("content"):
         first = content[0]
-        listed = first.get("top_logprobs") or first.get("top_probs") or [first]
+        listed = first.get("top_logprobs") or [first]
         return _numbers((one["token"], one["logprob"]) for one in listed)
     tops = logprobs.get("top_logprobs")
     if not tops or not tops[0]:
