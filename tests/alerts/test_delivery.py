@@ -15,11 +15,13 @@ import pytest
 
 from quantdeck_agent.alerts import sending
 from quantdeck_agent.alerts.alerts import Alerts
+from quantdeck_agent.alerts.outbox import MOST_WAITING, Outbox
 from quantdeck_agent.hub import Hub
 from quantdeck_agent.store import Store
+from quantdeck_core.alerts.board import Board, raised
 from quantdeck_core.errors import InputError
 from quantdeck_core.protocol.alerts import Acknowledge, HandOver, Page, Snooze
-from quantdeck_core.protocol.host import HostSample
+from quantdeck_core.protocol.host import Alarm, HostSample
 from support.receiver import Answer, Receiver, receiver
 from support.waiting import eventually
 
@@ -309,6 +311,35 @@ async def test_secrets_are_in_no_log_no_state_and_no_message(
     assert SECRET.encode() not in kept
     assert SECRET not in caplog.text + "".join(shown)
     assert "did not take page 1" in caplog.text
+
+
+async def test_when_too_much_waits_news_and_warnings_go_before_failures(tmp_path: Path) -> None:
+    store = Store(tmp_path / "agent.db")
+    try:
+        outbox, board = Outbox(store), Board(host="gpu-1")
+        for number in range(2 * MOST_WAITING):
+            alarm = Alarm(id=1, t=0, level="warn" if number % 2 else "fail", text="x", key=f"cause-{number}")
+            board, notices = raised(board, alarm)
+            outbox.add(outbox.compose(notices[0], ["r"], 0))
+        waiting = outbox.of("r")
+    finally:
+        store.close()
+    assert len(waiting) == MOST_WAITING
+    assert {one.notice.page.level for one in waiting} == {"fail"}
+
+
+async def test_a_command_does_not_see_what_the_agent_keeps_in_its_environment(
+    program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UPSTREAM_KEY", SECRET)
+    (tmp_path / "mode").write_text("0")
+    program.write_text(program.read_text().replace('if name.startswith("QUANTDECK_ALERT_")', ""))
+    async with host(tmp_path, written(tmp_path, f'[[command]]\nargv = ["{program}"]\n')) as one:
+        one.fail()
+        await eventually(lambda: one.alerts.status().pages and not one.alerts.status().receivers[0].waiting)
+    told = (tmp_path / "told.json").read_text()
+    assert "QUANTDECK_ALERT_ID" in told
+    assert SECRET not in told
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o620, 0o602])

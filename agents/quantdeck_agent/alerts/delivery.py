@@ -83,7 +83,8 @@ class Delivery:
         self._failing_since = self._failing_since or now
         log.warning("%s did not take page %d: %s", self._target.name, message.notice.page.id, attempt.problem)
         since = min(message.queued, self._failing_since)
-        if now - since >= KEPT_S:
+        if now - message.queued >= KEPT_S:
+            log.error("%s took nothing for a day: page %d is given up", self._target.name, message.notice.page.id)
             self._outbox.drop(message)
         next_at = time.monotonic() + pause_s(self._failures, random.random(), attempt.retry_after_s)
         if not self._complained:
@@ -102,9 +103,11 @@ class Delivery:
         name = self._target.name
         if attempt.outcome == "refused":
             log.error("%s refused page %d: %s", name, message.notice.page.id, attempt.problem)
-            self._problem = attempt.problem
+            known, self._problem = self._complained and self._problem == attempt.problem, attempt.problem
             self._failing_since = self._failing_since or time.time()
             self._complained = True
+            if known:
+                return
             text = f"{name} refused a page for good: {attempt.problem}"
             self._tell("fail", text, "Its address or its key in the alerts file is wrong, or was withdrawn.")
             return

@@ -20,6 +20,8 @@ from quantdeck_core.alerts.shapes import environment, pagerduty, plain, slack
 
 DEADLINE_S = 10.0
 """For a whole attempt: a receiver that hangs is tried again like one that refuses."""
+_USUAL = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ")
+"""Of the agent's own environment; the rest may hold API keys of engines."""
 
 
 class Sender(Protocol):
@@ -99,7 +101,7 @@ class CommandSender:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.DEVNULL,
-                env={**os.environ, **environment(host, notice, now, runbook)},
+                env=_usual() | environment(host, notice, now, runbook),
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:
@@ -120,3 +122,7 @@ class CommandSender:
 
     async def close(self) -> None:
         """Nothing is kept."""
+
+
+def _usual() -> dict[str, str]:
+    return {name: os.environ[name] for name in _USUAL if name in os.environ}

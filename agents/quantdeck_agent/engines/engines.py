@@ -12,7 +12,7 @@ from quantdeck_agent.engines.copying import Copier, Fetch
 from quantdeck_agent.engines.keeper import Keeper
 from quantdeck_agent.engines.operations import Operations
 from quantdeck_agent.engines.prepare import Preparer
-from quantdeck_agent.engines.record import EngineRecord
+from quantdeck_agent.engines.record import Deployment, EngineRecord
 from quantdeck_agent.engines.restore import Restorer
 from quantdeck_agent.engines.rollouts import Rollouts
 from quantdeck_agent.engines.roster import Roster
@@ -25,7 +25,7 @@ from quantdeck_agent.store import Store
 from quantdeck_core.engines.operation import finish
 from quantdeck_core.engines.reading import EngineReading
 from quantdeck_core.errors import NotFoundError, QuantdeckError
-from quantdeck_core.protocol.engine import EngineDetail
+from quantdeck_core.protocol.engine import EngineDetail, EngineStatus
 from quantdeck_core.protocol.host import HostSample
 from quantdeck_core.protocol.operation import Intended, Operation
 from quantdeck_core.protocol.requests import Deploy
@@ -94,6 +94,27 @@ class Engines:
         """The replicas behind a name that may get requests."""
         group = self._roster.find(name)
         return group.serving() if group else ()
+
+    def deployment(self, name: str) -> Deployment | None:
+        """What is wanted under a name; None where nothing is."""
+        group = self._roster.find(name)
+        return group.deployment if group else None
+
+    def statuses(self, name: str) -> tuple[EngineStatus, ...]:
+        """Its replicas as watchers see them."""
+        group = self._roster.find(name)
+        return tuple(group.statuses()) if group else ()
+
+    def sha256(self, name: str) -> str:
+        """Of the checkpoint that serves under a name; empty until it was read."""
+        group = self._roster.find(name)
+        return next((one.sha256 for one in group.active if one.sha256), "") if group else ""
+
+    def proven(self, name: str, now: float) -> dict[str, float]:
+        """By the keys of the replicas that serve, UNIX time of the last token, or sign of one, that each gave."""
+        group = self._roster.find(name)
+        up = [one for one in group.active if one.state == "ready"] if group else []
+        return {one.record.key: now - (time.monotonic() - one.liveness.alive_at) for one in up}
 
     def readings(self) -> dict[str, EngineReading]:
         """What is measured of each replica that answers, by its title."""

@@ -117,19 +117,33 @@ class Router:
             if (lost and not keys) or (wanted == self._sent and keys == self._sent_keys):
                 self._judge.settled()
                 return
-            status = await self._control.status()
-            self._look_for_others(status)
-            wanted = self._judge.routes()
-            before, self._newest = self._newest, max(self._revision, status.revision) + 1
-            config = GatewayConfig(revision=self._newest, experiments=wanted, api_keys=keys)
-            try:
-                ack = await self._control.apply(config)
-            except RemoteError:
-                self._newest = before  # refused: whatever has this revision is not ours
-                raise
-            self._revision, self._sent, self._sent_keys = ack.revision, wanted, keys
-            if self._judge.routes() == wanted:  # else somebody changed it meanwhile, and pushes again
-                self._judge.settled()
+            await self._send(keys)
+
+    async def rehearse(self) -> float:
+        """Send what is wanted although the gateway may serve it already; milliseconds until it had acknowledged that.
+
+        Raises:
+            QuantdeckError: it could not be told.
+        """
+        async with self._lock:
+            began = time.monotonic()
+            await self._send(self._keys())
+            return (time.monotonic() - began) * 1000
+
+    async def _send(self, keys: tuple[ApiKey, ...]) -> None:
+        status = await self._control.status()
+        self._look_for_others(status)
+        wanted = self._judge.routes()
+        before, self._newest = self._newest, max(self._revision, status.revision) + 1
+        config = GatewayConfig(revision=self._newest, experiments=wanted, api_keys=keys)
+        try:
+            ack = await self._control.apply(config)
+        except RemoteError:
+            self._newest = before  # refused: whatever has this revision is not ours
+            raise
+        self._revision, self._sent, self._sent_keys = ack.revision, wanted, keys
+        if self._judge.routes() == wanted:  # else somebody changed it meanwhile, and pushes again
+            self._judge.settled()
 
     def _look_for_others(self, status: GatewayStatus) -> None:
         """What somebody changed on the gateway itself is undone, but for a latch: that one was closed for a reason."""

@@ -90,7 +90,7 @@ def plain(host: str, notice: Notice, now: float, runbook: str) -> dict[str, Any]
         "news": what_became(notice, now),
         "at": _iso(now),
         "runbook": runbook,
-        "page": msgspec.to_builtins(page) | {"state": page.state(now), "level": page.level},
+        "page": msgspec.to_builtins(page) | {"state": page.state(now)},
     }
 
 

@@ -14,7 +14,7 @@ Level = Literal["warn", "fail"]
 MOST_SNOOZE_S = 7 * 86_400.0
 
 
-class Page(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Page(msgspec.Struct, frozen=True, kw_only=True):
     """One cause, from when it began until it has ended.
 
     Attributes:
@@ -63,7 +63,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return "snoozed" if self.snoozed_until > now else "open"
 
 
-class ReceiverStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ReceiverStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One receiver of pages; nothing of its address or its key.
 
     Attributes:

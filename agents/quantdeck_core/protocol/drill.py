@@ -17,7 +17,7 @@ class Drill(Change, kw_only=True, frozen=True):
     live: bool = False
 
 
-class DrillProbe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class DrillProbe(msgspec.Struct, frozen=True, kw_only=True):
     """One replica of the control was asked for a token.
 
     Attributes:
@@ -30,7 +30,7 @@ class DrillProbe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     problem: str = ""
 
 
-class DrillRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class DrillRecord(msgspec.Struct, frozen=True, kw_only=True):
     """How a rehearsal went.
 
     Attributes:

@@ -10,6 +10,7 @@ import msgspec
 
 from quantdeck_core.errors import ErrorInfo, RemoteError, UnreachableError
 from quantdeck_core.protocol import requests
+from quantdeck_core.protocol.drill import Drill, DrillRecord
 from quantdeck_core.protocol.engine import EngineDetail
 from quantdeck_core.protocol.events import HEARTBEAT_S, Event
 from quantdeck_core.protocol.host import HostStatus, Version
@@ -156,6 +157,10 @@ class AgentClient:
     async def unfreeze(self, ask: requests.FreezeAsk) -> requests.Applied:
         """Let it go on."""
         return await self._change("/v1/unfreeze", ask)
+
+    async def drill(self, experiment: str, ask: Drill) -> DrillRecord:
+        """Rehearse a rollback; takes as long as the control's replicas take for a token."""
+        return await self._post(f"/v1/experiments/{experiment}/drill", ask, DrillRecord, CHANGE_DEADLINE_S)
 
     async def _change(self, path: str, ask: msgspec.Struct) -> requests.Applied:
         return await self._call("POST", path, ask, requests.Applied)
