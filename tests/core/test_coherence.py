@@ -1,5 +1,7 @@
 """Text that is none."""
 
+# ruff: noqa: RUF001 - several scripts are what this is about
+
 from __future__ import annotations
 
 import pytest

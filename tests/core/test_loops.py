@@ -1,5 +1,7 @@
 """Loops, and what only looks like one."""
 
+# ruff: noqa: RUF001 - several scripts are what this is about
+
 from __future__ import annotations
 
 import random
