@@ -18,6 +18,9 @@ CODE_CLASSES = ("broken", "1xx", "2xx", "3xx", "4xx", "5xx", "cancelled")
 BROKEN, CANCELLED = 0, 6
 """Indexes into `CODE_CLASSES`; the others are the status divided by 100."""
 
+SAID = ("up", "neutral", "down", "task_completed", "task_not_completed", "session_continued", "session_ended")
+"""What users say of an answer."""
+
 log = logging.getLogger("quantdeck.gateway")
 
 
@@ -35,8 +38,11 @@ class Arm:
         mint: makes the ids of its answers.
         shadows: answers of its that nobody gets.
         copies: of its requests, for the other arm; None where there are none.
-        feedback: ratings of its answers, by what they say.
+        feedback: what users said of its answers, by `SAID`.
         prompt_tokens, generation_tokens: of the answers that were analysed.
+        cuts_loops: a streamed answer that is an endless loop is ended.
+        loops_cut: how many were.
+        keeps_prompts: a request's body goes to the analyser along with its answer.
     """
 
     def __init__(self, experiment: str, variant: VariantName, ids: AnswerIds) -> None:
@@ -45,7 +51,9 @@ class Arm:
         self.mint = ids.mint(experiment, variant, 0)
         self.shadows = Shadows()
         self.copies: Copies | None = None
-        self.feedback = {"up": 0, "neutral": 0, "down": 0}
+        self.feedback = dict.fromkeys(SAID, 0)
+        self.cuts_loops = self.keeps_prompts = False
+        self.loops_cut = 0
         self.prompt_tokens = self.generation_tokens = 0
         self.generation = 0
         self.fields = b""

@@ -52,6 +52,8 @@ class _Experiment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     tester_header: bool = False
     shadow: _Shadow | None = None
     latched: bool | msgspec.UnsetType = msgspec.UNSET
+    cut_loops: bool = False
+    keep_flagged: bool = False
 
     def route(self) -> ExperimentRoute:
         shadow = Shadow(of=self.shadow.of, share_bp=percent_to_bp(str(self.shadow.share))) if self.shadow else None
@@ -66,6 +68,8 @@ class _Experiment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             tester_header=self.tester_header,
             shadow=shadow,
             latched=self.latched is True,
+            cut_loops=self.cut_loops,
+            keep_flagged=self.keep_flagged,
         )
 
 

@@ -164,14 +164,24 @@ class DataPlane:
         raise RequestRefusedError(404, "model_not_found", "No experiment serves that model; see /v1/models.")
 
     def _feedback(self, client: ClientConnection, request: Request) -> None:
-        answer, rating = read_feedback(request.body, self._table.ids)
+        answer, said = read_feedback(request.body, self._table.ids)
         arm = self._table.arm_of(answer)
         if arm is None:
             raise RequestRefusedError(404, "unknown_answer", "The experiment of that answer is not served any more.")
-        rated = RatedAnswer(arm.experiment, answer.variant, answer.generation, answer.mark, rating, time.time())
+        rated = RatedAnswer(
+            arm.experiment,
+            answer.variant,
+            answer.generation,
+            answer.mark,
+            said.rating,
+            time.time(),
+            said.task_completed,
+            said.session_continued,
+        )
         if self._tee is None or not self._tee.offer_rating(rated):
             raise RequestRefusedError(503, "not_judged", "Nobody listens to ratings at the moment.")
-        arm.feedback["up" if rating > 0 else "down" if rating < 0 else "neutral"] += 1
+        for name in said.names():
+            arm.feedback[name] += 1
         client.answer(202, b'{"status":"accepted"}')
 
     def _models(self, client: ClientConnection, request: Request) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from quantdeck_core.protocol.gateway import REPETITION
 from quantdeck_gateway import ejection, upstream
 from quantdeck_gateway.access_log import AccessLog, End, Line, shown
 from quantdeck_gateway.answers import STATUS_LINES, error_body, error_event, status_line, whole_answer
@@ -18,7 +19,8 @@ from quantdeck_gateway.arm import BROKEN, CANCELLED, Arm
 from quantdeck_gateway.handover import FinishedAnswer
 from quantdeck_gateway.headers import Fields
 from quantdeck_gateway.histogram import ITL_BOUNDS
-from quantdeck_gateway.limits import CLIENT_STALL_S, CONNECT_PAUSE_S, KEPT_BYTES, Deadlines
+from quantdeck_gateway.limits import CLIENT_STALL_S, CONNECT_PAUSE_S, KEPT_BYTES, PROMPT_BYTES, Deadlines
+from quantdeck_gateway.loops import LoopWatch
 from quantdeck_gateway.replica import Replica
 from quantdeck_gateway.request import Request, RequestRefusedError, new_request_id
 from quantdeck_gateway.rewrite import renamed
@@ -64,6 +66,10 @@ class Exchange:
     _itl: list[int]
     _quiet_s = 0
     _degraded = b""
+    _asked_bytes = 0
+    _prompt: bytes | None = None
+    _loops: LoopWatch | None = None
+    _looped = False
 
     def __init__(
         self,
@@ -155,6 +161,9 @@ class Exchange:
             request.content_length = b""
             self._fields += _RENAMED
         head, body = request.head, request.body
+        self._asked_bytes = len(body)
+        if self._arm.keeps_prompts:
+            self._prompt = body if len(body) <= PROMPT_BYTES else b""
         head[0] = replica.head(request.path)
         authorization = replica.authorization or request.authorization
         if authorization:
@@ -186,6 +195,8 @@ class Exchange:
         if self._kept_bytes < KEPT_BYTES:
             self._kept.append(body)
         self._kept_bytes += len(body)
+        if self._loops is not None and self._loops.feed(body):
+            self._services.loop.call_soon(self._cut_loop)  # whoever calls here has not done with these bytes
 
     def answer_part(self, head: AnswerHead | None, body: bytes, done: bool) -> None:
         """Pass on what one read brought, in one write."""
@@ -198,12 +209,16 @@ class Exchange:
             self.keep(body)
             if self._stream:
                 self._note_event()
+                if self._loops is not None and not done:
+                    body = self._loops.up_to_its_end(body)
             if self._chunked:
-                out += (b"%x\r\n" % len(body), body, b"\r\n")
+                out += (b"%x\r\n" % len(body), body, b"\r\n") if body else ()
             else:
                 out.append(body)
         if not done:
             self._client.write(b"".join(out))
+            if self._loops is not None:
+                self._cut_loop()
             return
         if self._chunked:
             out.append(b"0\r\n\r\n")
@@ -276,6 +291,8 @@ class Exchange:
             framing, length = b"\r\nx-quantdeck-answer: ", head.content_length
         else:
             framing, length = b"x-quantdeck-answer: ", b""
+        if self._stream and self._arm.cuts_loops and head.status == 200 and unsized:
+            self._loops = LoopWatch()
         fields, head.fields = head.fields, _PASSED_ON
         return [
             status_line(head.status),
@@ -289,6 +306,20 @@ class Exchange:
             request.request_id,
             b"\r\nconnection: close\r\n\r\n" if self._close else b"\r\n\r\n",
         ]
+
+    def _cut_loop(self) -> None:
+        """End an answer that is an endless loop. The engine did what it was asked, so that it is no failure of its."""
+        loops, client = self._loops, self._client
+        if self._upstream is None or loops is None or not loops.may_end:
+            return  # it ended meanwhile, or is within an event: the next part of it leads here again
+        self._stop_upstream()
+        self._loops, self._looped = None, True
+        words = loops.last_words()
+        client.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(words), words) if self._chunked else words)
+        self._arm.loops_cut += 1
+        self._replica.signs += 1
+        self._end(2, self._status, self._status, ended=True)
+        client.finish(close=self._close)
 
     def _against(self, reason: str) -> None:
         """The replica is why it came to nothing."""
@@ -386,6 +417,7 @@ class Exchange:
             model=arm.served_name,
             user=placement.short if placement else "",
             key=request.key,
+            code=REPETITION if self._looped else "",
             ttft_ms=round((self._first_at - self._began) * 1e3, 3) if self._first_at else None,
             e2e_ms=round(e2e_s * 1e3, 3),
             bytes=self._kept_bytes,
@@ -408,4 +440,10 @@ class Exchange:
             (self._first_at - self._began) * 1e3 if self._first_at else None,
             e2e_s * 1e3,
             b"".join(kept) if status == 200 else b"",
+            False,
+            self._request.segment,
+            self._asked_bytes,
+            (self._last_at - self._first_at) * 1e3 if self._first_at else None,
+            self._looped,
+            self._prompt,
         )

@@ -22,6 +22,11 @@ class FinishedAnswer(msgspec.Struct, frozen=True, array_like=True, gc=False, tag
         stream: `body` is a stream of server-sent events, else JSON.
         cut: the body was longer than what is kept.
         body: the answer's bytes; empty for an error.
+        prompt_bytes: length of the request's body.
+        streamed_ms: from the first event to the last one; None where it was no stream.
+        looped: the gateway ended it, since it was a loop.
+        prompt: the request's body, to be kept if the answer is flagged; empty where it is too long for that, None where
+            the experiment keeps none.
     """
 
     experiment: str
@@ -38,6 +43,11 @@ class FinishedAnswer(msgspec.Struct, frozen=True, array_like=True, gc=False, tag
     e2e_ms: float
     body: bytes
     shadow: bool = False
+    segment: str = ""
+    prompt_bytes: int = 0
+    streamed_ms: float | None = None
+    looped: bool = False
+    prompt: bytes | None = None
 
 
 class RatedAnswer(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="rating"):
@@ -47,8 +57,10 @@ class RatedAnswer(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="r
     variant: VariantName
     generation: int
     answer: str
-    rating: float
+    rating: float | None
     t: float
+    task_completed: bool | None = None
+    session_continued: bool | None = None
 
 
 class TokenCount(msgspec.Struct, frozen=True, array_like=True, gc=False):

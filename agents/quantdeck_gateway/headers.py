@@ -26,6 +26,7 @@ REQUEST_HANDLED = HOP_BY_HOP | {
     b"host",
     b"x-api-key",
     b"x-quantdeck-priority",
+    b"x-quantdeck-segment",
     b"x-quantdeck-variant",
     b"x-request-id",
     b"x-user-id",

@@ -11,6 +11,8 @@ HEADER_BYTES = 64 * KIB
 BODY_BYTES = 16 * MIB
 KEPT_BYTES = 1 * MIB
 """Of one answer, for the analyser."""
+PROMPT_BYTES = 64 * KIB
+"""Of a request's body that goes along with its answer where an experiment keeps flagged prompts; longer ones do not."""
 TEE_BYTES = 8 * MIB
 """Answers that wait for the analyser; what does not fit is dropped and counted."""
 

@@ -81,6 +81,9 @@ _OF_ARM = (
         "feedback_total", "counter", "Ratings of answers, by what they say.", lambda arm: arm.feedback, "rating"
     ),
     Family[Arm](
+        "loops_cut_total", "counter", "Streamed answers that were ended as endless loops.", lambda arm: arm.loops_cut
+    ),
+    Family[Arm](
         "shadow_in_flight",
         "gauge",
         "Copies of the other arm's requests that this arm answers for the judge.",

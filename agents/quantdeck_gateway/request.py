@@ -21,6 +21,7 @@ _SURELY_SHORT = len(str(BODY_BYTES)) - 1
 _IDENTITY = frozenset({b"identity"})
 _HOST = re.compile(rb"([A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?")
 _LONGEST_HOST = 300
+_SEGMENT = re.compile(rb"[a-z0-9][a-z0-9._-]{0,31}")
 HANDLED = Handled(REQUEST_HANDLED)
 """Which fields `Request.add_field` takes; all others are added to `Request.head` by who reads them."""
 
@@ -52,6 +53,7 @@ class Request:
         user: `x-user-id`, empty without one.
         variant: `x-quantdeck-variant`, which most experiments pass over; empty without one.
         api_key: `x-api-key`, empty without one.
+        segment: `x-quantdeck-segment`, a name that the client gives to requests of one kind; empty without a valid one.
         key: name of the API key that it came with; empty where none is asked for.
         priority: that its client is granted; `wanted_priority` is `x-quantdeck-priority`, which may lower it.
         http_10: chunked answers must not be used.
@@ -64,6 +66,7 @@ class Request:
     path = b""
     user = b""
     variant = b""
+    segment = ""
     priority: Priority = "normal"
     wanted_priority = b""
     request_id = b""
@@ -116,6 +119,9 @@ class Request:
             self.variant = value
         elif name == b"x-quantdeck-priority":
             self.wanted_priority = value
+        elif name == b"x-quantdeck-segment":
+            if _SEGMENT.fullmatch(value):
+                self.segment = value.decode()
         elif name == b"x-api-key":
             self.api_key = value
             self.head += (name, b": ", value, b"\r\n")

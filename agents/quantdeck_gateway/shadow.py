@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from quantdeck_gateway import upstream
 from quantdeck_gateway.handover import FinishedAnswer
 from quantdeck_gateway.headers import Fields
-from quantdeck_gateway.limits import KEPT_BYTES, MIB, Deadlines
+from quantdeck_gateway.limits import KEPT_BYTES, MIB, PROMPT_BYTES, Deadlines
 from quantdeck_gateway.request import Request, RequestRefusedError
 from quantdeck_gateway.rewrite import renamed
 from quantdeck_gateway.routing import Placement, choose
@@ -101,7 +101,7 @@ class Copies:
         if replica is None or len(body) > MOST_BODY_BYTES or not has_room(to):
             shadows.ended["skipped"] += 1
             return
-        shadow = Shadow(loop, tee, to, replica, placement)
+        shadow = Shadow(loop, tee, to, replica, placement, request.segment, body)
         shadows.running.add(shadow)
         authorization = replica.authorization or request.authorization
         shadow.start(
@@ -130,15 +130,24 @@ class Shadow:
     _status = 0
     _stream = False
     _kept_bytes = 0
-    _first_at = 0.0
+    _first_at = _last_at = 0.0
     _quiet_s = 0
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, tee: Tee, arm: Arm, replica: Replica, placement: Placement | None
+        self,
+        loop: asyncio.AbstractEventLoop,
+        tee: Tee,
+        arm: Arm,
+        replica: Replica,
+        placement: Placement | None,
+        segment: str,
+        body: bytes,
     ) -> None:
         self.replica = replica
         self._loop, self._tee, self._arm, self._placement = loop, tee, arm, placement
         self._generation = arm.generation
+        self._segment, self._asked_bytes = segment, len(body)
+        self._prompt = (body if len(body) <= PROMPT_BYTES else b"") if arm.keeps_prompts else None
         self._kept: list[bytes] = []
         self._connecting: asyncio.Task[None] | None = None
         self._began = perf_counter()
@@ -174,8 +183,9 @@ class Shadow:
         if head is not None:
             self._status, self._stream = head.status, head.event_stream
         if body:
-            if self._stream and not self._first_at:
-                self._first_at = perf_counter()
+            if self._stream:
+                self._last_at = perf_counter()
+                self._first_at = self._first_at or self._last_at
             self.keep(body)
         if done:
             self._upstream = None
@@ -241,4 +251,8 @@ class Shadow:
             (perf_counter() - self._began) * 1e3,
             b"".join(self._kept) if status == 200 else b"",
             shadow=True,
+            segment=self._segment,
+            prompt_bytes=self._asked_bytes,
+            streamed_ms=(self._last_at - self._first_at) * 1e3 if self._first_at else None,
+            prompt=self._prompt,
         )

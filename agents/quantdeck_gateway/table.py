@@ -50,6 +50,7 @@ class Route:
         shadow = config.shadow
         for arm, other in (self.arms, self.arms[::-1]):
             arm.served_name = config.served_name
+            arm.cuts_loops, arm.keeps_prompts = config.cut_loops, config.keep_flagged
             copied = shadow is not None and shadow.of == arm.variant and shadow.share_bp > 0
             arm.copies = Copies(other, shadow.share_bp) if copied and shadow else None
 

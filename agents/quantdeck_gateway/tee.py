@@ -87,7 +87,7 @@ class Tee:
 
     def offer(self, answer: FinishedAnswer) -> None:
         """Take an answer, or drop and count it."""
-        if not self._take(answer, len(answer.body) + _ANSWER_BYTES):
+        if not self._take(answer, len(answer.body) + len(answer.prompt or b"") + _ANSWER_BYTES):
             self.dropped += 1
 
     def offer_rating(self, rating: RatedAnswer) -> bool:

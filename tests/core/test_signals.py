@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quantdeck_core.quality import text_signals
-from quantdeck_core.quality.signals import coherence, has_repetition, is_refusal
+from quantdeck_core.quality.coherence import coherence
+from quantdeck_core.quality.refusals import is_refusal
+from quantdeck_core.quality.repetition import has_repetition
 
 
 def lesson_repetition(text: str) -> bool:

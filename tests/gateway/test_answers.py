@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quantdeck_gateway.analyser.answers import events, read_events, read_json, to_answer, to_signal, to_signals
+from quantdeck_gateway.analyser.answers import to_answer, to_signal, to_signals
+from quantdeck_gateway.analyser.content import read_events, read_json
 from quantdeck_gateway.analyser.ring import SignalRing
 from quantdeck_gateway.analyser.tokens import token_counts
+from quantdeck_gateway.events import events
 from quantdeck_gateway.handover import BatchReader, FinishedAnswer, RatedAnswer, ReceiptReader, TokenCount, encode_batch
 from quantdeck_gateway.tee import Tee
 
@@ -53,6 +55,64 @@ def test_stream_is_its_pieces_joined(texts: list[str]) -> None:
     content = read_events(_sse(*texts))
     assert content.text == "".join(texts)
     assert content.done
+
+
+def _event(text: str, created: int = 1, **choice: object) -> bytes:
+    one = {"index": 0, "delta": {"content": text}, "logprobs": None, "finish_reason": None, **choice}
+    return b"data: " + json.dumps({"id": "x", "created": created, "choices": [one]}, ensure_ascii=False).encode()
+
+
+def _plainly(body: bytes) -> tuple[str, int]:
+    """Text and events of a stream, read without haste."""
+    parts = [json.loads(part[6:]) for part in body.split(b"\n\n") if part.startswith(b"data: {")]
+    choices = [choice for part in parts for choice in part["choices"] if choice["index"] == 0]
+    return "".join(choice["delta"].get("content") or "" for choice in choices), len(choices)
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.builds(_event, st.text(max_size=12), st.integers(1, 3)),
+            st.builds(_event, st.sampled_from(['"', "\\", '","role":"x', "a\nb", '"}}]}', '{"content":"b"}', ""])),
+            st.builds(lambda text: _event(text, index=1), st.text(max_size=5)),
+            st.builds(lambda text: _event(text, finish_reason="stop"), st.text(max_size=5)),
+            st.builds(lambda text: _event(text, logprobs={"content": text}), st.text(max_size=5)),
+            st.just(b'data: {"choices": [{"index": 0, "delta": {"role": "assistant", "content": null}}]}'),
+            st.just(b'data: {"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 2}}'),
+        ),
+        max_size=30,
+    )
+)
+def test_events_that_are_like_the_one_before_are_read_alike(parts: list[bytes]) -> None:
+    body = b"\n\n".join([*parts, b"data: [DONE]"]) + b"\n\n"
+    content = read_events(body)
+    assert (content.text, content.events) == _plainly(body)
+    assert content.done
+
+
+def test_events_that_are_no_json_are_left_out_of_a_run() -> None:
+    good = [_event("good "), _event("and "), _event("fine ")]
+    bad = _event("X").replace(b"X", b"\\q")
+    content = read_events(b"\n\n".join([*good, bad, *good, b"data: [DONE]"]))
+    assert (content.text, content.events) == ("good and fine good and fine ", 6)
+
+
+def test_calls_of_tools_are_no_empty_answers() -> None:
+    call = b'{"choices":[{"message":{"content":null,"tool_calls":[{}]}}]}'
+    none = b'{"choices":[{"message":{"content":null,"tool_calls":[]}}]}'
+    streamed = b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0}]}}]}\n\ndata: [DONE]\n\n'
+    empty = [
+        to_signals(to_answer(one), 1).empty
+        for one in (_finished(call), _finished(none), _finished(streamed, stream=True), _finished(call, status=500))
+    ]
+    assert empty == [False, True, False, False]
+
+
+def test_what_the_gateway_ended_is_complete_and_a_loop() -> None:
+    looped = msgspec.structs.replace(_finished(_sse("a", done=False), stream=True, cut=True), looped=True)
+    signals = to_signals(to_answer(looped), 1)
+    assert (signals.complete, signals.repetition, signals.loop, signals.cut) == (True, True, "suffix", True)
+    assert signals.finish_reason == "repetition"
 
 
 def test_stream_without_done() -> None:

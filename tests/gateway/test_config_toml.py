@@ -19,6 +19,8 @@ weight = 12.5
 unkeyed = "api_key"
 pinned = { ana = "treatment" }
 tester_header = true
+cut_loops = true
+keep_flagged = true
 shadow = { of = "control", share = "0.57" }
 
 [experiment.control]
@@ -58,6 +60,8 @@ def test_a_complete_one(tmp_path: Path) -> None:
                 control=Arm(replicas=control, generation=1, limits=Limits(max_in_flight=256, spill=True)),
                 treatment=Arm(replicas=(rented,), generation=1),
                 unkeyed="api_key",
+                cut_loops=True,
+                keep_flagged=True,
                 pinned={"ana": "treatment"},
                 tester_header=True,
                 shadow=Shadow(of="control", share_bp=57),

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quantdeck_gateway.answer_id import KEY_BYTES, AnswerIds, tag_of
-from quantdeck_gateway.feedback import read_feedback
+from quantdeck_gateway.arm import SAID
+from quantdeck_gateway.feedback import Said, read_feedback
 from quantdeck_gateway.request import RequestRefusedError
 
 IDS = AnswerIds(bytes(KEY_BYTES))
@@ -19,7 +20,33 @@ GIVEN = IDS.mint("exp", "treatment", 4)().decode()
 @pytest.mark.parametrize(("rating", "value"), [("up", 1), ("down", -1), (0.5, 0.5), (0, 0), (-1, -1), (1.0, 1)])
 def test_a_rating(rating: object, value: float) -> None:
     answer, read = read_feedback(json.dumps({"answer": GIVEN, "rating": rating}).encode(), IDS)
-    assert (answer[:3], read) == ((tag_of("exp"), "treatment", 4), value)
+    assert (answer[:3], read) == ((tag_of("exp"), "treatment", 4), Said(rating=value))
+
+
+@pytest.mark.parametrize(
+    ("sent", "said", "names"),
+    [
+        ({"task_completed": True}, Said(task_completed=True), ["task_completed"]),
+        ({"session_continued": False}, Said(session_continued=False), ["session_ended"]),
+        (
+            {"rating": 0, "task_completed": False, "session_continued": True},
+            Said(0.0, False, True),
+            ["neutral", "task_not_completed", "session_continued"],
+        ),
+    ],
+)
+def test_what_came_of_it(sent: dict[str, object], said: Said, names: list[str]) -> None:
+    _, read = read_feedback(json.dumps({"answer": GIVEN, **sent}).encode(), IDS)
+    assert read == said
+    assert [*read.names()] == names
+    assert set(names) <= set(SAID)
+
+
+@pytest.mark.parametrize("sent", [{}, {"task_completed": None}, {"session_continued": "yes"}, {"task_completed": 1}])
+def test_what_says_nothing_is_refused(sent: dict[str, object]) -> None:
+    with pytest.raises(RequestRefusedError) as refused:
+        read_feedback(json.dumps({"answer": GIVEN, **sent}).encode(), IDS)
+    assert (refused.value.status, refused.value.code) == (400, "bad_feedback")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.lab.process import Experiment, Gateway
+from quantdeck_agent.gateway.flagged import flagged
+from quantdeck_core.errors import UnreachableError
 from quantdeck_core.hashing import split_digest
 from quantdeck_core.protocol.gateway import ApiKey, Limits, Shadow
 from quantdeck_core.protocol.keys import digest_of
@@ -153,9 +155,14 @@ async def test_what_was_said_is_in_no_place_that_stays(tmp_path: Path, experimen
     """Prompts, answers, users, keys and ratings' text all hold the word."""
     file = tmp_path / "access.log"
     gateway = Gateway(tmp_path, "--access-log", str(file))
-    route = msgspec.structs.replace(experiment.route(5_000), shadow=Shadow(share_bp=10_000), unkeyed="control")
+    route = msgspec.structs.replace(
+        experiment.route(5_000), shadow=Shadow(share_bp=10_000), unkeyed="control", keep_flagged=True, cut_loops=True
+    )
     await gateway.serve(route, keys=[KEY])
     feed = await gateway.listen()
+    loop = {"messages": [{"role": "user", "content": "canary-prompt"}], "text": "canary-answer " * 400}
+    for stream in (False, True):
+        await gateway.ask("POST", "/v1/completions", json.dumps(loop | {"stream": stream}).encode(), ASKS)
     acts = ("", "fail", "reset", "reset-mid", "until-close")
     for act in acts:
         for stream in (False, True):
@@ -174,9 +181,18 @@ async def test_what_was_said_is_in_no_place_that_stays(tmp_path: Path, experimen
     for body in (b'{"canary', b"canary"):
         await gateway.ask("POST", "/v1/chat/completions", body, ASKS)
     await gateway.ask("POST", "/v1/completions", b"{}", {"authorization": "Bearer canary-wrong"})
-    for _ in range(len(acts) * 4):
-        assert b"canary" not in msgspec.json.encode(await feed.next(experiment.name))
+    heard = 0
+    while heard < len(acts) * 4 + 2:
+        signals = await feed.next(experiment.name)
+        assert b"canary" not in msgspec.json.encode(signals)
+        heard += not signals.shadow
     await feed.close()
+    kept_in_memory = await flagged(gateway.signals, experiment.name)
+    assert any(b"canary-prompt" in bytes(one.request) for one in kept_in_memory)
+    assert all(b"canary" not in msgspec.json.encode(one.answer) for one in kept_in_memory)
+    with pytest.raises(UnreachableError) as no_answer:
+        await flagged(tmp_path / "missing", "canary")
+    assert "canary" not in f"{no_answer.value} {no_answer.value.hint}"
     metrics = (await gateway.ask("GET", "/metrics", headers=ASKS)).body
     status = msgspec.json.encode(await gateway.status())
     assert await asyncio.to_thread(gateway.end) == 0

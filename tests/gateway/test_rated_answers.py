@@ -12,8 +12,12 @@ from gateway.lab.process import Experiment, Gateway
 from quantdeck_core.protocol.gateway import SignalsAsk
 
 
+async def say(gateway: Gateway, answer: str, **said: object) -> Reply:
+    return await gateway.ask("POST", "/v1/feedback", json.dumps({"answer": answer, **said}).encode())
+
+
 async def rate(gateway: Gateway, answer: str, rating: object, **more: object) -> Reply:
-    return await gateway.ask("POST", "/v1/feedback", json.dumps({"answer": answer, "rating": rating, **more}).encode())
+    return await say(gateway, answer, rating=rating, **more)
 
 
 async def test_every_answer_of_an_arm_has_an_id_of_its_own(gateway: Gateway, experiment: Experiment) -> None:
@@ -53,6 +57,26 @@ async def test_a_rating_reaches_the_agent(gateway: Gateway, experiment: Experime
     arm = f'experiment="{experiment.name}",variant="treatment"'
     assert f'quantdeck_gateway_feedback_total{{{arm},rating="up"}} 1\n' in metrics
     assert f'quantdeck_gateway_feedback_total{{{arm},rating="down"}} 2\n' in metrics
+
+
+async def test_what_came_of_an_answer_reaches_the_agent(gateway: Gateway, experiment: Experiment) -> None:
+    await gateway.serve(experiment.route())
+    feed = await gateway.listen()
+    answer = (await gateway.chat()).headers["x-quantdeck-answer"]
+    assert (await say(gateway, answer, task_completed=False)).status == 202
+    assert (await say(gateway, answer, session_continued=True, rating="up")).status == 202
+    got = [await feed.next_rating(experiment.name) for _ in range(2)]
+    assert [(one.rating, one.task_completed, one.session_continued) for one in got] == [
+        (None, False, None),
+        (1.0, None, True),
+    ]
+    assert got[0].answer == got[1].answer
+    assert (await say(gateway, answer)).error == "bad_feedback"
+    await feed.close()
+    metrics = (await gateway.ask("GET", "/metrics")).body.decode()
+    arm = f'experiment="{experiment.name}",variant="control"'
+    for name, count in (("task_not_completed", 1), ("session_continued", 1), ("up", 1)):
+        assert f'quantdeck_gateway_feedback_total{{{arm},rating="{name}"}} {count}\n' in metrics
 
 
 async def test_what_is_no_rating_is_refused(gateway: Gateway, experiment: Experiment) -> None:

@@ -94,7 +94,8 @@ class ArmWindow:
         self.start_generation(rating.generation)
         if rating.generation < self.generation:
             return False
-        self._ratings.rate(rating.answer, rating.rating)
+        if rating.rating is not None:
+            self._ratings.rate(rating.answer, rating.rating)
         return True
 
     def _count(self, answer: AnswerSignals, sign: int) -> None:

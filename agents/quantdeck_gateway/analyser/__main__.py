@@ -9,18 +9,21 @@ import os
 import signal
 import socket
 import sys
+import time
 from typing import cast
 
 import msgspec
 
+from quantdeck_core.protocol.gateway import AnswerSignals, Signal
 from quantdeck_gateway.analyser.answers import to_signal
 from quantdeck_gateway.analyser.serve import SignalReader, SignalServer
 from quantdeck_gateway.analyser.tokens import token_counts
-from quantdeck_gateway.handover import BatchReader, encode_batch
+from quantdeck_gateway.handover import BatchReader, FinishedAnswer, Handed, encode_batch
 
 _POLL_S = 0.02
 _FLUSH_S = 1.0
 """For agents to read what was said last."""
+_EXPIRE_EVERY_S = 10.0
 _NICE = 5
 """Users' answers go first."""
 
@@ -60,10 +63,17 @@ class Inlet(asyncio.Protocol):
             for batch in self._reader.feed(data):
                 numbered = enumerate(batch, self._server.ring.last_seq + 1)
                 signals = [to_signal(handed, seq) for seq, handed in numbered]
+                self._keep_flagged(batch, signals)
                 self._server.publish(signals)
                 self._transport.write(encode_batch(token_counts(signals)))  # its receipt
         except msgspec.MsgspecError:
             self._transport.abort()  # not what our gateway writes: begin again with a clean stream
+
+    def _keep_flagged(self, batch: list[Handed], signals: list[Signal]) -> None:
+        now = time.monotonic()
+        for handed, heard in zip(batch, signals, strict=True):
+            if isinstance(handed, FinishedAnswer) and isinstance(heard, AnswerSignals):
+                self._server.flagged.note(handed, heard, now)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The worker has gone."""
@@ -82,12 +92,21 @@ async def serve(answers_fd: int, signals_fd: int) -> None:
     life = socket.socket(fileno=os.dup(sys.stdin.fileno()))
     life.setblocking(False)
     _, leader = await loop.create_unix_connection(Leader, sock=life)
+    expiring = loop.create_task(_expire(server))
     await leader.gone.wait()
     while inlets:
         await asyncio.sleep(_POLL_S)
     taking.close()
+    expiring.cancel()
     await server.flushed(_FLUSH_S)
     listening.close()
+
+
+async def _expire(server: SignalServer) -> None:
+    """Also what nobody asks for is forgotten in time."""
+    while True:
+        await asyncio.sleep(_EXPIRE_EVERY_S)
+        server.flagged.expire(time.monotonic())
 
 
 def main() -> None:

@@ -1,115 +1,18 @@
-"""From the bytes of an answer to its text: pure functions."""
+"""From what the proxy saw to what agents hear of it: pure functions."""
 
 from __future__ import annotations
 
-import msgspec
-
-from quantdeck_core.protocol.gateway import Answer, AnswerRating, AnswerSignals, Signal
+from quantdeck_core.protocol.gateway import REPETITION, Answer, AnswerRating, AnswerSignals, Signal
 from quantdeck_core.quality import text_signals
+from quantdeck_gateway.analyser.content import Content, read_events, read_json
 from quantdeck_gateway.handover import FinishedAnswer, Handed, RatedAnswer
-
-_DONE = b"[DONE]"
-
-
-class _Message(msgspec.Struct):
-    content: str | None = None
-
-
-class _Choice(msgspec.Struct):
-    index: int = 0
-    text: str | None = None
-    message: _Message | None = None
-    delta: _Message | None = None
-    finish_reason: str | None = None
-
-
-class _Usage(msgspec.Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-
-
-class _Body(msgspec.Struct):
-    choices: list[_Choice] = []
-    usage: _Usage | None = None
-
-
-class Content(msgspec.Struct, kw_only=True):
-    """What an answer's bytes hold of the first choice."""
-
-    text: str = ""
-    finish_reason: str | None = None
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    done: bool = False
-    """`[DONE]` was there, or the JSON body was whole."""
-
-
-_decoder = msgspec.json.Decoder(_Body)
-
-
-def read_json(body: bytes) -> Content:
-    """An answer in one piece; empty where it is not what OpenAI's API says."""
-    content = Content()
-    parsed = _parse(body)
-    if parsed is not None:
-        content.text = _take(content, parsed)
-        content.done = True
-    return content
-
-
-def read_events(body: bytes) -> Content:
-    """A stream of server-sent events; lines that are no such event are left out."""
-    content, texts = Content(), []
-    for event in events(body):
-        if event == _DONE:
-            content.done = True
-            break
-        parsed = _parse(event)
-        if parsed is not None:
-            texts.append(_take(content, parsed))
-    content.text = "".join(texts)
-    return content
-
-
-def events(body: bytes) -> list[bytes]:
-    """The data of each event, several `data:` lines of one event joined as the standard says."""
-    found: list[bytes] = []
-    lines: list[bytes] = []
-    for line in body.splitlines():
-        if line.startswith(b"data:"):
-            lines.append(line[5:].strip())
-        elif not line and lines:
-            found.append(b"\n".join(lines))
-            lines = []
-    if lines:
-        found.append(b"\n".join(lines))
-    return found
-
-
-def _parse(data: bytes) -> _Body | None:
-    try:
-        return _decoder.decode(data)
-    except (msgspec.MsgspecError, RecursionError, UnicodeError):
-        return None
-
-
-def _take(content: Content, body: _Body) -> str:
-    """Note what a body or an event says, and return its piece of the first choice's text."""
-    if body.usage is not None:
-        content.prompt_tokens, content.completion_tokens = body.usage.prompt_tokens, body.usage.completion_tokens
-    for choice in body.choices:
-        if choice.index == 0:
-            content.finish_reason = choice.finish_reason or content.finish_reason
-            message = choice.delta or choice.message
-            return choice.text or (message.content if message else None) or ""
-    return ""
 
 
 def to_answer(finished: FinishedAnswer) -> Answer:
     """An answer with its text, from what the proxy saw."""
     content = read_events(finished.body) if finished.stream else read_json(finished.body)
     # What is longer than what is kept of an answer has its end cut off: then HTTP's word is all there is.
-    complete = finished.ended and finished.status == 200 and (content.done or finished.cut)
+    complete = finished.ended and finished.status == 200 and (content.done or finished.cut or finished.looped)
     return Answer(
         experiment=finished.experiment,
         variant=finished.variant,
@@ -121,13 +24,25 @@ def to_answer(finished: FinishedAnswer) -> Answer:
         complete=complete,
         stream=finished.stream,
         text=content.text,
-        finish_reason=content.finish_reason,
+        calls=content.calls,
+        finish_reason=REPETITION if finished.looped else content.finish_reason,
         prompt_tokens=content.prompt_tokens,
         completion_tokens=content.completion_tokens,
         ttft_ms=finished.ttft_ms,
         e2e_ms=finished.e2e_ms,
+        itl_ms=_gap_ms(finished, content),
         shadow=finished.shadow,
+        segment=finished.segment,
+        prompt_bytes=finished.prompt_bytes if content.prompt_tokens is None else 0,
+        cut=finished.looped,
     )
+
+
+def _gap_ms(finished: FinishedAnswer, content: Content) -> float | None:
+    """Mean time between two events; None where not all of them are known, or one was all."""
+    if finished.streamed_ms is None or finished.cut or finished.looped or content.events < 2:
+        return None
+    return finished.streamed_ms / (content.events - 1)
 
 
 def to_signals(answer: Answer, seq: int) -> AnswerSignals:
@@ -149,10 +64,18 @@ def to_signals(answer: Answer, seq: int) -> AnswerSignals:
         completion_tokens=answer.completion_tokens,
         ttft_ms=answer.ttft_ms,
         e2e_ms=answer.e2e_ms,
+        itl_ms=answer.itl_ms,
         shadow=answer.shadow,
-        repetition=signals.repetition,
+        segment=answer.segment,
+        prompt_bytes=answer.prompt_bytes,
+        cut=answer.cut,
+        # What the gateway saw of a stream may be longer than what is kept of it.
+        repetition=signals.repetition or answer.cut,
+        loop=signals.loop or ("suffix" if answer.cut else ""),
         refusal=signals.refusal,
         coherence=signals.coherence,
+        garbled=signals.garbled,
+        empty=signals.empty and answer.complete and not answer.calls,
         words=signals.words,
     )
 
@@ -168,5 +91,7 @@ def to_signal(handed: Handed, seq: int) -> Signal:
         generation=handed.generation,
         answer=handed.answer,
         rating=handed.rating,
+        task_completed=handed.task_completed,
+        session_continued=handed.session_continued,
         t=handed.t,
     )

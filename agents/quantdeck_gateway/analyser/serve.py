@@ -1,14 +1,16 @@
-"""Serves signals to agents: JSON lines on a Unix socket."""
+"""Serves signals, and flagged prompts, to agents: JSON lines on a Unix socket that only its owner may open."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from typing import cast
 
 import msgspec
 
-from quantdeck_core.protocol.gateway import Signal, SignalsAsk, SignalsHello
+from quantdeck_core.protocol.gateway import FlaggedAsk, Signal, SignalsAsk, SignalsHello
+from quantdeck_gateway.analyser.flagged import FlaggedPrompts
 from quantdeck_gateway.analyser.ring import SignalRing
 
 MAX_CLIENTS = 16
@@ -26,6 +28,7 @@ class SignalServer:
     def __init__(self) -> None:
         self.epoch = secrets.token_hex(8)
         self.ring = SignalRing()
+        self.flagged = FlaggedPrompts()
         self.readers: set[SignalReader] = set()
 
     def publish(self, batch: list[Signal]) -> None:
@@ -83,6 +86,15 @@ class SignalReader(asyncio.Protocol):
             self._transport.abort()
 
     def _begin(self, line: bytes) -> None:
+        try:
+            experiment = msgspec.json.decode(line, type=FlaggedAsk).flagged
+        except (msgspec.MsgspecError, UnicodeError):
+            self._listen(line)
+        else:
+            self._transport.write(self._server.flagged.lines(experiment, time.monotonic()))
+            self._transport.close()
+
+    def _listen(self, line: bytes) -> None:
         try:
             ask = msgspec.json.decode(line, type=SignalsAsk)
         except (msgspec.MsgspecError, UnicodeError):
