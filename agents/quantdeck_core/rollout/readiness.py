@@ -12,6 +12,8 @@ from quantdeck_core.rollout.durations import spoken
 
 PROBE_STALE_S = 60.0
 """The gateway probes an idle replica more often than that; a longer silence proves nothing."""
+CHECKED_STEP_S = 10.0
+"""`Readiness.checked` moves in steps of this: watchers are told of what changes, and not each second that nothing did."""
 DRILL_STALE_S = 7 * 86_400.0
 """A rehearsal says little about a fleet that was changed since; weekly is what on-call rotations have."""
 
@@ -103,7 +105,7 @@ def readiness(facts: ReadinessFacts, now: float) -> Readiness:
         warnings=(*reasons[1:], *warnings),
         expected_s=_expected_s(facts),
         cold=cold,
-        checked=now,
+        checked=now - now % CHECKED_STEP_S,
         last_drill=facts.last_drill,
     )
 
