@@ -51,6 +51,7 @@ PLANS = [
         ("long", 200, ((100, 3.0), (1_000, 6.0), (5_000, 6.0), (9_800, 3.0))),
         ("all", 0, ((500, 4.0), (10_000, 4.0))),
         ("half", 200, ((300, 0.0), (4_000, 5.0))),
+        ("slow", 200, ((1_000, 40.0), (9_800, 4.0))),
     )
 ]
 
@@ -68,10 +69,16 @@ WRONG: dict[str, list[Any]] = {
     "frozen": ["bo: holidays"],
     "serves": ["a", "b"],
 }
-ONE_WRONG = st.sampled_from([{key: value} for key, values in WRONG.items() for value in values])
-WORLDS = ONE_WRONG | st.fixed_dictionaries({}, optional={key: st.sampled_from(WRONG[key]) for key in WRONG})
-"""One thing wrong, which is what a forgotten gate lets through, or several."""
-ELAPSED = st.sampled_from([0.0, 1.0, 1.0, 3.0, 5.0, 3_600.0, -3_600.0, math.nan, math.inf])
+FEW_WRONG = [
+    {},
+    {"metrics_fresh": False, "control_ready": False},
+    *({key: value} for key, values in WRONG.items() for value in values),
+]
+WORLDS = st.sampled_from(FEW_WRONG) | st.fixed_dictionaries(
+    {}, optional={key: st.sampled_from(WRONG[key]) for key in WRONG}
+)
+"""Nothing wrong, one thing, which is what a forgotten gate lets through, or several."""
+ELAPSED = st.sampled_from([0.0, 1.0, 3.0, 3_600.0, 3_600.0, -3_600.0, math.nan, math.inf])
 FRESH = st.sampled_from([True, True, True, True, False])
 """Whether a request carries the present revision, or a stale one."""
 LOST = st.sampled_from([False, False, False, False, True])
@@ -81,7 +88,7 @@ LOST = st.sampled_from([False, False, False, False, True])
 class Rollouts(RuleBasedStateMachine):
     """An agent, its disk, and what it told people."""
 
-    @initialize(plan=st.none() | st.sampled_from(PLANS), high=st.booleans())
+    @initialize(plan=st.sampled_from([None, *PLANS]), high=st.sampled_from([True, True, False]))
     def begin(self, plan: RolloutPlan | None, high: bool) -> None:
         """An experiment, perhaps with a plan, and that perhaps well on its way."""
         self.state = RolloutState()
@@ -148,14 +155,14 @@ class Rollouts(RuleBasedStateMachine):
                 self.ticked(gates(), 5.0, 8)
 
     @precondition(lambda self: self.state.run)
-    @rule(then=WORLDS)
-    def ripen(self, then: Condition) -> None:
+    @rule(then=WORLDS, heard=st.sampled_from([8, 8, 0]))
+    def ripen(self, then: Condition, heard: int) -> None:
         """Only a freeze keeps it from the next step; and then something else does, or nothing."""
         weight = self.state.weight_bp
         for _ in range(4):
-            self.ticked(gates(frozen="bo: holidays"), 5.0, 8)
+            self.ticked(gates(frozen="bo: holidays"), 5.0, heard)
         assert self.state.weight_bp in (0, weight)
-        self.ticked(gates(**then), 5.0, 8)
+        self.ticked(gates(**then), 5.0, heard)
 
     @rule(count=st.integers(2, 5), world=WORLDS)
     def ticks_in_one_world(self, count: int, world: Condition) -> None:
@@ -163,14 +170,24 @@ class Rollouts(RuleBasedStateMachine):
         for _ in range(count):
             self.ticked(gates(**world), 5.0, 0)
 
+    @rule(count=st.integers(1, 4), control_ready=st.booleans())
+    def nothing_is_heard(self, count: int, control_ready: bool) -> None:
+        """Long enough, and everyone goes back: onto a control that lives."""
+        for _ in range(count):
+            self.ticked(gates(metrics_fresh=False, control_ready=control_ready), 5.0, 0)
+
     def ticked(self, world: Gates, elapsed: float, heard: int, *, lost: bool = False) -> None:
         self.outputs += heard
         world = msgspec.structs.replace(world, outputs=self.outputs)
-        self.at_weight_s += min(elapsed, MAX_ELAPSED_S) if math.isfinite(elapsed) and elapsed > 0 else 0.0
+        counts = min(elapsed, MAX_ELAPSED_S) if math.isfinite(elapsed) and elapsed > 0 else 0.0
+        self.at_weight_s += counts
         self.at_weight_outputs += heard
         before, waited = self.state, self.waiting
         soaked_s, outputs = self.at_weight_s, self.at_weight_outputs
         after = step(before, Tick(elapsed_s=elapsed, gates=world), self.now).state
+        assert after.missing_s <= before.missing_s + counts
+        if before.run and after.run:
+            assert after.run.soaked_s <= before.run.soaked_s + counts
         if after.weight_bp > before.weight_bp:
             self.rise_is_allowed(before, after, world, soaked_s, outputs)
         if after.weight_bp < before.weight_bp:
@@ -333,7 +350,7 @@ class Rollouts(RuleBasedStateMachine):
             assert self.state.latched == before.latched
             assert control_ready or before.weight_bp == 0
 
-    @rule(world=WORLDS, fresh=FRESH, lost=LOST)
+    @rule(world=st.just({}) | WORLDS, fresh=FRESH, lost=LOST)
     def finish(self, world: Condition, fresh: bool, lost: bool) -> None:
         """Only from the end, only healthy."""
         seen = gates(outputs=self.outputs, **world)

@@ -131,6 +131,7 @@ def test_pausing_twice_is_once_and_without_a_plan_it_is_refused() -> None:
 
 def test_a_weight_by_hand_pauses_the_plan_and_says_so() -> None:
     agent = soaking(step_number=2)
+    agent.tick(8)
     said = agent.do(WeightAsked(weight_bp=2_000, revision=agent.state.revision, by="ana", reason="slower"))
     assert said.text == "weight 50 % -> 20 %; the rollout int4-v1 is paused: slower"
     assert agent.tick(60).weight_bp == 2_000

@@ -42,7 +42,7 @@ def tick(state: RolloutState, event: Tick, now: float) -> Transition:
     if run and not run.done:
         run = _count(state, run, gates, elapsed_s)
         state = with_run(state, run)
-        if not state.pending and not blocks(state, run, gates) and not needs(state, run):
+        if not blocks(state, run, gates) and not needs(state, run):
             return advance(state, run, SYSTEM, _why(state, run), now)
     return page(state, gates)
 
