@@ -141,18 +141,18 @@ class Rollouts(RuleBasedStateMachine):
 
     # Time and the world
 
-    @rule(world=WORLDS, elapsed=ELAPSED, heard=st.integers(0, 8), lost=LOST)
+    @rule(world=st.just({}) | WORLDS, elapsed=ELAPSED, heard=st.integers(0, 8), lost=LOST)
     def tick(self, world: Condition, elapsed: float, heard: int, lost: bool) -> None:
         """One tick in any world."""
         self.ticked(gates(**world), elapsed, heard, lost=lost)
 
-    @rule()
-    def climb(self) -> None:
-        """All is well until the weight rises."""
-        weight = self.state.weight_bp
-        for _ in range(4):
-            if self.state.weight_bp == weight:
-                self.ticked(gates(), 5.0, 8)
+    @precondition(lambda self: self.state.run)
+    @rule(ticks=st.sampled_from([2, 4, 16]))
+    def climb(self, ticks: int) -> None:
+        """Somebody lets it go on, and all is well for a while."""
+        self.apply(Resumed(revision=self.state.revision, by="ana"))
+        for _ in range(ticks):
+            self.ticked(gates(), 5.0, 8)
 
     @precondition(lambda self: self.state.run)
     @rule(then=WORLDS, heard=st.sampled_from([8, 8, 0]))
@@ -263,15 +263,13 @@ class Rollouts(RuleBasedStateMachine):
             assert not before.pending
             assert self.state.run is None or self.state.run.paused
 
-    @rule(control_ready=st.booleans(), lost=LOST)
-    def roll_back(self, control_ready: bool, lost: bool) -> None:
-        """A person's."""
-        self.back(RollbackAsked(by="ana", reason="odd", control_ready=control_ready), lost)
-
-    @rule(control_ready=st.booleans(), lost=LOST)
-    def fail(self, control_ready: bool, lost: bool) -> None:
-        """The judge's."""
-        self.back(TreatmentFailed(reason="loops", control_ready=control_ready), lost)
+    @rule(person=st.booleans(), control_ready=st.booleans(), lost=LOST)
+    def roll_back(self, person: bool, control_ready: bool, lost: bool) -> None:
+        """A person's, or the judge's."""
+        if person:
+            self.back(RollbackAsked(by="ana", reason="odd", control_ready=control_ready), lost)
+        else:
+            self.back(TreatmentFailed(reason="loops", control_ready=control_ready), lost)
 
     def back(self, event: RollbackAsked | TreatmentFailed, lost: bool) -> None:
         before = self.state
@@ -287,6 +285,7 @@ class Rollouts(RuleBasedStateMachine):
             assert self.state.weight_bp == before.weight_bp
             self.waiting = True
 
+    @precondition(lambda self: self.state.latched or self.state.pending)
     @rule(fresh=FRESH, lost=LOST)
     def clear(self, fresh: bool, lost: bool) -> None:
         """Say why it may go on."""
@@ -320,7 +319,7 @@ class Rollouts(RuleBasedStateMachine):
         assert self.state.weight_bp == weight or lost
 
     @precondition(lambda self: self.state.run)
-    @rule(world=WORLDS, fresh=FRESH, lost=LOST)
+    @rule(world=st.just({}) | WORLDS, fresh=FRESH, lost=LOST)
     def promote(self, world: Condition, fresh: bool, lost: bool) -> None:
         """Never past what keeps people safe."""
         seen = gates(outputs=self.outputs, **world)
@@ -350,6 +349,7 @@ class Rollouts(RuleBasedStateMachine):
             assert self.state.latched == before.latched
             assert control_ready or before.weight_bp == 0
 
+    @precondition(lambda self: self.state.weight_bp >= 9_800)
     @rule(world=st.just({}) | WORLDS, fresh=FRESH, lost=LOST)
     def finish(self, world: Condition, fresh: bool, lost: bool) -> None:
         """Only from the end, only healthy."""

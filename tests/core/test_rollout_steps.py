@@ -277,6 +277,15 @@ def test_a_rollback_still_wins_over_a_finish_that_nobody_has_carried_out() -> No
     assert (agent.state.latched, agent.state.finished) == (True, False)
 
 
+def test_a_rollback_that_waits_takes_the_finish_back_too() -> None:
+    agent = Agent(started())
+    agent.tick(60)
+    agent.do(Finished(revision=agent.state.revision, by="ana", gates=gates()))
+    agent.do(RollbackAsked(by="bo", reason="stop", control_ready=False))
+    assert (agent.state.weight_bp, agent.state.finished) == (10_000, False)
+    assert agent.tick().latched
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
