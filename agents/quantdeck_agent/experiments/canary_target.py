@@ -11,6 +11,7 @@ from quantdeck_agent.engines.command import api_key
 from quantdeck_agent.engines.record import EngineRecord
 from quantdeck_agent.experiments.route import epoch_of
 from quantdeck_core.canary.settings import CanarySettings
+from quantdeck_core.canary.wire import neutral_sampling
 from quantdeck_core.profile.names import VLLM
 from quantdeck_core.protocol.gateway import VariantName
 
@@ -22,6 +23,7 @@ class ArmTarget(msgspec.Struct, frozen=True, kw_only=True):
         engine: its name and generation.
         epoch: of its arm.
         model: the name by which it knows the model.
+        sampling: what a greedy request says beside, so that engines do not differ by their defaults.
         prompt_logprobs: it tells the log probabilities of a prompt's own tokens.
         one_at_a_time: a request of ours would cut off the stream of a user: llama-cpp-python works on one request and
             lets a new one interrupt it (`interrupt_requests`).
@@ -33,6 +35,7 @@ class ArmTarget(msgspec.Struct, frozen=True, kw_only=True):
     api_key: str | None
     model: str
     epoch: int
+    sampling: dict[str, float] = {}
     prompt_logprobs: bool = False
     one_at_a_time: bool = False
 
@@ -83,6 +86,7 @@ def arm_targets(variant: VariantName, serving: tuple[EngineRecord, ...]) -> tupl
             api_key=api_key(one.profile),
             model=one.asked_as,
             epoch=epoch_of(serving),
+            sampling=neutral_sampling(one.profile.engine),
             prompt_logprobs=one.profile.engine in VLLM,
             one_at_a_time=one.profile.engine == "llama-cpp-python",
         )

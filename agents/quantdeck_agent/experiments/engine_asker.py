@@ -63,7 +63,7 @@ class EngineAsker:
 
     async def answer(self, prompt: str, max_tokens: int, deadline_s: float, *, chat: bool) -> Completion:
         """The greedy answer to a prompt."""
-        body = answer_body(self.target.model, prompt, max_tokens, chat=chat)
+        body = answer_body(self.target.model, prompt, max_tokens, chat=chat) | self.target.sampling
         return await self._ask(_CHAT if chat else _COMPLETIONS, body, deadline_s)
 
     async def speaks_chat(self, deadline_s: float) -> bool:
@@ -78,7 +78,7 @@ class EngineAsker:
 
     async def timing(self, prompt: str, max_tokens: int, deadline_s: float, *, chat: bool) -> Timing:
         """How fast it streams an answer; errors are part of it."""
-        body = answer_body(self.target.model, prompt, max_tokens, chat=chat)
+        body = answer_body(self.target.model, prompt, max_tokens, chat=chat) | self.target.sampling
         body |= {"stream": True, "stream_options": {"include_usage": True}}
         began = time.monotonic()
         arrivals: list[float] = []

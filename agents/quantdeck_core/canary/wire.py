@@ -17,6 +17,7 @@ import msgspec
 
 from quantdeck_core.canary.top import MOST, TopTokens, top_tokens
 from quantdeck_core.errors import UnreachableError
+from quantdeck_core.profile.names import LLAMACPP, VLLM, EngineKind
 
 
 class UnreadableAnswerError(UnreachableError):
@@ -53,6 +54,21 @@ def next_token_body(model: str, prefix: str, logprobs: int, *, perplexity: bool)
     if perplexity:
         body["prompt_logprobs"] = 0
     return body
+
+
+_NEUTRAL: dict[EngineKind, dict[str, float]] = {
+    **dict.fromkeys(VLLM, {"repetition_penalty": 1.0}),
+    **dict.fromkeys(LLAMACPP, {"repeat_penalty": 1.0}),
+}
+
+
+def neutral_sampling(engine: EngineKind) -> dict[str, float]:
+    """What a greedy request must say beside, so that engines do not differ by their defaults.
+
+    llama-cpp-python punishes repetition by 1.1 unless told otherwise, and vLLM takes its defaults from the model's
+    `generation_config.json`. Of an external engine nothing is known, and it may refuse fields that OpenAI does not have.
+    """
+    return _NEUTRAL.get(engine, {})
 
 
 def answer_body(model: str, prompt: str, max_tokens: int, *, chat: bool) -> dict[str, Any]:
