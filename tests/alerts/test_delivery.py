@@ -93,7 +93,7 @@ async def test_each_receiver_gets_its_own_shape_once_a_cause(server: Receiver, t
         one.fail()
         one.fail("rolled back once more")
         await eventually(lambda: len(server.seen) == 3)
-        by_path = {path: body for path, body in server.seen}
+        by_path = dict(server.seen)
         assert by_path[f"/slack/{SECRET}"]["blocks"][0]["type"] == "header"
         assert by_path["/v2/enqueue"]["dedup_key"] == "gpu-1/e/rollback"
         assert by_path["/v2/enqueue"]["routing_key"] == SECRET
