@@ -1,5 +1,7 @@
-"""Which alarms a rollout's transition begins and ends: each cause has a key of its own, so that one does not hide behind
-another that somebody has acknowledged."""
+"""Which alarms a rollout's transition begins and ends.
+
+Each cause has a key of its own, so that one does not hide behind another that somebody has acknowledged.
+"""
 
 from __future__ import annotations
 
