@@ -30,18 +30,18 @@ class Receiver:
 
     Attributes:
         answers: for the next requests, in order; then `always`.
-        seen: path and body of each request, with the loop's time.
+        seen: path and body of each request.
     """
 
     port: int = 0
     answers: list[Answer] = field(default_factory=list)
     always: Answer = field(default_factory=Answer)
-    seen: list[tuple[str, dict[str, Any], float]] = field(default_factory=list)
+    seen: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     @property
     def bodies(self) -> list[dict[str, Any]]:
         """What came."""
-        return [body for _, body, _ in self.seen]
+        return [body for _, body in self.seen]
 
     def url(self, path: str) -> str:
         """Of this server."""
@@ -52,7 +52,7 @@ class Receiver:
             head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
             length = next(int(line.split(":")[1]) for line in head if line.lower().startswith("content-length:"))
             body = msgspec.json.decode(await reader.readexactly(length))
-            self.seen.append((head[0].split()[1], body, asyncio.get_running_loop().time()))
+            self.seen.append((head[0].split()[1], body))
             answer = self.answers.pop(0) if self.answers else self.always
             if answer.hangs:
                 await reader.read()

@@ -77,18 +77,23 @@ class AlertsFile:
 
     def __init__(self, path: Path | None, complain: Callable[[str], None]) -> None:
         self._path, self._complain = path, complain
-        self._receivers = read_receivers(path) if path else Receivers()
+        self._receivers = Receivers()
         self._seen = self._state()
+        if path:
+            self._receivers = read_receivers(path)
 
     def __call__(self) -> Receivers:
         """Those that hold now; the same object while nothing changed."""
         state = self._state()
         if self._path and state != self._seen:
+            # Seen before it is read: what is written meanwhile is read the next time, and so are secrets' files that
+            # are named for the first time.
+            self._seen = state
             try:
-                self._receivers = read_receivers(self._path)
+                read = read_receivers(self._path)
+                self._receivers = self._receivers if read == self._receivers else read
             except InputError as error:
                 self._complain(f"{error.detail} Who is told of alarms stays as it was.")
-            self._seen = self._state()
         return self._receivers
 
     def _state(self) -> tuple[tuple[int, ...], ...]:

@@ -13,7 +13,7 @@ from quantdeck_core.rollout.durations import spoken
 PROBE_STALE_S = 60.0
 """The gateway probes an idle replica more often than that; a longer silence proves nothing."""
 CHECKED_STEP_S = 10.0
-"""`Readiness.checked` moves in steps of this: watchers are told of what changes, and not each second that nothing did."""
+"""`Readiness.checked` moves in steps of this: watchers are told of changes, and not each second that there was none."""
 DRILL_STALE_S = 7 * 86_400.0
 """A rehearsal says little about a fleet that was changed since; weekly is what on-call rotations have."""
 
