@@ -171,7 +171,7 @@ class UpstreamConnection(asyncio.Protocol):
         if sink is None:  # nobody asked: what it says now would be taken for the next answer
             self.transport.abort()
             return
-        if self.passes_events and self._between_chunks and data[-4:] == _EVENT_END:
+        if self.passes_events and self._between_chunks and data.endswith(_EVENT_END):
             sink.answer_event(data)
             # Read later, many at once: that costs a fraction of taking each apart as it comes.
             self._unparsed.append(data)
