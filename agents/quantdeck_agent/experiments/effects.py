@@ -8,7 +8,7 @@ import msgspec
 
 from quantdeck_agent.experiments.controller import Controller, RollingBack
 from quantdeck_agent.experiments.registry import Registry
-from quantdeck_agent.experiments.report import experiment_status
+from quantdeck_agent.experiments.report import experiment_status, readiness_of
 from quantdeck_agent.gateway.router import Router
 from quantdeck_agent.hub import Hub
 from quantdeck_core.errors import QuantdeckError
@@ -116,7 +116,7 @@ class Effects:
 
     def publish(self, controller: Controller) -> None:
         """Tell watchers how it stands."""
-        record = controller.record
+        record, now = controller.record, time.time()
         self._hub.put_experiment(
             experiment_status(
                 controller,
@@ -125,6 +125,7 @@ class Effects:
                 timeline=self._registry.store.timeline(controller.subject),
                 router=self.router,
                 route=self._registry.route(record),
-                now=time.time(),
+                readiness=readiness_of(record, self._registry, self.router, now),
+                now=now,
             )
         )
