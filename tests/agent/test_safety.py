@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
 from quantdeck_console.commands import drill as command
-from support.deck import changed, deck
+from quantdeck_console.link.alert_client import AlertClient
+from quantdeck_core.protocol.alerts import Page
+from support.deck import Deck, changed, deck
 from support.played_engine import PlayedEngine
 
 
@@ -55,3 +59,21 @@ async def test_a_rollback_waits_for_a_control_that_is_started_for_it(demo_models
         played.plays()
         await host.when(lambda status: status.experiments[0].state.latched)
         assert (await host.state()).state.weight_bp == 0
+        pages = await _pages_when(host, lambda pages: pages[-1].key == "test/e/rollback")
+        assert [(one.key, bool(one.ended)) for one in pages if one.experiment] == [
+            ("test/e/pending", True),
+            ("test/e/rollback", False),
+        ]
+        await host.clear()
+        await _pages_when(host, lambda pages: pages[-1].outcome.startswith("rollback cleared"))
+
+
+async def _pages_when(host: Deck, condition: Callable[[tuple[Page, ...]], bool]) -> tuple[Page, ...]:
+    client = AlertClient("test", httpx.AsyncHTTPTransport(uds=str(host.agent.socket())))
+    try:
+        async with asyncio.timeout(10):
+            while not condition(pages := (await client.alerts()).pages):
+                await asyncio.sleep(0.05)
+        return pages
+    finally:
+        await client.close()
