@@ -20,6 +20,7 @@ from quantdeck_agent.alerts.alerts import Alerts
 from quantdeck_agent.api.alerts import AlertApi
 from quantdeck_agent.api.app import Api
 from quantdeck_agent.api.canaries import CanaryApi
+from quantdeck_agent.api.drill import DrillApi
 from quantdeck_agent.api.experiments import ExperimentApi
 from quantdeck_agent.api.front import Front
 from quantdeck_agent.api.history import HistoryApi
@@ -29,6 +30,7 @@ from quantdeck_agent.api.models import ModelApi
 from quantdeck_agent.api.once import Once
 from quantdeck_agent.engines.engines import Engines
 from quantdeck_agent.engines.starts import holders_of
+from quantdeck_agent.experiments.cold_control import ColdControl
 from quantdeck_agent.experiments.manager import Experiments
 from quantdeck_agent.gateway.control import GatewayControl
 from quantdeck_agent.gateway.keys import GatewayKeys
@@ -41,6 +43,7 @@ from quantdeck_agent.logs.files import LogFiles
 from quantdeck_agent.logs.keeper import LogKeeper
 from quantdeck_agent.logs.own import AGENT, OwnLog
 from quantdeck_agent.models.fetching import Fetcher
+from quantdeck_agent.models.hasher import Meter
 from quantdeck_agent.models.models import Models
 from quantdeck_agent.models.store import ModelStore
 from quantdeck_agent.notify import Notifier
@@ -139,7 +142,12 @@ class Daemon:
             drained=self._drained,
             boot=boot_id(),
         )
-        self._experiments.connect(self._engines, self._router)
+
+        async def read_again(path: Path, meter: Meter) -> str:
+            return (await models.manifest(path, meter, again=True)).digest
+
+        cold = ColdControl(self._engines, paths.models, read_again)
+        self._experiments.connect(self._engines, self._router, cold)
 
     def _gateway_keys(self, file: Path | None) -> Callable[[], tuple[ApiKey, ...]]:
         if file is None:
@@ -179,6 +187,7 @@ class Daemon:
                 await self._gateway.start()
             await self._engines.restore()
             closing.push_async_callback(self._engines.close)
+            closing.push_async_callback(self._experiments.safety.close)
             await self._experiments.watch.restore()
             self._models.restore()
             work = [*self._work(front, ending), notifier.keep(self._status_line)]
@@ -216,7 +225,17 @@ class Daemon:
         rehearsals = self._experiments.rehearsals
         canaries = CanaryApi(rehearsals.canaries, rehearsals.latencies, rehearsals.target)
         alerts = AlertApi(self._alerts, self._store)
-        others = (logs, HistoryApi(self._history), metrics, ModelApi(self._models), experiments, canaries, alerts)
+        drills = DrillApi(self._experiments.safety.drill, self._store)
+        others = (
+            logs,
+            HistoryApi(self._history),
+            metrics,
+            ModelApi(self._models),
+            experiments,
+            canaries,
+            alerts,
+            drills,
+        )
         routes = [route for one in others for route in one.routes()]
         api = Api(self._options.name, self._hub, once, self._engines, routes)
         work = [front.serve(api.app()), self._engines.keeper.watch(), self._sample(), self._rotate()]

@@ -72,9 +72,25 @@ class SlowGateway:
         return False
 
 
+class NoOperations:
+    def of_engine(self, engine: str) -> None:
+        return None
+
+    def all(self) -> tuple[()]:
+        return ()
+
+
 class NoEngines:
+    operations = NoOperations()
+
     def serving(self, engine: str) -> tuple[()]:
         return ()
+
+    def proven(self, engine: str, now: float) -> dict[str, float]:
+        return {}
+
+    def deployment(self, engine: str) -> None:
+        return None
 
 
 @contextlib.asynccontextmanager

@@ -11,8 +11,9 @@ from quantdeck_core.fleet.health import STALE_AFTER_S, WORDS, WORST_FIRST, healt
 from quantdeck_core.fleet.link import LinkChange
 from quantdeck_core.fleet.rows import fleet_rows, host_row, level_counts, matches, quality
 from quantdeck_core.fleet.state import FleetState, HostView
-from quantdeck_core.protocol.experiment import ExperimentStatus, RollbackReadiness
+from quantdeck_core.protocol.experiment import ExperimentStatus
 from quantdeck_core.protocol.host import Alarm, HostStatus
+from quantdeck_core.rollout.readiness import Readiness
 from support.fleets import (
     NOW,
     alarm,
@@ -114,7 +115,7 @@ def test_a_breach_that_was_not_rolled_back_fails_only_while_somebody_is_on_it() 
             experiment(treatment=arm("treatment", 131, ready=False)),
             "the treatment is not ready, and 10 % of users are on it",
         ),
-        (experiment(rollback=RollbackReadiness(can=False, why="no room")), "cannot roll back: no room"),
+        (experiment(rollback=Readiness(can=False, why="no room")), "cannot roll back: no room"),
         (experiment(effective=False), "the gateway has not acknowledged 10 % yet"),
         (experiment(treatment=arm("treatment", 131, loops=12)), "repetition +8.8 points over the control"),
     ],

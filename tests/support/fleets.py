@@ -15,11 +15,11 @@ from quantdeck_core.protocol.events import ExperimentEvent
 from quantdeck_core.protocol.experiment import (
     ArmSummary,
     ExperimentStatus,
-    RollbackReadiness,
     RollbackRecord,
     TimelineEntry,
 )
 from quantdeck_core.protocol.host import Alarm, GatewayView, GpuSample, HostSample, HostStatus
+from quantdeck_core.rollout.readiness import Readiness
 from quantdeck_core.rollout.state import RolloutState, stage_of
 
 NOW = 1_780_280_264.0
@@ -124,7 +124,7 @@ def experiment(name: str = "int4_v1", weight_bp: int = 1_000, **changes: Any) ->
         verdict=judge(control.window, treatment.window, Thresholds()),
         control=control,
         treatment=treatment,
-        rollback=RollbackReadiness(can=True),
+        rollback=Readiness(can=True),
         gateway_revision=7,
         timeline=(
             TimelineEntry(t=NOW - 1_420, kind="deploy", text="treatment: tiny-q4_0.gguf", by="ada"),

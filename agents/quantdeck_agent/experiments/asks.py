@@ -9,6 +9,7 @@ from quantdeck_agent.experiments.effects import Effects
 from quantdeck_agent.experiments.gates import Gatekeeper
 from quantdeck_agent.experiments.record import ExperimentRecord
 from quantdeck_agent.experiments.registry import Registry
+from quantdeck_agent.experiments.safety import Safety
 from quantdeck_core.errors import ConflictError, NotFoundError
 from quantdeck_core.protocol.requests import (
     Applied,
@@ -39,8 +40,8 @@ from quantdeck_core.rollout.state import RolloutState
 class Asks:
     """Each call persists before it returns, and says whether the gateway has acknowledged."""
 
-    def __init__(self, registry: Registry, effects: Effects, gates: Gatekeeper) -> None:
-        self._registry, self._effects, self._gates = registry, effects, gates
+    def __init__(self, registry: Registry, effects: Effects, gates: Gatekeeper, safety: Safety) -> None:
+        self._registry, self._effects, self._gates, self._safety = registry, effects, gates, safety
 
     async def create(self, ask: CreateExperiment) -> Applied:
         """Put two ready engines side by side at weight 0.
@@ -79,6 +80,7 @@ class Asks:
         )
         controller = self._registry.add(record)
         self._registry.start_generation(controller, now)
+        self._safety.remember(controller)
         controller.note(now, "create", f"{ask.control} against {ask.treatment}, at 0 %", ask.by)
         return await self._effects.push(controller, time.monotonic())
 

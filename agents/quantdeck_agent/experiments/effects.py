@@ -8,12 +8,14 @@ import msgspec
 
 from quantdeck_agent.experiments.controller import Controller, RollingBack
 from quantdeck_agent.experiments.registry import Registry
-from quantdeck_agent.experiments.report import experiment_status
+from quantdeck_agent.experiments.report import experiment_status, readiness_of
 from quantdeck_agent.gateway.router import Router
 from quantdeck_agent.hub import Hub
+from quantdeck_core.alerts.rollout_causes import alarms_of
 from quantdeck_core.errors import QuantdeckError
 from quantdeck_core.protocol.requests import Applied
 from quantdeck_core.rollout.events import SYSTEM, RolloutEvent, Transition
+from quantdeck_core.rollout.state import RolloutState
 
 NOT_ON_DISK = (
     "the rollback holds, but the disk refused to save it; it is tried again: make room before the agent restarts"
@@ -41,10 +43,10 @@ class Effects:
             ConflictError, InputError: the state machine refuses it.
             StateWriteError: the disk does, and it is no rollback.
         """
-        began = time.monotonic()
+        began, before = time.monotonic(), controller.record.state
         transition = self._decide(controller, event, detected)
         applied = await self.push(controller, began)
-        self._announce(controller, transition)
+        self._announce(controller, before, transition)
         if controller.unsaved:
             applied = msgspec.structs.replace(applied, detail=f"{NOT_ON_DISK} {applied.detail}".strip())
         pending = controller.record.state.pending
@@ -56,7 +58,7 @@ class Effects:
         """Apply an event that mostly changes nothing; whether the gateway must be told something new."""
         before = controller.record.state
         transition = self._decide(controller, event, None)
-        self._announce(controller, transition)
+        self._announce(controller, before, transition)
         after = controller.record.state
         return (before.weight_bp, before.stage) != (after.weight_bp, after.stage)
 
@@ -83,20 +85,17 @@ class Effects:
         self.publish(controller)
         return Applied(revision=revision, effective_ms=round((time.monotonic() - began) * 1000, 2))
 
-    def _announce(self, controller: Controller, transition: Transition) -> None:
+    def _announce(self, controller: Controller, before: RolloutState, transition: Transition) -> None:
         name = controller.record.name
-        if transition.alert:
-            key = f"experiment:{name}" if transition.alert.level == "fail" else ""
-            self._hub.alarm(time.time(), transition.alert.level, transition.alert.text, name, key=key)
-        if transition.kind == "clear":
-            self._hub.alarm(time.time(), "ok", transition.text, name, key=f"experiment:{name}")
+        for level, text, key in alarms_of(before, transition):
+            self._hub.alarm(time.time(), level, text, name, key=key)
         if controller.unsaved:
             self._hub.alarm(time.time(), "fail", NOT_ON_DISK, name)
 
     def page(self, controller: Controller, text: str) -> None:
         """Something that should wake a person."""
         name = controller.record.name
-        self._hub.alarm(time.time(), "fail", text, name, key=f"experiment:{name}")
+        self._hub.alarm(time.time(), "fail", text, name)
 
     def warn(self, controller: Controller, text: str, kind: str) -> None:
         """Something that a person should know and need not act on."""
@@ -116,7 +115,7 @@ class Effects:
 
     def publish(self, controller: Controller) -> None:
         """Tell watchers how it stands."""
-        record = controller.record
+        record, now = controller.record, time.time()
         self._hub.put_experiment(
             experiment_status(
                 controller,
@@ -125,6 +124,7 @@ class Effects:
                 timeline=self._registry.store.timeline(controller.subject),
                 router=self.router,
                 route=self._registry.route(record),
-                now=time.time(),
+                readiness=readiness_of(record, self._registry, self.router, now),
+                now=now,
             )
         )

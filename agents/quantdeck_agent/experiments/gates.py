@@ -9,7 +9,7 @@ from quantdeck_agent.experiments.controller import Controller
 from quantdeck_agent.experiments.effects import Effects
 from quantdeck_agent.experiments.hearing import Hearing
 from quantdeck_agent.experiments.registry import Registry
-from quantdeck_agent.experiments.report import readiness
+from quantdeck_agent.experiments.report import readiness_of
 from quantdeck_core.rollout.events import Gates
 from quantdeck_core.rollout.plan import PlanGate
 from quantdeck_core.rollout.service import ServiceFigures, check_errors, check_slo, numbers_missing
@@ -52,7 +52,7 @@ class Gatekeeper:
         missing = self._hearing.missing(record.name, self._effects.router, time.monotonic())
         missing = missing or numbers_missing(figures)
         treatment = self._registry.serving(record.treatment)
-        ready = readiness(record.control, self._registry.serving(record.control), self._effects.router)
+        ready = readiness_of(record, self._registry, self._effects.router, time.time())
         frozen = self._registry.frozen
         return Gates(
             verdict=controller.verdict.kind,

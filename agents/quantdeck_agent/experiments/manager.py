@@ -6,11 +6,13 @@ from pathlib import Path
 
 from quantdeck_agent.engines.engines import Engines
 from quantdeck_agent.experiments.asks import Asks
+from quantdeck_agent.experiments.cold_control import ColdControl
 from quantdeck_agent.experiments.effects import Effects
 from quantdeck_agent.experiments.gates import Gatekeeper
 from quantdeck_agent.experiments.hearing import Hearing
 from quantdeck_agent.experiments.registry import Registry
 from quantdeck_agent.experiments.rehearsals import Rehearsals
+from quantdeck_agent.experiments.safety import Safety
 from quantdeck_agent.experiments.watch import Watch
 from quantdeck_agent.gateway.router import Router
 from quantdeck_agent.hub import Hub
@@ -28,6 +30,7 @@ class Experiments:
         asks: takes what people ask.
         watch: judges, and moves rollouts on.
         rehearsals: canaries and latency profiles.
+        safety: keeps the way back open.
     """
 
     def __init__(self, store: Store, hub: Hub, runtime: Path) -> None:
@@ -37,12 +40,13 @@ class Experiments:
         hearing = Hearing()
         self.rehearsals = Rehearsals(store, self.registry, self.effects)
         self._gates = Gatekeeper(self.registry, self.effects, hearing, self.rehearsals)
-        self.watch = Watch(self.registry, self.effects, hearing, self._gates, self.rehearsals)
-        self.asks = Asks(self.registry, self.effects, self._gates)
+        self.safety = Safety(self.registry, self.effects)
+        self.watch = Watch(self.registry, self.effects, hearing, self._gates, self.rehearsals, self.safety)
+        self.asks = Asks(self.registry, self.effects, self._gates, self.safety)
 
-    def connect(self, engines: Engines, router: Router | None) -> None:
+    def connect(self, engines: Engines, router: Router | None, cold: ColdControl | None = None) -> None:
         """Engines and gateway ask for routes, and routes need engines: they are made first, then joined here."""
-        self.registry.engines, self.effects.router = engines, router
+        self.registry.engines, self.effects.router, self.safety.cold = engines, router, cold
 
     def progress(self, name: str, now: float) -> RolloutProgress:
         """Where a plan stands at a UNIX time.

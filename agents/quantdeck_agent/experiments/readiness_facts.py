@@ -25,12 +25,14 @@ def readiness_facts(
     last_drill: DrillRecord | None = None,
     rps: float | None = None,
     control_e2e_s: float | None = None,
+    starting: str = "",
 ) -> ReadinessFacts:
     """Facts at a UNIX time.
 
     Args:
         control: name of its engine; `limits` are its arm's.
         rps: requests a second of both arms, and mean seconds of the control's answers, where they are measured.
+        starting: what goes on to bring it back, where the agent does so.
     """
     serving, proven = engines.serving(control), engines.proven(control, now)
     deployment = engines.deployment(control)
@@ -49,7 +51,7 @@ def readiness_facts(
             for one in serving
         ),
         wanted=deployment.replicas if deployment else 1,
-        starting=_starting(engines, control),
+        starting=starting or _starting(engines, control),
         gateway=router is not None and router.running,
         room=room,
         queue=limits.max_queue,

@@ -6,8 +6,10 @@ import msgspec
 
 from quantdeck_core.canary.settings import CanarySettings
 from quantdeck_core.drift.thresholds import Thresholds
+from quantdeck_core.protocol.drill import DrillRecord
 from quantdeck_core.protocol.experiment import RollbackRecord
 from quantdeck_core.protocol.traffic import Traffic
+from quantdeck_core.rollout.cold_start import ControlRecipe
 from quantdeck_core.rollout.state import RolloutState
 
 
@@ -20,6 +22,8 @@ class ExperimentRecord(msgspec.Struct, frozen=True, kw_only=True):
             it and cleared the rollback. Persisted: after a restart the analyser sends old answers again.
         finished: it has ended; its treatment is the `control` now, the baseline of a later experiment, and serves
             everyone.
+        last_drill: how the last rehearsed rollback went.
+        control_recipe: what the control was when it served last, to start it again for a rollback.
         retire: the engine that was the control before, to be stopped once the gateway sends nobody there; empty else.
     """
 
@@ -35,3 +39,5 @@ class ExperimentRecord(msgspec.Struct, frozen=True, kw_only=True):
     last_rollback: RollbackRecord | None = None
     finished: bool = False
     retire: str = ""
+    last_drill: DrillRecord | None = None
+    control_recipe: ControlRecipe | None = None

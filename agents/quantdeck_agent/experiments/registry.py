@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from quantdeck_agent.engines.engines import Engines
 from quantdeck_agent.engines.record import EngineRecord
 from quantdeck_agent.experiments.controller import KIND, Controller
+from quantdeck_agent.experiments.drill import Drills
 from quantdeck_agent.experiments.record import ExperimentRecord
 from quantdeck_agent.experiments.route import epoch_of, experiment_route
 from quantdeck_agent.experiments.unsaved import Unsaved
@@ -24,6 +27,8 @@ class Registry:
     """Controllers, the engines behind them, and whether the host is frozen.
 
     Attributes:
+        drills: rehearsed rollbacks.
+        bringing: by experiment, what goes on to bring its control back.
         frozen: who holds all automation but rollbacks, and why; None where nobody does.
     """
 
@@ -35,6 +40,8 @@ class Registry:
             name: Controller(record, store, self._unsaved) for name, record in store.all(KIND, ExperimentRecord).items()
         }
         self.frozen = store.all(_FREEZE, Freeze).get(_HOST)
+        self.drills = Drills(store)
+        self.bringing: dict[str, str] = {}
         self.engines: Engines | None = None
 
     def __iter__(self) -> Iterator[Controller]:
@@ -102,7 +109,8 @@ class Registry:
 
     def route(self, record: ExperimentRecord) -> ExperimentRoute:
         """One experiment's split."""
-        return experiment_route(record, self.serving(record.control), self.serving(record.treatment))
+        route = experiment_route(record, self.serving(record.control), self.serving(record.treatment))
+        return msgspec.structs.replace(route, weight_bp=self.drills.weight_bp(record.name, route.weight_bp))
 
     def start_generation(self, controller: Controller, now: float) -> None:
         """Judge the processes that serve now, at a UNIX time."""

@@ -7,9 +7,13 @@ import msgspec
 from quantdeck_agent.engines.record import EngineRecord
 from quantdeck_agent.experiments.arm import ArmTracker
 from quantdeck_agent.experiments.controller import Controller
+from quantdeck_agent.experiments.readiness_facts import readiness_facts
+from quantdeck_agent.experiments.record import ExperimentRecord
+from quantdeck_agent.experiments.registry import Registry
 from quantdeck_agent.gateway.router import Router
-from quantdeck_core.protocol.experiment import ArmSummary, ExperimentStatus, RollbackReadiness, TimelineEntry
+from quantdeck_core.protocol.experiment import ArmSummary, ExperimentStatus, TimelineEntry
 from quantdeck_core.protocol.gateway import ExperimentRoute
+from quantdeck_core.rollout.readiness import Readiness, readiness
 
 
 def experiment_status(
@@ -20,6 +24,7 @@ def experiment_status(
     timeline: tuple[TimelineEntry, ...],
     router: Router | None,
     route: ExperimentRoute,
+    readiness: Readiness,
     now: float,
 ) -> ExperimentStatus:
     """One experiment as it is at a UNIX time; `control` and `treatment` are the ready replicas."""
@@ -43,7 +48,7 @@ def experiment_status(
         verdict=controller.verdict,
         control=arm(controller.control, record.control, control, counters[0].in_flight if counters else 0),
         treatment=arm(controller.treatment, record.treatment, treatment, counters[1].in_flight if counters else 0),
-        rollback=readiness(record.control, control, router),
+        rollback=readiness,
         gateway_revision=router.revision if router else 0,
         effective=router.acknowledged(route) if router else False,
         last_rollback=record.last_rollback,
@@ -53,10 +58,19 @@ def experiment_status(
     )
 
 
-def readiness(engine: str, control: tuple[EngineRecord, ...], router: Router | None) -> RollbackReadiness:
-    """Whether everyone could be put back on the control engine now."""
-    if not control:
-        return RollbackReadiness(can=False, why=f"the control {engine} is not ready")
-    if router is None or not router.running:
-        return RollbackReadiness(can=False, why="the gateway does not answer")
-    return RollbackReadiness(can=True)
+def readiness_of(record: ExperimentRecord, registry: Registry, router: Router | None, now: float) -> Readiness:
+    """Whether everyone could be put back on the control at a UNIX time."""
+    if registry.engines is None:
+        return Readiness(can=False, why="the agent is starting")
+    facts = readiness_facts(
+        record.name,
+        record.control,
+        engines=registry.engines,
+        router=router,
+        limits=record.traffic.control,
+        now=now,
+        last_rollback=record.last_rollback,
+        last_drill=record.last_drill,
+        starting=registry.bringing.get(record.name, ""),
+    )
+    return readiness(facts, now)

@@ -12,6 +12,7 @@ from quantdeck_agent.experiments.hearing import Hearing
 from quantdeck_agent.experiments.registry import Registry
 from quantdeck_agent.experiments.rehearsals import Rehearsals
 from quantdeck_agent.experiments.retire import retire
+from quantdeck_agent.experiments.safety import Safety
 from quantdeck_agent.gateway.signals import AnswerFeed
 from quantdeck_core.protocol.gateway import AnswerRating, Signal
 from quantdeck_core.rollout.events import TICK_S, RollbackAsked, Tick, TreatmentFailed
@@ -22,14 +23,21 @@ class Watch:
     """Judges every answer, and moves rollouts on."""
 
     def __init__(
-        self, registry: Registry, effects: Effects, hearing: Hearing, gates: Gatekeeper, rehearsals: Rehearsals
+        self,
+        registry: Registry,
+        effects: Effects,
+        hearing: Hearing,
+        gates: Gatekeeper,
+        rehearsals: Rehearsals,
+        safety: Safety,
     ) -> None:
         self._registry, self._effects, self._hearing = registry, effects, hearing
-        self._gates, self._rehearsals = gates, rehearsals
+        self._gates, self._rehearsals, self._safety = gates, rehearsals, safety
 
     async def restore(self) -> None:
         """After a restart of the agent: judge the processes that serve now, and miss none that has died meanwhile."""
         now = time.time()
+        self._safety.restore()
         for controller in self._registry:
             self._registry.start_generation(controller, now)
             await self._check_treatment(controller, now)
@@ -129,6 +137,7 @@ class Watch:
         self._effects.save_again(controller)
         if not controller.record.finished:
             self._rehearsals.prepare(controller)
+            self._safety.tend(controller)
             gates, now = self._gates.of(controller), time.time()
             moved = self._effects.tick(controller, Tick(elapsed_s=elapsed_s, gates=gates))
             controller.progress = progress(controller.record.state, gates, now)

@@ -8,6 +8,7 @@ from quantdeck_core.drift.thresholds import Thresholds
 from quantdeck_core.drift.verdict import Verdict
 from quantdeck_core.drift.window import WindowStats
 from quantdeck_core.rollout.progress import RolloutProgress
+from quantdeck_core.rollout.readiness import Readiness
 from quantdeck_core.rollout.state import RolloutState
 
 TREND_BUCKET_S = 5.0
@@ -40,13 +41,6 @@ class ArmSummary(msgspec.Struct, frozen=True, kw_only=True):
     ttft_p95_ms: float | None = None
     tokens_per_s: float | None = None
     trend: tuple[float | None, ...] = ()
-
-
-class RollbackReadiness(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether everyone could be put back on the control right now, and why not."""
-
-    can: bool
-    why: str = ""
 
 
 class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +88,7 @@ class ExperimentStatus(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     control: ArmSummary
     treatment: ArmSummary
-    rollback: RollbackReadiness
+    rollback: Readiness
     thresholds: Thresholds = msgspec.field(default_factory=Thresholds)
     """What the agent judges by, so that a console can say it of each signal."""
     gateway_revision: int
