@@ -103,7 +103,7 @@ class Daemon:
         self._store.watch(lambda level, text: self._hub.alarm(time.time(), level, text))
         self._log_files, self._own_log = LogFiles(paths.logs), OwnLog()
         logging.getLogger().addHandler(self._own_log)
-        self._experiments = Experiments(self._store, self._hub, paths.runtime)
+        self._experiments = Experiments(options.name, self._store, self._hub, paths)
         self._gateway: GatewayProcess | None = None
         self._router: Router | None = None
         self._metrics_port: MetricsPort | None = None

@@ -31,6 +31,8 @@ COMMANDS = {
     "freeze": ("quantdeck_console.commands.freeze", "hold every rollout where it is; rollbacks still happen"),
     "unfreeze": ("quantdeck_console.commands.unfreeze", "let rollouts go on"),
     "drill": ("quantdeck_console.commands.drill", "rehearse a rollback"),
+    "incident": ("quantdeck_console.commands.incident", "what happened: findings, timeline, trends, replay"),
+    "who": ("quantdeck_console.commands.who", "which arm a user is on, and why"),
     "alerts": ("quantdeck_console.commands.alerts", "pages: who was told, who has it; acknowledge, snooze, hand over"),
     "rollback": ("quantdeck_console.commands.rollback", "everyone back to the control, latched"),
     "check": ("quantdeck_console.commands.check", "what a checkpoint is and which engines can serve it"),

@@ -17,6 +17,7 @@ from quantdeck_agent.experiments.manager import Experiments
 from quantdeck_agent.experiments.record import ExperimentRecord
 from quantdeck_agent.gateway.signals import AnswerFeed
 from quantdeck_agent.hub import Hub
+from quantdeck_agent.paths import Paths
 from quantdeck_agent.store import Store
 from quantdeck_core.drift.thresholds import Thresholds
 from quantdeck_core.protocol.gateway import SignalsHello
@@ -96,14 +97,14 @@ class NoEngines:
 @contextlib.asynccontextmanager
 async def judging() -> AsyncIterator[tuple[Experiments, Analyser, SlowGateway]]:
     with short_folder() as folder:
-        store = Store(folder / "agent.db")
+        store, paths = Store(folder / "agent.db"), Paths(state=folder, runtime=folder, models=folder)
         thresholds = Thresholds(min_outputs=1)
         state = RolloutState(stage="ab_test", weight_bp=1000)
         record = ExperimentRecord(
             name="e", served_name="a", control="c", treatment="t", thresholds=thresholds, state=state
         )
         store.put(KIND, "e", record)
-        experiments, analyser = Experiments(store, Hub("h", "0", sample()), folder), Analyser(folder / "s.sock")
+        experiments, analyser = Experiments("h", store, Hub("h", "0", sample()), paths), Analyser(folder / "s.sock")
         gateway = SlowGateway()
         experiments.connect(NoEngines(), gateway)  # type: ignore[arg-type]
         task = asyncio.create_task(experiments.watch.hear(AnswerFeed(folder / "s.sock")))

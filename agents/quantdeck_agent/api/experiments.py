@@ -8,12 +8,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from quantdeck_agent.api.messages import answer
+from quantdeck_agent.api.messages import answer, read
 from quantdeck_agent.api.once import Once
+from quantdeck_agent.api.roles import require
 from quantdeck_agent.experiments.manager import Experiments
 from quantdeck_agent.hub import Hub
 from quantdeck_core.errors import NotFoundError
 from quantdeck_core.protocol import requests
+from quantdeck_core.protocol.incident import ReplayAsk, WhoAsk
 
 
 class ExperimentApi:
@@ -35,6 +37,9 @@ class ExperimentApi:
             Route(f"{one}/rollout", self.start, methods=["POST"]),
             Route(f"{one}/steer", self.steer, methods=["POST"]),
             Route(f"{one}/finish", self.finish, methods=["POST"]),
+            Route(f"{one}/incident", self.incident),
+            Route(f"{one}/replay", self.replay, methods=["POST"]),
+            Route(f"{one}/who", self.who, methods=["POST"]),
             Route("/v1/freeze", self.freeze, methods=["POST"]),
             Route("/v1/unfreeze", self.unfreeze, methods=["POST"]),
         ]
@@ -91,3 +96,18 @@ class ExperimentApi:
     async def unfreeze(self, request: Request) -> Response:
         """POST /v1/unfreeze: let it go on."""
         return await self._once.apply(request, requests.FreezeAsk, self._experiments.asks.unfreeze)
+
+    async def incident(self, request: Request) -> Response:
+        """GET /v1/experiments/NAME/incident: findings, timeline, trends."""
+        return answer(await self._experiments.incidents.report(request.path_params["name"], time.time()))
+
+    async def replay(self, request: Request) -> Response:
+        """POST /v1/experiments/NAME/replay: ask the flagged prompts again; users' words, so for operators."""
+        require(request, "operator")
+        ask = await read(request, ReplayAsk)
+        return answer(await self._experiments.incidents.replay(request.path_params["name"], ask, time.time()))
+
+    async def who(self, request: Request) -> Response:
+        """POST /v1/experiments/NAME/who: which arm a user is on."""
+        ask = await read(request, WhoAsk)
+        return answer(self._experiments.who(request.path_params["name"], ask.user))

@@ -10,6 +10,8 @@ from quantdeck_core.protocol.experiment import TREND_BUCKET_S, ArmSummary
 from quantdeck_core.protocol.gateway import AnswerRating, AnswerSignals
 
 TREND_BUCKETS = 60
+RATE_BUCKETS = 12
+"""A minute."""
 MAX_USERS = 200_000
 """Users counted exactly; beyond that the count stands still, which is still a large number."""
 
@@ -77,6 +79,17 @@ class ArmTracker:
             tokens_per_s=round(median(rates), 1) if rates else None,
             trend=self._trend_until(now),
         )
+
+    def answers_per_s(self, now: float) -> float | None:
+        """Over the last minute, at a UNIX time; None where there were none."""
+        current = int(now // TREND_BUCKET_S)
+        whole = [outputs for bucket, outputs, _ in self._trend if 0 < current - bucket <= RATE_BUCKETS]
+        return sum(whole) / (RATE_BUCKETS * TREND_BUCKET_S) if whole else None
+
+    def mean_e2e_s(self) -> float | None:
+        """Mean seconds of a whole answer in the window; None without any."""
+        times = [answer.e2e_ms for answer in self.window.answers if answer.complete]
+        return sum(times) / len(times) / 1000 if times else None
 
     def latencies_p95(self) -> tuple[float | None, float | None, float | None]:
         """Time to first token, between tokens, and of a whole answer: 95th percentiles of the window, milliseconds."""

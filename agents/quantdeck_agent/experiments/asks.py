@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-from quantdeck_agent.experiments.controller import Controller
 from quantdeck_agent.experiments.effects import Effects
 from quantdeck_agent.experiments.gates import Gatekeeper
 from quantdeck_agent.experiments.record import ExperimentRecord
@@ -90,7 +89,7 @@ class Asks:
         Raises:
             ConflictError: stale revision, rolled back, or an arm that should get users is not ready.
         """
-        controller = self._running(name)
+        controller = self._registry.running(name)
         record = controller.record
         if ask.weight_bp > 0:
             self._registry.require_ready(record.treatment, "treatment")
@@ -101,7 +100,7 @@ class Asks:
 
     async def roll_back(self, name: str, ask: Rollback) -> Applied:
         """Everyone back to the control, latched; where that is not ready it is pending until it is."""
-        controller = self._running(name)
+        controller = self._registry.running(name)
         ready = bool(self._registry.serving(controller.record.control))
         return await self._effects.change(controller, RollbackAsked(by=ask.by, reason=ask.reason, control_ready=ready))
 
@@ -111,7 +110,7 @@ class Asks:
         Raises:
             ConflictError: not rolled back, stale, or the treatment is not ready.
         """
-        controller = self._running(name)
+        controller = self._registry.running(name)
         self._registry.require_ready(controller.record.treatment, "treatment")
         return await self._effects.change(controller, LatchCleared(revision=ask.revision, by=ask.by, reason=ask.reason))
 
@@ -122,7 +121,7 @@ class Asks:
             ConflictError: stale, latched, or a plan runs already.
             InputError: the plan may not be carried out.
         """
-        controller = self._running(name)
+        controller = self._registry.running(name)
         self._registry.require_ready(controller.record.treatment, "treatment")
         event = RolloutStarted(plan=ask.plan, revision=ask.revision, by=ask.by, reason=ask.reason)
         return await self._effects.change(controller, event)
@@ -133,7 +132,7 @@ class Asks:
         Raises:
             ConflictError: stale, no plan runs, or what is asked is not safe now.
         """
-        controller = self._running(name)
+        controller = self._registry.running(name)
         who, why, revision = ask.by, ask.reason, ask.revision
         match ask.action:
             case "pause":
@@ -154,7 +153,7 @@ class Asks:
         Raises:
             ConflictError: not at full rollout, not healthy, or stale.
         """
-        controller = self._running(name)
+        controller = self._registry.running(name)
         event = Finished(revision=ask.revision, by=ask.by, reason=ask.reason, gates=self._gates.of(controller))
         return await self._effects.change(controller, event)
 
@@ -175,12 +174,3 @@ class Asks:
         verb = "frozen: nothing but a rollback moves by itself" if freeze else "goes on"
         for controller in self._registry:
             controller.note(time.time(), "freeze", f"automation {verb}: {ask.reason}", ask.by)
-
-    def _running(self, name: str) -> Controller:
-        controller = self._registry.named(name)
-        if controller.record.finished:
-            raise ConflictError(
-                f"{name} has ended: {controller.record.control} is the baseline now.",
-                "`quantdeck experiment create FILE` puts another engine beside it.",
-            )
-        return controller

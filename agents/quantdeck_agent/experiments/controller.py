@@ -10,7 +10,9 @@ from quantdeck_agent.experiments.arm import ArmTracker
 from quantdeck_agent.experiments.record import ExperimentRecord
 from quantdeck_agent.experiments.unsaved import Unsaved
 from quantdeck_agent.store import StateWriteError, Store
+from quantdeck_core.drift.observation import observation_of
 from quantdeck_core.drift.verdict import Verdict, judge
+from quantdeck_core.incident.trend import Trend
 from quantdeck_core.protocol.experiment import RollbackRecord, TimelineEntry
 from quantdeck_core.protocol.gateway import AnswerRating, AnswerSignals
 from quantdeck_core.rollout.events import SYSTEM, RolloutEvent, Transition
@@ -48,6 +50,7 @@ class Controller:
         self.verdict = self._judge()
         self.paged = False
         """A breach that could not be acted on was reported; once is enough until the verdict changes."""
+        self.trend = Trend()
         self.progress: RolloutProgress | None = None
         """Of its plan, as the last tick saw it."""
         self.rolling: RollingBack | None = None
@@ -64,6 +67,8 @@ class Controller:
 
     def hear(self, answer: AnswerSignals) -> Verdict:
         """Count an answer and judge again."""
+        if not answer.refused:
+            self.trend.add(observation_of(answer))
         if answer.variant == "control":
             counted = self.control.add(answer)
         else:

@@ -124,7 +124,7 @@ class Effects:
                 timeline=self._registry.store.timeline(controller.subject),
                 router=self.router,
                 route=self._registry.route(record),
-                readiness=readiness_of(record, self._registry, self.router, now),
+                readiness=readiness_of(controller, self._registry, self.router, now),
                 now=now,
             )
         )

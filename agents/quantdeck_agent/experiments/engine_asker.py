@@ -66,6 +66,12 @@ class EngineAsker:
         body = answer_body(self.target.model, prompt, max_tokens, chat=chat) | self.target.sampling
         return await self._ask(_CHAT if chat else _COMPLETIONS, body, deadline_s)
 
+    async def again(self, request: dict[str, Any], deadline_s: float) -> Completion:
+        """The answer to a user's request: as it was, but in one piece and by this engine's name of the model."""
+        body = {key: value for key, value in request.items() if key not in ("stream", "stream_options", "user")}
+        body["model"] = self.target.model
+        return await self._ask(_CHAT if "messages" in body else _COMPLETIONS, body, deadline_s)
+
     async def speaks_chat(self, deadline_s: float) -> bool:
         """Whether it answers conversations: a model without a chat template does not."""
         try:

@@ -52,7 +52,7 @@ class Gatekeeper:
         missing = self._hearing.missing(record.name, self._effects.router, time.monotonic())
         missing = missing or numbers_missing(figures)
         treatment = self._registry.serving(record.treatment)
-        ready = readiness_of(record, self._registry, self._effects.router, time.time())
+        ready = readiness_of(controller, self._registry, self._effects.router, time.time())
         frozen = self._registry.frozen
         return Gates(
             verdict=controller.verdict.kind,

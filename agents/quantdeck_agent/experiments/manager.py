@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from quantdeck_agent.engines.engines import Engines
 from quantdeck_agent.experiments.asks import Asks
 from quantdeck_agent.experiments.cold_control import ColdControl
 from quantdeck_agent.experiments.effects import Effects
 from quantdeck_agent.experiments.gates import Gatekeeper
 from quantdeck_agent.experiments.hearing import Hearing
+from quantdeck_agent.experiments.incidents import Incidents
 from quantdeck_agent.experiments.registry import Registry
 from quantdeck_agent.experiments.rehearsals import Rehearsals
 from quantdeck_agent.experiments.safety import Safety
 from quantdeck_agent.experiments.watch import Watch
 from quantdeck_agent.gateway.router import Router
 from quantdeck_agent.hub import Hub
+from quantdeck_agent.paths import Paths
 from quantdeck_agent.store import Store
 from quantdeck_core.errors import NotFoundError
 from quantdeck_core.protocol.gateway import ExperimentRoute
@@ -30,15 +30,16 @@ class Experiments:
         asks: takes what people ask.
         watch: judges, and moves rollouts on.
         rehearsals: canaries and latency profiles.
+        incidents: tells what happened.
         safety: keeps the way back open.
     """
 
-    def __init__(self, store: Store, hub: Hub, runtime: Path) -> None:
-        """`runtime`: where a rollback is kept that the disk of the state refuses."""
-        self.registry = Registry(store, runtime)
+    def __init__(self, host: str, store: Store, hub: Hub, paths: Paths) -> None:
+        self.registry = Registry(store, paths.runtime)
         self.effects = Effects(self.registry, hub)
         hearing = Hearing()
         self.rehearsals = Rehearsals(store, self.registry, self.effects)
+        self.incidents = Incidents(host, self.registry, paths.gateway_signals, self.rehearsals.target)
         self._gates = Gatekeeper(self.registry, self.effects, hearing, self.rehearsals)
         self.safety = Safety(self.registry, self.effects)
         self.watch = Watch(self.registry, self.effects, hearing, self._gates, self.rehearsals, self.safety)

@@ -88,6 +88,21 @@ class Registry:
             self.store.delete(_FREEZE, _HOST)
         self.frozen = freeze
 
+    def running(self, name: str) -> Controller:
+        """The one of this name that has not ended.
+
+        Raises:
+            NotFoundError: there is none.
+            ConflictError: it has ended.
+        """
+        controller = self.named(name)
+        if controller.record.finished:
+            raise ConflictError(
+                f"{name} has ended: {controller.record.control} is the baseline now.",
+                "`quantdeck experiment create FILE` puts another engine beside it.",
+            )
+        return controller
+
     # What serves
 
     def serving(self, engine: str) -> tuple[EngineRecord, ...]:

@@ -8,7 +8,6 @@ from quantdeck_agent.engines.record import EngineRecord
 from quantdeck_agent.experiments.arm import ArmTracker
 from quantdeck_agent.experiments.controller import Controller
 from quantdeck_agent.experiments.readiness_facts import readiness_facts
-from quantdeck_agent.experiments.record import ExperimentRecord
 from quantdeck_agent.experiments.registry import Registry
 from quantdeck_agent.gateway.router import Router
 from quantdeck_core.protocol.experiment import ArmSummary, ExperimentStatus, TimelineEntry
@@ -58,10 +57,12 @@ def experiment_status(
     )
 
 
-def readiness_of(record: ExperimentRecord, registry: Registry, router: Router | None, now: float) -> Readiness:
+def readiness_of(controller: Controller, registry: Registry, router: Router | None, now: float) -> Readiness:
     """Whether everyone could be put back on the control at a UNIX time."""
     if registry.engines is None:
         return Readiness(can=False, why="the agent is starting")
+    record = controller.record
+    rates = [one for one in (controller.control.answers_per_s(now), controller.treatment.answers_per_s(now)) if one]
     facts = readiness_facts(
         record.name,
         record.control,
@@ -71,6 +72,8 @@ def readiness_of(record: ExperimentRecord, registry: Registry, router: Router | 
         now=now,
         last_rollback=record.last_rollback,
         last_drill=record.last_drill,
+        rps=sum(rates) if rates else None,
+        control_e2e_s=controller.control.mean_e2e_s(),
         starting=registry.bringing.get(record.name, ""),
     )
     return readiness(facts, now)

@@ -28,6 +28,8 @@ def experiment_route(record: ExperimentRecord, control: Serving, treatment: Serv
         tester_header=traffic.tester_header,
         shadow=wanted_shadow(record.state) or traffic.shadow,
         latched=record.state.latched,
+        cut_loops=traffic.cut_loops,
+        keep_flagged=all(one.profile.keep_flagged for one in (*control, *treatment)),
     )
 
 

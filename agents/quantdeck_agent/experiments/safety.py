@@ -47,15 +47,15 @@ class Safety:
         Raises:
             NotFoundError, ConflictError: no such experiment, it has ended, or users cannot be moved now.
         """
-        controller, router = self._registry.named(name), self._effects.router
+        controller, router = self._registry.running(name), self._effects.router
         record, frozen = controller.record, self._registry.frozen
-        if record.finished or router is None:
-            raise ConflictError(f"{name} has ended, or its host has no gateway.", "There is nothing to rehearse.")
+        if router is None:
+            raise ConflictError("This host has no gateway.", "There is nothing to rehearse.")
         result = await self._registry.drills.run(
             name,
             ask,
             state=record.state,
-            readiness=readiness_of(record, self._registry, router, time.time()),
+            readiness=readiness_of(controller, self._registry, router, time.time()),
             control=self._registry.serving(record.control),
             router=router,
             frozen=f"{frozen.by}: {frozen.reason}" if frozen else "",

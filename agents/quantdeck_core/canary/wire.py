@@ -57,8 +57,8 @@ def next_token_body(model: str, prefix: str, logprobs: int, *, perplexity: bool)
 
 
 _NEUTRAL: dict[EngineKind, dict[str, float]] = {
-    **dict.fromkeys(VLLM, {"repetition_penalty": 1.0}),
-    **dict.fromkeys(LLAMACPP, {"repeat_penalty": 1.0}),
+    **{engine: {"repetition_penalty": 1.0} for engine in VLLM},
+    **{engine: {"repeat_penalty": 1.0} for engine in LLAMACPP},
 }
 
 
@@ -66,7 +66,7 @@ def neutral_sampling(engine: EngineKind) -> dict[str, float]:
     """What a greedy request must say beside, so that engines do not differ by their defaults.
 
     llama-cpp-python punishes repetition by 1.1 unless told otherwise, and vLLM takes its defaults from the model's
-    `generation_config.json`. Of an external engine nothing is known, and it may refuse fields that OpenAI does not have.
+    `generation_config.json`. Of an external engine nothing is known: it may refuse fields that OpenAI does not have.
     """
     return _NEUTRAL.get(engine, {})
 

@@ -45,6 +45,7 @@ class ExperimentFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         unkeyed: where requests without a user go.
         tester_header: whether a request may choose its arm by `x-quantdeck-variant`.
         pinned: users who are on an arm whatever the weight says.
+        cut_loops: a streamed answer that runs into an endless loop is ended by the gateway.
     """
 
     name: Name
@@ -55,6 +56,7 @@ class ExperimentFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     tester_header: bool = False
     pinned: Annotated[dict[UserId, VariantName], Meta(max_length=1000)] = {}
     shadow: ShadowFile | None = None
+    cut_loops: bool = False
     rollback: Thresholds = msgspec.field(default_factory=Thresholds)
     canary: CanarySettings = CanarySettings()
 
@@ -70,6 +72,7 @@ class ExperimentFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             pinned=self.pinned,
             tester_header=self.tester_header,
             shadow=Shadow(of=shadow.of, share_bp=percent_to_bp(str(shadow.share))) if shadow else None,
+            cut_loops=self.cut_loops,
             control=self.control.limits,
             treatment=self.treatment.limits,
         )

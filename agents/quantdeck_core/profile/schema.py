@@ -56,6 +56,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         source: where the checkpoint comes from, for hosts that do not have it.
         url: of an external engine, e.g. ``http://10.0.0.7:8000`` or ``https://host/base``.
         upstream_model: by which an external engine knows the model, where that is not `served_name`.
+        keep_flagged: prompts whose answers loop, refuse or are garbled may be held in memory for an hour, so that an
+            incident can ask them again. Where both arms of an experiment allow it.
         nodes: for a model larger than one host; None for one that a host holds.
     """
 
@@ -71,4 +73,5 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     upstream_model: Annotated[str, Meta(max_length=200)] = ""
     serve: Serve = msgspec.field(default_factory=Serve)
     warmup: Warmup = msgspec.field(default_factory=Warmup)
+    keep_flagged: bool = False
     nodes: Nodes | None = None

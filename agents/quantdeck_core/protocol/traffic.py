@@ -37,11 +37,16 @@ class ArmLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Traffic(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All of an experiment; see `ExperimentRoute`."""
+    """All of an experiment; see `ExperimentRoute`.
+
+    Attributes:
+        cut_loops: a streamed answer that runs into an endless loop is ended.
+    """
 
     unkeyed: Unkeyed = "control"
     pinned: Annotated[dict[UserId, VariantName], Meta(max_length=1000)] = {}
     tester_header: bool = False
     shadow: Shadow | None = None
+    cut_loops: bool = False
     control: ArmLimits = ArmLimits()
     treatment: ArmLimits = ArmLimits()

@@ -1,0 +1,34 @@
+"""Is it the quantization, or is it upstream?"""
+
+from __future__ import annotations
+
+import pytest
+
+from quantdeck_core.incident.replay import Replayed, conclude
+
+LOOP: tuple[str, ...] = ("loop",)
+FINE: tuple[str, ...] = ()
+
+
+def prompts(*arms: tuple[tuple[str, ...] | None, tuple[str, ...] | None]) -> list[Replayed]:
+    return [Replayed(t=1.0, flags=LOOP, control=control, treatment=treatment) for control, treatment in arms]
+
+
+@pytest.mark.parametrize(
+    ("arms", "conclusion"),
+    [
+        ([], "nothing-to-replay"),
+        ([(FINE, LOOP)] * 2, "unclear"),
+        ([(FINE, LOOP)] * 8, "quantization"),
+        ([(LOOP, LOOP)] * 8, "upstream"),
+        ([(LOOP, FINE)] * 8, "upstream"),
+        ([(FINE, FINE)] * 8, "unclear"),
+        ([(LOOP, LOOP)] * 3 + [(FINE, LOOP)] * 5, "unclear"),
+        ([(None, LOOP)] * 8, "unclear"),
+    ],
+)
+def test_conclusions(arms: list[tuple[tuple[str, ...] | None, tuple[str, ...] | None]], conclusion: str) -> None:
+    report = conclude(prompts(*arms))
+    assert report.conclusion == conclusion
+    assert report.compared == sum(None not in arm for arm in arms)
+    assert report.text.endswith(".")
