@@ -96,7 +96,8 @@ class _Reader(Generic[T]):
             end = _LENGTH_BYTES + int.from_bytes(self._buffer[:_LENGTH_BYTES], "big")
             if len(self._buffer) < end:
                 return
-            whole = self._decoder.decode(memoryview(self._buffer)[_LENGTH_BYTES:end].tobytes())
+            with memoryview(self._buffer) as view, view[_LENGTH_BYTES:end] as message:
+                whole = self._decoder.decode(message)
             del self._buffer[:end]
             yield whole
 

@@ -145,7 +145,7 @@ async def test_an_answer_that_is_none_passes(gateway: Gateway, engine: Replay) -
 
 
 async def test_a_loop_that_ends_by_itself_in_the_same_read(gateway: Gateway, engine: Replay) -> None:
-    body = b"".join(events(chat, [ENGLISH, LOOP * 60])) + b"data: [DONE]\n\n"
+    body = b"".join(events(chat, [ENGLISH, LOOP * 120])) + b"data: [DONE]\n\n"
     engine.say(HEAD + chunk(body) + b"0\r\n\r\n")
     reply = await asked(gateway)
     assert (reply.body, reply.whole) == (body, True)
@@ -182,7 +182,7 @@ async def test_the_access_log_says_so(tmp_path: Path) -> None:
 def test_an_answer_that_has_its_finish_reason_is_left_alone() -> None:
     last = chat("")
     last["choices"][0]["finish_reason"] = "length"
-    watch, before = LoopWatch(), events(chat, [ENGLISH, LOOP * 60])
+    watch, before = LoopWatch(), events(chat, [ENGLISH, LOOP * 120])
     assert watch.feed(b"".join(before))
     assert not watch.feed(b"data: " + json.dumps(last).encode() + b"\n\n")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from itertools import filterfalse
 
 LONG_WORD = 24
 """Characters. In a script without spaces a "word" is a whole sentence; what is longer is looked at in pieces of 8."""
@@ -79,10 +80,10 @@ def coherence(words: list[str], *, ascii: bool = False) -> float:
         return 1.0
     if not ascii:
         words = [piece for word in words for piece in _pieces(word)] if max(map(len, words)) > LONG_WORD else words
-    odd = [word for word in words if not word.isalpha()]
+    odd = filterfalse(str.isalpha, words)
     # Most of them are a word with a comma after it.
-    odd = [word for word in odd if len(word) < 3 or not word[:-1].isalpha()]
-    bad = sum(2 * sum(map(str.isalpha, word)) <= len(word) for word in odd)
+    odder = [word for word in odd if len(word) < 3 or not word[:-1].isalpha()]
+    bad = sum([2 * sum(map(str.isalpha, word)) <= len(word) for word in odder])
     return (len(words) - bad) / len(words)
 
 

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from typing import Literal
 
@@ -24,6 +25,9 @@ MIN_WORDS = 8
 NGRAM = 4
 MAX_NGRAM_COUNT = 4
 """A word 4-gram that appears more often than this is a loop (the lesson)."""
+
+_MANY_WORDS = 4_000
+"""From here on some 4-gram comes again in any text, so that they are counted at once."""
 
 BLOCK_BYTES = 2048
 """They overlap by half, so that a loop of one and a half fills one, wherever it begins."""
@@ -63,15 +67,18 @@ def has_repeated_ngram(text: str, words: list[str]) -> bool:
     """The lesson's rule for words that are lower-cased already."""
     if len(text) < MIN_CHARACTERS or len(words) < MIN_WORDS:
         return False
-    distinct = len(set(_grams(words)))
-    if len(words) - NGRAM + 1 - distinct < MAX_NGRAM_COUNT:
+    if len(words) < _MANY_WORDS and len(words) - NGRAM + 1 - len(set(_grams(words))) < MAX_NGRAM_COUNT:
         return False  # one that comes five times leaves at least four fewer that differ
-    counts: dict[tuple[str, ...], int] = {}
+    # By their hashes: a hundred thousand tuples do not fit into a cache.
+    often = {one for one, count in Counter(map(hash, _grams(words))).items() if count > MAX_NGRAM_COUNT}
+    if not often:
+        return False
+    counts: Counter[tuple[str, ...]] = Counter()
     for gram in _grams(words):
-        count = counts.get(gram, 0) + 1
-        if count > MAX_NGRAM_COUNT:
-            return True
-        counts[gram] = count
+        if hash(gram) in often:
+            counts[gram] += 1
+            if counts[gram] > MAX_NGRAM_COUNT:
+                return True
     return False
 
 

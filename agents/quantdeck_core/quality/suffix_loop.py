@@ -13,9 +13,9 @@ Rules of dashes have up to 120, leaders of dots and blanks to fill in up to 100,
 model in a loop writes until it is stopped, 1,000 characters in a limit of 256 tokens.
 """
 CUT_TURNS = 8
-CUT_RUN = 1000
-"""The same for an answer that shall be cut in mid-stream, where a mistake takes something from a user: a row of zeros
-or an empty table that goes on to something else has its time."""
+CUT_RUN = 2000
+"""The same for an answer that shall be cut in mid-stream, where a mistake takes something from a user: a matrix of 25
+rows of zeros has 1,900 characters, an empty table of 50 rows 1,500."""
 _ANCHORS = (16, 64, 256, LONGEST_PERIOD)
 """Lengths of the ends that are looked for further up. The shortest finds nearly all; the others see a period within
 which an end comes twice."""
