@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from gateway.lab.client import Reply
 from gateway.lab.process import Experiment, Gateway
 from quantdeck_core.protocol.gateway import ConfigAck, GatewayConfig, RouteStatus
 from support.small_disk import small_disk
+from support.waiting import POLL_S
 
 
 async def post(gateway: Gateway, path: str, **ask: object) -> Reply:
@@ -129,6 +131,27 @@ async def test_on_a_full_disk_weights_fall_and_latches_close_but_nothing_rises(
             assert (await post(gateway, "/v1/unlatch", experiment=experiment.name, reason="x")).status == 507
         finally:
             assert gateway.end() == 0
+
+
+async def test_a_weight_that_falls_holds_before_a_slow_disk_has_it_and_is_acknowledged_after(
+    tmp_path: Path, experiment: Experiment
+) -> None:
+    gateway = Gateway(tmp_path, "--workers", "2")
+    try:
+        revision = await gateway.serve(experiment.route(10_000))
+        assert (await gateway.chat()).variant == "treatment"
+        slow = gateway.config_file.with_name(f".{gateway.config_file.name}.{gateway.process.pid}")
+        os.mkfifo(slow)  # opening it to write takes until somebody reads
+        told = asyncio.create_task(post(gateway, "/v1/weight", experiment=experiment.name, weight_bp=0))
+        while (await gateway.status()).revision == revision:
+            await asyncio.sleep(POLL_S)
+        assert {(await gateway.chat()).variant for _ in range(20)} == {"control"}
+        assert not told.done()
+        reading = os.open(slow, os.O_RDONLY | os.O_NONBLOCK)
+        assert (await told).status == 200
+        os.close(reading)
+    finally:
+        assert gateway.end() == 0
 
 
 async def test_drain_finishes_what_is_in_flight_and_ends(tmp_path: Path, experiment: Experiment) -> None:
