@@ -9,8 +9,8 @@ import msgspec
 
 MOST = 20
 """Tokens an engine names at most: the common limit of OpenAI's protocol, vLLM (`--max-logprobs`) and llama-server."""
-TIE = 0.02
-"""Nats between two tokens that are as good as equally likely: which of them comes first says nothing."""
+TIE = 0.1
+"""Nats between two tokens of which one is a tenth more likely: which of them comes first says little."""
 _LEAST = -50.0
 """Engines write minus infinity as -9999 or so; anything below this is no probability worth the name."""
 _FLOOR = 1e-6

@@ -56,19 +56,15 @@ def next_token_body(model: str, prefix: str, logprobs: int, *, perplexity: bool)
     return body
 
 
-_NEUTRAL: dict[EngineKind, dict[str, float]] = {
-    **{engine: {"repetition_penalty": 1.0} for engine in VLLM},
-    **{engine: {"repeat_penalty": 1.0} for engine in LLAMACPP},
-}
-
-
 def neutral_sampling(engine: EngineKind) -> dict[str, float]:
     """What a greedy request must say beside, so that engines do not differ by their defaults.
 
     llama-cpp-python punishes repetition by 1.1 unless told otherwise, and vLLM takes its defaults from the model's
-    `generation_config.json`. Of an external engine nothing is known: it may refuse fields that OpenAI does not have.
+    `generation_config.json`. Of an external engine nothing is known, and it may refuse what OpenAI does not have.
     """
-    return _NEUTRAL.get(engine, {})
+    if engine in VLLM:
+        return {"repetition_penalty": 1.0}
+    return {"repeat_penalty": 1.0} if engine in LLAMACPP else {}
 
 
 def answer_body(model: str, prompt: str, max_tokens: int, *, chat: bool) -> dict[str, Any]:
