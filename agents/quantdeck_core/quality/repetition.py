@@ -39,7 +39,8 @@ MAX_COMPRESSION = 10.0
 Whisper's decoder takes an answer back at 2.4 (`compression_ratio_threshold` of openai/whisper); speech has no tables.
 Measured at level 1 with blocks of 2 KiB, on the texts of our tests: prose in eight scripts 1.3 to 2.1, source code 1.9,
 numbered lists 4.0, Markdown tables 4.2, a class of getters 4.6, SQL inserts 6.0, JSON lists 5.9 to 6.7, HTML
-tables 7.4; loops of a sentence, a phrase or a word 14 to 40.
+tables 7.3; loops of a sentence, a phrase or a word 14 to 40. Of 796 pieces of Python's library, C headers and
+documentation (4,000 characters each) neither this nor the suffix took one for a loop; the 4-grams took 194.
 """
 _PROBE_BYTES = 12
 _PROBES = (0.2, 0.4, 0.6, 0.8)
