@@ -173,6 +173,7 @@ class Daemon:
             closing.callback(self._store.close)
             closing.callback(self._history.close)
             closing.push_async_callback(self._models.close)
+            closing.push_async_callback(self._experiments.rehearsals.latencies.close)
             front = Front(self._options.paths)
             closing.push_async_callback(front.close)
             await front.open(self._options.ssh)

@@ -269,6 +269,24 @@ def test_finish_makes_the_treatment_the_baseline() -> None:
     assert agent.tick(100, verdict="breach").finished
 
 
+def test_a_treatment_without_users_can_be_discarded_for_a_reason_also_after_a_rollback() -> None:
+    agent = Agent(started())
+    agent.tick(60)
+
+    def discard(reason: str) -> None:
+        agent.do(Finished(revision=agent.state.revision, by="ana", reason=reason, gates=gates(), discard=True))
+
+    with pytest.raises(InputError):
+        discard("")
+    with pytest.raises(ConflictError, match="of the users are on the treatment"):
+        discard("loops")
+    agent.do(RollbackAsked(by="bo", reason="stop"))
+    discard("loops")
+    assert (agent.state.finished, agent.state.weight_bp, agent.state.latched) == (True, 0, False)
+    with pytest.raises(ConflictError, match="is finished"):
+        discard("once more")
+
+
 def test_a_rollback_still_wins_over_a_finish_that_nobody_has_carried_out() -> None:
     agent = Agent(started())
     agent.tick(60)

@@ -43,7 +43,10 @@ async def test_a_broken_treatment_is_rolled_back_by_what_its_users_got(
     demo_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with course(demo_models, tmp_path, capsys, "demo-f16", "demo-damaged", keep_flagged=True) as it:
-        # A person goes past the plan and its canary: what is left is the judge.
+        report = await it.run("canary", "e", code=CANARY_FAILED)
+        assert report["here"]["report"]["suspect"] == "treatment"
+        assert "find what treatment serves broken" in str(await it.run("weight", "e", "50", code=ExitCode.NO))
+        # A person goes past the canary: what is left is the judge.
         await it.run("weight", "e", "50", "--reason", "in a hurry")
         back = await it.when(lambda e: e.state.latched, 60)
         assert (back.state.by, back.state.weight_bp) == ("quantdeck", 0)

@@ -66,6 +66,12 @@ class Asks:
                 f"{ask.control} serves {arms[0].served_name!r} and {ask.treatment} {arms[1].served_name!r}.",
                 "Two different engines with the same served_name make an experiment.",
             )
+        other = self._registry.live_with(arms[0].served_name)
+        if other:
+            raise ConflictError(
+                f"The experiment {other} splits {arms[0].served_name!r} already.",
+                f"Finish it with `quantdeck experiment finish {other}`, or give both arms another served_name.",
+            )
         now = time.time()
         record = ExperimentRecord(
             name=ask.name,
@@ -87,12 +93,15 @@ class Asks:
         """Set a weight.
 
         Raises:
-            ConflictError: stale revision, rolled back, or an arm that should get users is not ready.
+            ConflictError: stale revision, rolled back, an arm that should get users is not ready, or first users are to
+                get what the fixed prompts found broken, and no reason was given.
         """
         controller = self._registry.running(name)
         record = controller.record
         if ask.weight_bp > 0:
             self._registry.require_ready(record.treatment, "treatment")
+        if record.state.weight_bp == 0 < ask.weight_bp and not ask.reason.strip():
+            self._gates.require_no_failed_canary(record)
         if ask.weight_bp < 10_000:
             self._registry.require_ready(record.control, "control")
         event = WeightAsked(weight_bp=ask.weight_bp, revision=ask.revision, by=ask.by, reason=ask.reason)
@@ -148,13 +157,14 @@ class Asks:
                 return await self._effects.change(controller, Aborted(by=who, reason=why, control_ready=ready))
 
     async def finish(self, name: str, ask: Finish) -> Applied:
-        """Make the treatment the new baseline; the old one is retired once the gateway has acknowledged.
+        """End it: one arm is the baseline, the other is retired once the gateway has acknowledged.
 
         Raises:
-            ConflictError: not at full rollout, not healthy, or stale.
+            ConflictError: not at full rollout, not healthy, or stale; to discard the treatment: it has users.
         """
         controller = self._registry.running(name)
-        event = Finished(revision=ask.revision, by=ask.by, reason=ask.reason, gates=self._gates.of(controller))
+        gates = self._gates.of(controller)
+        event = Finished(revision=ask.revision, by=ask.by, reason=ask.reason, gates=gates, discard=ask.discard)
         return await self._effects.change(controller, event)
 
     async def freeze(self, ask: FreezeAsk) -> Applied:

@@ -196,9 +196,8 @@ def _changed(record: ExperimentRecord, transition: Transition, now: float) -> Ex
     if transition.kind == "clear":
         return msgspec.structs.replace(record, state=state, judge_from=now)
     if state.finished and not record.finished:
-        return msgspec.structs.replace(
-            record, state=state, finished=True, control=record.treatment, treatment="", retire=record.control
-        )
+        kept, retired = (record.treatment, record.control) if state.weight_bp else (record.control, record.treatment)
+        return msgspec.structs.replace(record, state=state, finished=True, control=kept, treatment="", retire=retired)
     return msgspec.structs.replace(record, state=state)
 
 

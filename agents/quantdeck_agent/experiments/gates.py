@@ -8,8 +8,10 @@ from typing import Literal, Protocol
 from quantdeck_agent.experiments.controller import Controller
 from quantdeck_agent.experiments.effects import Effects
 from quantdeck_agent.experiments.hearing import Hearing
+from quantdeck_agent.experiments.record import ExperimentRecord
 from quantdeck_agent.experiments.registry import Registry
 from quantdeck_agent.experiments.report import readiness_of
+from quantdeck_core.errors import ConflictError
 from quantdeck_core.rollout.events import Gates
 from quantdeck_core.rollout.plan import PlanGate
 from quantdeck_core.rollout.service import ServiceFigures, check_errors, check_slo, numbers_missing
@@ -75,6 +77,19 @@ class Gatekeeper:
             frozen=f"{frozen.by}: {frozen.reason}" if frozen else "",
             serves=f"{record.treatment}.{controller.treatment.window.generation}" if treatment else "",
         )
+
+    def require_no_failed_canary(self, record: ExperimentRecord) -> None:
+        """Have the fixed prompts not fail on what serves now; without a result, people decide.
+
+        Raises:
+            ConflictError: they failed.
+        """
+        word, why = self._rehearsed.canary(record.name)
+        if word == "failed":
+            raise ConflictError(
+                f"The fixed prompts find what {record.treatment} serves broken: {why}",
+                "Mend it; or say with --reason why users may get it all the same, which is recorded.",
+            )
 
     def _figures(self, controller: Controller) -> ServiceFigures:
         stats = controller.treatment.window.stats()

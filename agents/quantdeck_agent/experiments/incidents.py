@@ -64,7 +64,7 @@ class Incidents:
         )
 
     async def replay(self, name: str, ask: ReplayAsk, now: float) -> ReplayReport:
-        """Have both arms answer the flagged prompts again.
+        """Have both arms answer the treatment's flagged prompts again.
 
         Raises:
             NotFoundError: no such experiment, or it has ended.
@@ -73,7 +73,8 @@ class Incidents:
         controller, target = self._registry.named(name), self._target(name)
         if target is None:
             raise NotFoundError(f"{name} has ended: there are no two arms to ask.", "Create another experiment.")
-        newest = sorted(await flagged(self._signals, name), key=lambda one: one.answer.t)[-ask.most :]
+        held = [one for one in await flagged(self._signals, name) if one.answer.variant == "treatment"]
+        newest = sorted(held, key=lambda one: one.answer.t)[-ask.most :]
         report = await replay(newest, target, prompts=ask.prompts)
         words = f"{len(newest)} flagged prompts were asked again: {report.text}"
         controller.note(now, "replay", words + (" They were exported." if ask.prompts else ""), ask.by or SYSTEM)

@@ -20,11 +20,11 @@ class ExperimentRecord(msgspec.Struct, frozen=True, kw_only=True):
         control, treatment: names of engines on this host.
         judge_from: UNIX time; older answers of the treatment say nothing about it any more, since somebody has mended
             it and cleared the rollback. Persisted: after a restart the analyser sends old answers again.
-        finished: it has ended; its treatment is the `control` now, the baseline of a later experiment, and serves
-            everyone.
+        finished: it has ended; `control` is the baseline of a later experiment and serves everyone, and there is no
+            treatment any more.
         last_drill: how the last rehearsed rollback went.
         control_recipe: what the control was when it served last, to start it again for a rollback.
-        retire: the engine that was the control before, to be stopped once the gateway sends nobody there; empty else.
+        retire: the engine of the other arm, to be stopped once the gateway sends nobody there; empty else.
     """
 
     name: str

@@ -65,6 +65,11 @@ class Registry:
             raise NotFoundError(f"No experiment is called {name!r} here.", "`quantdeck experiment list` shows them.")
         return controller
 
+    def live_with(self, served_name: str) -> str:
+        """The experiment that splits this name's users now; empty for none. A gateway cannot split them twice."""
+        names = (one.record.name for one in self if one.record.served_name == served_name and not one.record.finished)
+        return next(names, "")
+
     def add(self, record: ExperimentRecord) -> Controller:
         """A new one, persisted; a baseline that served the same name before makes place for it."""
         controller = Controller(record, self.store, self._unsaved)

@@ -27,6 +27,11 @@ class Rehearsals:
         self.canaries = CanaryRunner(store, self._names, self.target, self._load, self._told, turn)
         self.latencies = LatencyRunner(store, self.target, self._load, turn)
 
+    def forget(self, experiment: str) -> None:
+        """It has ended."""
+        self.canaries.forget(experiment)
+        self.latencies.forget(experiment)
+
     def target(self, experiment: str) -> CanaryTarget | None:
         """Whom to ask; None where there is no such experiment."""
         controller = self._registry.find(experiment)
@@ -64,7 +69,8 @@ class Rehearsals:
 
     def profiled(self, experiment: str) -> bool:
         """Whether the latency of what serves as the treatment now was measured."""
-        return self.latencies.latency(experiment) is not None
+        found = self.latencies.latency(experiment)
+        return found is not None and found.complete
 
     def prepare(self, controller: Controller) -> None:
         """A plan waits for a latency profile: measure it, since the treatment has no users yet."""

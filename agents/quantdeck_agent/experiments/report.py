@@ -8,11 +8,13 @@ from quantdeck_agent.engines.record import EngineRecord
 from quantdeck_agent.experiments.arm import ArmTracker
 from quantdeck_agent.experiments.controller import Controller
 from quantdeck_agent.experiments.readiness_facts import readiness_facts
+from quantdeck_agent.experiments.record import ExperimentRecord
 from quantdeck_agent.experiments.registry import Registry
 from quantdeck_agent.gateway.router import Router
 from quantdeck_core.protocol.experiment import ArmSummary, ExperimentStatus, TimelineEntry
 from quantdeck_core.protocol.gateway import ExperimentRoute
 from quantdeck_core.rollout.readiness import Readiness, readiness
+from quantdeck_core.rollout.state import RolloutState
 
 
 def experiment_status(
@@ -34,7 +36,7 @@ def experiment_status(
         return tracker.summary(
             now=now,
             profile=serving[0].profile.name if serving else "",
-            engines=tuple(one.key for one in serving) or (engine,),
+            engines=tuple(one.key for one in serving) or ((engine,) if engine else ()),
             ready=bool(serving),
             in_flight=in_flight,
         )
@@ -42,7 +44,7 @@ def experiment_status(
     return ExperimentStatus(
         name=record.name,
         served_name=record.served_name,
-        state=msgspec.structs.replace(record.state, run=None, missing_s=0.0),  # `progress` says it in fewer bytes
+        state=_shown(record),
         thresholds=record.thresholds,
         verdict=controller.verdict,
         control=arm(controller.control, record.control, control, counters[0].in_flight if counters else 0),
@@ -55,6 +57,13 @@ def experiment_status(
         progress=controller.progress,
         finished=record.finished,
     )
+
+
+def _shown(record: ExperimentRecord) -> RolloutState:
+    """The state without the plan, of which `progress` says the same in fewer bytes."""
+    state = msgspec.structs.replace(record.state, run=None, missing_s=0.0)
+    # The baseline of an ended experiment is the control of the next one: everyone is on it.
+    return msgspec.structs.replace(state, stage="fp16_only", weight_bp=0) if record.finished else state
 
 
 def readiness_of(controller: Controller, registry: Registry, router: Router | None, now: float) -> Readiness:

@@ -1,4 +1,4 @@
-"""The end of an experiment: the engine that was the control is stopped once nobody is sent there any more."""
+"""The end of an experiment: the engine that is not the baseline is stopped once nobody is sent there any more."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from quantdeck_core.rollout.events import SYSTEM
 
 
 async def retire(controller: Controller, registry: Registry, router: Router | None, now: float) -> None:
-    """Stop a finished experiment's old control, once the gateway has acknowledged that nobody goes there.
+    """Stop the engine that a finished experiment leaves over, once the gateway has acknowledged that nobody goes there.
 
     One that another experiment needs stays. What cannot be stopped now is tried again with the next call.
     """
@@ -20,9 +20,9 @@ async def retire(controller: Controller, registry: Registry, router: Router | No
     if not record.retire or router is None or not router.acknowledged(registry.route(record)):
         return
     others = {engine for one in registry for engine in (one.record.control, one.record.treatment)}
-    text = f"the old control {record.retire} is retired"
+    text = f"{record.retire} is retired"
     if record.retire in others:
-        text = f"the old control {record.retire} stays: another experiment needs it"
+        text = f"{record.retire} stays: another experiment needs it"
     elif registry.engines:
         try:
             await registry.engines.supervisor.stop(record.retire, SYSTEM)

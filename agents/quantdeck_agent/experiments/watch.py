@@ -144,5 +144,6 @@ class Watch:
             if moved:
                 await self._effects.push(controller, time.monotonic())
         elif controller.record.retire:
+            self._rehearsals.forget(controller.record.name)
             await retire(controller, self._registry, self._effects.router, time.time())
         self._effects.publish(controller)

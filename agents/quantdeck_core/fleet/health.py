@@ -147,4 +147,6 @@ def _experiment_findings(experiment: ExperimentStatus) -> Iterator[Finding]:
         yield say("warn", f"the gateway has not acknowledged {weight(share)} yet")
     if verdict.kind in ("watch", "control-unhealthy"):
         yield say("warn", verdict.reason)
+    if experiment.finished:
+        yield say("ok", f"ended: everyone is on the baseline {', '.join(experiment.control.engines)}")
     yield say("ok", verdict.reason if share > 0 else "everyone is on the control")

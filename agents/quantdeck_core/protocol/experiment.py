@@ -100,4 +100,4 @@ class ExperimentStatus(msgspec.Struct, frozen=True, kw_only=True):
     progress: RolloutProgress | None = None
     """Of the plan that is carried out; `state` comes without it."""
     finished: bool = False
-    """It has ended: what was the treatment is the baseline and serves everyone, as `control`."""
+    """It has ended: the `control` is the baseline and serves everyone."""

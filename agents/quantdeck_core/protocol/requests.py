@@ -123,10 +123,15 @@ class SteerRollout(Change, kw_only=True, frozen=True):
 
 
 class Finish(Change, kw_only=True, frozen=True):
-    """Make the treatment the new baseline, retire the old one, and end the experiment."""
+    """End the experiment: the treatment becomes the baseline, and the old one is retired.
+
+    Attributes:
+        discard: the other way round: the control stays, and the treatment, which has no users any more, is retired.
+    """
 
     revision: int
     reason: str = ""
+    discard: bool = False
 
 
 class FreezeAsk(Change, kw_only=True, frozen=True):

@@ -148,12 +148,13 @@ class Aborted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
-    """A person makes the treatment the new baseline."""
+    """A person makes the treatment the new baseline, or discards it."""
 
     revision: int
     by: str
     reason: str = ""
     gates: Gates
+    discard: bool = False
 
 
 RolloutEvent = (

@@ -97,18 +97,40 @@ def _check_safe(state: RolloutState, run: RolloutRun, gates: Gates) -> None:
 
 
 def finish(state: RolloutState, event: Finished, now: float) -> Transition:
-    """The treatment becomes the new baseline: everyone is on it, the hold-back too, and the experiment ends.
+    """The treatment becomes the new baseline: everyone is on it, the hold-back too, and the experiment ends. Or it is
+    discarded, and the control stays what it is.
 
     Raises:
-        ConflictError: stale, nothing may rise, not everyone is there yet, or the treatment is not healthy.
+        ConflictError: stale, nothing may rise, not everyone is there yet, or the treatment is not healthy; where it is
+            to be discarded: users are on it.
+        InputError: it is discarded for no reason.
     """
     check_revision(state, event.revision)
+    if event.discard:
+        return _discard(state, event, now)
     check_open(state)
     _check_end(state, event.gates)
     return Transition(
         state=weighted(state, BUCKETS, event.by, event.reason, now, run=None, finished=True),
         kind="finish",
         text=because("finished: the treatment is the new baseline, the control can be retired", event.reason),
+        by=event.by,
+    )
+
+
+def _discard(state: RolloutState, event: Finished, now: float) -> Transition:
+    check_reason(event.reason, "Discarding a treatment")
+    if state.finished:
+        check_open(state)
+    if state.weight_bp > 0:
+        raise ConflictError(
+            f"{bp_to_percent(state.weight_bp)} % of the users are on the treatment.",
+            "Put them back first: `quantdeck weight EXPERIMENT 0`, or `quantdeck rollback`.",
+        )
+    return Transition(
+        state=weighted(state, 0, event.by, event.reason, now, run=None, pending=None, paged=(), finished=True),
+        kind="finish",
+        text=because("ended: the treatment is discarded, the control stays the baseline", event.reason),
         by=event.by,
     )
 

@@ -53,6 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     finish = actions.add_parser("finish", help="the treatment becomes the baseline, the old one is retired")
     for one in (show, clear, finish):
         one.add_argument("experiment")
+    finish.add_argument(
+        "--discard", action="store_true", help="the other way round: drop the treatment (needs a reason)"
+    )
     finish.add_argument("--reason", default="", help="for the timeline")
     clear.add_argument("--reason", required=True, help="what was mended; for the timeline")
     for one in (create, listing, show, clear, finish):
@@ -114,10 +117,13 @@ def _clear(options: argparse.Namespace) -> int:
 
 def _finish(options: argparse.Namespace) -> int:
     request_id = new_request_id()
+    done = "the control stays the baseline" if options.discard else "the treatment is the baseline now"
 
     async def change(client: AgentClient, experiment: ExperimentStatus) -> Applied:
         revision = experiment.state.revision
-        wish = Finish(request_id=request_id, by=who(), revision=revision, reason=options.reason)
+        wish = Finish(
+            request_id=request_id, by=who(), revision=revision, reason=options.reason, discard=options.discard
+        )
         return await client.finish(options.experiment, wish)
 
-    return change_experiment(options, options.experiment, change, "the treatment is the baseline now")
+    return change_experiment(options, options.experiment, change, done)
