@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from quantdeck_core.incident.replay import Replayed, conclude
+from quantdeck_core.incident.replay import Replayed, conclude, more_often
 
 LOOP: tuple[str, ...] = ("loop",)
 FINE: tuple[str, ...] = ()
@@ -23,7 +23,9 @@ def prompts(*arms: tuple[tuple[str, ...] | None, tuple[str, ...] | None]) -> lis
         ([(LOOP, LOOP)] * 8, "upstream"),
         ([(LOOP, FINE)] * 8, "upstream"),
         ([(FINE, FINE)] * 8, "unclear"),
-        ([(LOOP, LOOP)] * 3 + [(FINE, LOOP)] * 5, "unclear"),
+        ([(LOOP, LOOP)] * 3 + [(FINE, LOOP)] * 5, "quantization"),
+        ([(LOOP, LOOP)] * 2 + [(FINE, LOOP)] * 3 + [(FINE, FINE)] * 3, "unclear"),
+        ([(FINE, LOOP)] * 6 + [(FINE, FINE)] * 6, "quantization"),
         ([(None, LOOP)] * 8, "unclear"),
     ],
 )
@@ -32,3 +34,9 @@ def test_conclusions(arms: list[tuple[tuple[str, ...] | None, tuple[str, ...] | 
     assert report.conclusion == conclusion
     assert report.compared == sum(None not in arm for arm in arms)
     assert report.text.endswith(".")
+
+
+def test_fishers_tea() -> None:
+    assert more_often(4, 0, 4) == pytest.approx(1 / 70)
+    assert more_often(3, 1, 4) == pytest.approx(17 / 70)
+    assert more_often(0, 0, 4) == 1.0

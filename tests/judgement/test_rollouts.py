@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from judgement.course import course
+from quantdeck_core.errors import ExitCode
 
 
 async def test_the_quantized_model_is_promoted_and_becomes_the_baseline(
@@ -43,7 +44,7 @@ async def test_a_broken_treatment_is_rolled_back_by_what_its_users_got(
     demo_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with course(demo_models, tmp_path, capsys, "demo-f16", "demo-damaged", keep_flagged=True) as it:
-        report = await it.run("canary", "e", code=CANARY_FAILED)
+        report = await it.run("canary", "e", code=ExitCode.NO)
         assert report["here"]["report"]["suspect"] == "treatment"
         assert "find what treatment serves broken" in str(await it.run("weight", "e", "50", code=ExitCode.NO))
         # A person goes past the canary: what is left is the judge.

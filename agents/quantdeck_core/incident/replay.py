@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import comb
 from typing import Literal
 
 import msgspec
@@ -11,8 +12,11 @@ Conclusion = Literal["quantization", "upstream", "unclear", "nothing-to-replay"]
 
 ENOUGH = 3
 """Prompts that both arms answered again; fewer decide nothing."""
-MOSTLY = 0.5
-RARELY = 0.2
+AS_OFTEN = 0.5
+"""A control that goes wrong at least half as often as the treatment goes wrong for the same reason."""
+SURE = 0.05
+"""One-sided p of Fisher's exact test (R. A. Fisher 1922) below which the treatment goes wrong more often: answers are
+sampled, so that even a broken model answers some prompts well the second time."""
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -62,6 +66,14 @@ def conclude(prompts: Sequence[Replayed]) -> ReplayReport:
     )
 
 
+def more_often(treatment: int, control: int, each: int) -> float:
+    """Fisher's exact test: how likely no fewer of `each` go wrong on the treatment, of all that went wrong on either,
+    where both arms are alike."""
+    wrong = treatment + control
+    ways = sum(comb(each, on) * comb(each, wrong - on) for on in range(treatment, min(each, wrong) + 1))
+    return ways / comb(2 * each, wrong)
+
+
 def _judged(asked: int, compared: int, control: int, treatment: int) -> tuple[Conclusion, str]:
     if not asked:
         return (
@@ -71,8 +83,8 @@ def _judged(asked: int, compared: int, control: int, treatment: int) -> tuple[Co
     counts = f"of {compared} flagged prompts the control goes wrong on {control}, the treatment again on {treatment}"
     if compared < ENOUGH:
         return "unclear", f"Too few to decide: {counts}, and {asked - compared} were not answered by both."
-    if control / compared >= MOSTLY:
+    if control >= ENOUGH and control >= AS_OFTEN * treatment:
         return "upstream", f"It is upstream of the quantization: {counts}. Look at the prompts and what sends them."
-    if treatment / compared >= MOSTLY and control / compared <= RARELY:
+    if more_often(treatment, control, compared) < SURE:
         return "quantization", f"It is the quantization, or how it is served: {counts}. Keep the treatment at 0 %."
     return "unclear", f"Unclear: {counts}. Ask again with more prompts, or compare the answers by hand."
