@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo test test-agents test-engines test-gateway soak engines check fix fuzz bench bench-gateway lock snapshots clean
+.PHONY: help demo test test-judgement test-agents test-engines test-gateway soak engines check fix fuzz bench bench-gateway lock snapshots clean
 
 help:
 	@echo "make demo              everything on this machine, in the console (ARGS=\"--headless --for 90s --json\")"
 	@echo "make test              the tests; under 3 minutes on 2 cores"
 	@echo "make test-agents       what agents survive: kills, hangs, full disks, cut transfers, lost hosts, the gateway's faults; 5 minutes"
+	@echo "make test-judgement    canaries and whole rollouts on real llama.cpp engines: promoted, rolled back, held; 5 minutes"
 	@echo "make test-engines      the agent with real llama.cpp servers and real vLLM; 10 minutes, more the first time"
 	@echo "make test-gateway      the gateway with clients and engines of others: openai, curl, vllm bench; 3 minutes"
 	@echo "make soak              the agent killed every few seconds for 5 minutes, under load"
@@ -28,10 +29,15 @@ demo: $(VENV)/.demo
 
 # Agents that are killed, cut off and filled up take their time: they have a target of their own.
 AGENTS := tests/faults tests/models tests/nodes
+# So do engines that are asked fixed prompts, and rollouts from the first user to the last.
+JUDGEMENT := tests/judgement tests/canary
 
 # Most tests wait for processes: two at a time keep two cores busy.
 test: $(VENV)/.dev
-	@$(BIN)/pytest -n 2 --dist worksteal $(AGENTS:%=--ignore %) $(ARGS)
+	@$(BIN)/pytest -n 2 --dist worksteal $(AGENTS:%=--ignore %) $(JUDGEMENT:%=--ignore %) $(ARGS)
+
+test-judgement: $(VENV)/.dev
+	@$(BIN)/pytest -n 2 --dist worksteal $(JUDGEMENT) $(ARGS)
 
 test-agents: $(VENV)/.dev
 	@$(BIN)/pytest $(AGENTS) $(ARGS)

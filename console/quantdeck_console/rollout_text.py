@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from quantdeck_core.durations import spoken
 from quantdeck_core.hashing import bp_to_percent
-from quantdeck_core.rollout.durations import spoken
 from quantdeck_core.rollout.progress import RolloutProgress
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from quantdeck_core.canary.builtin import builtin_prompts
 from quantdeck_core.canary.prompt import CUTS, LONG_CUTS, CanaryPrompt, prefixes, set_id
-from quantdeck_core.canary.settings import CanarySettings, seconds_of
+from quantdeck_core.canary.settings import CanarySettings
 from quantdeck_core.errors import InputError
 from quantdeck_core.profile.toml_text import decode_toml
 
@@ -70,16 +70,6 @@ def test_settings_from_a_file() -> None:
 def test_settings_that_say_nothing_are_refused(text: str) -> None:
     with pytest.raises(InputError, match=r"e\.toml:1:1"):
         decode_toml(text, CanarySettings, "e.toml")
-
-
-@pytest.mark.parametrize(("period", "seconds"), [("30s", 30), ("15m", 900), ("1h", 3600), ("2d", 172_800)])
-def test_periods(period: str, seconds: float) -> None:
-    assert seconds_of(period) == seconds
-
-
-def test_a_period_of_nothing_is_none() -> None:
-    with pytest.raises(ValueError, match="no whole number"):
-        seconds_of("h")
 
 
 def test_settings_travel() -> None:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from quantdeck_core.durations import parse_duration, spoken
 from quantdeck_core.errors import InputError
 from quantdeck_core.profile.toml_text import TomlError
-from quantdeck_core.rollout.durations import parse_duration, spoken
 from quantdeck_core.rollout.plan import PlanGate, PlanStep, RolloutPlan, check_plan, skips_floor
 from quantdeck_core.rollout.plan_file import read_rollout
 

@@ -12,8 +12,8 @@ from quantdeck_agent.alerts.outbox import Message, Outbox
 from quantdeck_agent.alerts.receivers import Target
 from quantdeck_agent.alerts.sending import sender_for
 from quantdeck_core.alerts.retry import KEPT_S, Attempt, pause_s
+from quantdeck_core.durations import spoken
 from quantdeck_core.protocol.alerts import ReceiverStatus
-from quantdeck_core.rollout.durations import spoken
 
 log = logging.getLogger("quantdeck.alerts")
 Tell = Callable[[str, str, str], None]

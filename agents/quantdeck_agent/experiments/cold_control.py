@@ -15,6 +15,7 @@ from quantdeck_agent.engines.checkpoint import resolve_model
 from quantdeck_agent.engines.engines import Engines
 from quantdeck_agent.models.hasher import Meter
 from quantdeck_checkpoints.hashing import files_of
+from quantdeck_core.durations import spoken
 from quantdeck_core.errors import ConflictError, QuantdeckError
 from quantdeck_core.fleet.cells import size
 from quantdeck_core.protocol.operation import Operation
@@ -26,7 +27,6 @@ from quantdeck_core.rollout.cold_start import (
     plan_cold_start,
     start_seconds,
 )
-from quantdeck_core.rollout.durations import spoken
 
 POLL_S = 0.2
 SYSTEM = "quantdeck"

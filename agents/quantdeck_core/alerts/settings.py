@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from quantdeck_core.durations import parse_duration
 from quantdeck_core.errors import InputError
 from quantdeck_core.loopback import is_loopback
 from quantdeck_core.profile.names import Name
 from quantdeck_core.profile.toml_text import TomlError, decode_toml, locate
 from quantdeck_core.protocol.alerts import Level
-from quantdeck_core.rollout.durations import parse_duration
 
 PAGERDUTY_URL = "https://events.pagerduty.com/v2/enqueue"
 LEAST_REPEAT_S, MOST_WAIT_S = 1.0, 86_400.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from quantdeck_core.alerts.board import Notice
-from quantdeck_core.rollout.durations import spoken
+from quantdeck_core.durations import spoken
 
 _WORDS = {"warn": "WARN", "fail": "FAIL"}
 

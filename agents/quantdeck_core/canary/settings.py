@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
 import msgspec
@@ -10,9 +9,9 @@ from msgspec import Meta
 
 from quantdeck_core.canary.builtin import builtin_prompts
 from quantdeck_core.canary.prompt import CanaryPrompt
+from quantdeck_core.durations import parse_duration
 
 _PERIOD = r"^[1-9][0-9]{0,5}(s|m|h|d)$"
-_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 Period = Annotated[str, Meta(pattern=_PERIOD, description="a whole number and s, m, h or d")]
 Nats = Annotated[float, Meta(gt=0, le=100)]
@@ -47,21 +46,10 @@ class CanarySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     def every_s(self) -> float:
         """Seconds between two runs."""
-        return seconds_of(self.every)
+        return parse_duration(self.every)
 
     def prompt_set(self) -> tuple[CanaryPrompt, ...]:
         """What is asked."""
         if not self.prompts:
             return builtin_prompts()
         return tuple(CanaryPrompt(id=f"own-{number}", text=text) for number, text in enumerate(self.prompts, 1))
-
-
-def seconds_of(period: str) -> float:
-    """Seconds of `90s`, `15m`, `1h` or `2d`.
-
-    Raises:
-        ValueError: it is none of these.
-    """
-    if not re.fullmatch(_PERIOD, period):
-        raise ValueError(f"{period!r} is no whole number with s, m, h or d")
-    return int(period[:-1]) * _SECONDS[period[-1]]

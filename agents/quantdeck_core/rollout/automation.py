@@ -7,10 +7,10 @@ from typing import Literal
 
 import msgspec
 
+from quantdeck_core.durations import spoken
 from quantdeck_core.hashing import bp_to_percent
 from quantdeck_core.rollout.blocks import blocks, entered, needs
 from quantdeck_core.rollout.change import changed, with_run
-from quantdeck_core.rollout.durations import spoken
 from quantdeck_core.rollout.events import MAX_ELAPSED_S, SYSTEM, Alert, Gates, Tick, Transition
 from quantdeck_core.rollout.pages import page
 from quantdeck_core.rollout.promote import advance

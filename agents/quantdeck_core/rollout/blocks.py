@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import msgspec
 
+from quantdeck_core.durations import spoken
 from quantdeck_core.hashing import bp_to_percent
-from quantdeck_core.rollout.durations import spoken
 from quantdeck_core.rollout.events import Gates
 from quantdeck_core.rollout.state import RolloutRun, RolloutState
 

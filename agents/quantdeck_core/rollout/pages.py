@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import msgspec
 
+from quantdeck_core.durations import spoken
 from quantdeck_core.hashing import bp_to_percent
 from quantdeck_core.rollout.blocks import entered, needs
-from quantdeck_core.rollout.durations import spoken
 from quantdeck_core.rollout.events import Alert, Gates, Transition
 from quantdeck_core.rollout.state import CONTROL_BAD, CONTROL_DOWN, RolloutState
 

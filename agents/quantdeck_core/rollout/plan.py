@@ -8,10 +8,10 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from quantdeck_core.durations import spoken
 from quantdeck_core.errors import InputError
 from quantdeck_core.hashing import BUCKETS, bp_to_percent
 from quantdeck_core.profile.names import Name
-from quantdeck_core.rollout.durations import spoken
 
 AB_TEST_MAX_BP = 1_000
 """Up to 10 % is an A/B test; above it the rollout is gradual."""

@@ -7,12 +7,12 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from quantdeck_core.durations import parse_duration
 from quantdeck_core.errors import InputError
 from quantdeck_core.hashing import BUCKETS, percent_to_bp
 from quantdeck_core.profile.experiment import Percent
 from quantdeck_core.profile.names import Name
 from quantdeck_core.profile.toml_text import TomlError, decode_toml, locate
-from quantdeck_core.rollout.durations import parse_duration
 from quantdeck_core.rollout.plan import PlanGate, PlanStep, RolloutPlan, Text, check_plan
 
 Duration = Annotated[str, Meta(max_length=20, description="a number and s, m, h or d")]

@@ -6,8 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from quantdeck_core.durations import spoken
 from quantdeck_core.rollout.blocks import blocks, entered, needs
-from quantdeck_core.rollout.durations import spoken
 from quantdeck_core.rollout.events import Gates
 from quantdeck_core.rollout.state import RolloutRun, RolloutState
 

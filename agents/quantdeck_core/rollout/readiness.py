@@ -6,9 +6,9 @@ from math import ceil
 
 import msgspec
 
+from quantdeck_core.durations import spoken
 from quantdeck_core.fleet.cells import plural
 from quantdeck_core.protocol.drill import DrillRecord
-from quantdeck_core.rollout.durations import spoken
 
 PROBE_STALE_S = 60.0
 """The gateway probes an idle replica more often than that; a longer silence proves nothing."""

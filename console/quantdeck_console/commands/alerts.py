@@ -17,10 +17,10 @@ from quantdeck_console.commands.common import (
 )
 from quantdeck_console.link.alert_client import AlertClient, alerts_of
 from quantdeck_console.link.fleet_file import Fleet, Host
+from quantdeck_core.durations import parse_duration, spoken
 from quantdeck_core.errors import ErrorInfo, ExitCode, InputError, QuantdeckError, exit_code_of
 from quantdeck_core.fleet.cells import clock
 from quantdeck_core.protocol.alerts import MOST_SNOOZE_S, Acknowledge, HandOver, Page, PageList, Snooze
-from quantdeck_core.rollout.durations import parse_duration, spoken
 
 _GLYPHS = {"warn": "WARN !", "fail": "FAIL x"}
 
