@@ -1,6 +1,12 @@
 from quantdeck_agent.experiments.arm import TREND_BUCKETS, ArmTracker, percentile
+from quantdeck_core.drift.judge import Judge
+from quantdeck_core.drift.thresholds import Thresholds
 from quantdeck_core.protocol.experiment import TREND_BUCKET_S, ArmSummary
 from support.answers import answer
+
+
+def tracker() -> ArmTracker:
+    return ArmTracker(Judge(Thresholds(user_limit=0)), "treatment")
 
 
 def summary(arm: ArmTracker, now: float) -> ArmSummary:
@@ -8,7 +14,7 @@ def summary(arm: ArmTracker, now: float) -> ArmSummary:
 
 
 def test_an_arm_counts_users_answers_and_failures() -> None:
-    arm = ArmTracker(500)
+    arm = tracker()
     for user in ("a", "b", "a", ""):
         arm.add(answer(user=user))
     arm.add(answer(user="c", complete=False, status=0))
@@ -18,7 +24,7 @@ def test_an_arm_counts_users_answers_and_failures() -> None:
 
 
 def test_a_client_that_sends_bad_requests_says_nothing_about_the_model() -> None:
-    arm = ArmTracker(500)
+    arm = tracker()
     arm.add(answer())
     for _ in range(60):
         assert not arm.add(answer(complete=False, status=400, words=0, user="d"))
@@ -29,7 +35,7 @@ def test_a_client_that_sends_bad_requests_says_nothing_about_the_model() -> None
 
 
 def test_a_shadow_is_judged_and_is_nobodys_answer() -> None:
-    arm = ArmTracker(10)
+    arm = tracker()
     assert arm.add(answer(user="u", shadow=True, repetition=True))
     shown = summary(arm, 0.0)
     assert (shown.users, shown.answers, shown.failures) == (0, 0, 0)
@@ -37,7 +43,7 @@ def test_a_shadow_is_judged_and_is_nobodys_answer() -> None:
 
 
 def test_speed_and_first_token_come_from_the_window() -> None:
-    arm = ArmTracker(500)
+    arm = tracker()
     for number in range(1, 101):
         arm.add(answer(ttft_ms=float(number), e2e_ms=float(number) + 500.0, completion_tokens=50))
     seen = summary(arm, 1000.0)
@@ -46,14 +52,14 @@ def test_speed_and_first_token_come_from_the_window() -> None:
 
 
 def test_without_token_counts_or_streams_nothing_is_made_up() -> None:
-    arm = ArmTracker(500)
+    arm = tracker()
     arm.add(answer(stream=False, completion_tokens=None))
     seen = summary(arm, 1000.0)
     assert (seen.ttft_p50_ms, seen.tokens_per_s) == (None, None)
 
 
 def test_the_trend_has_gaps_where_nobody_answered() -> None:
-    arm = ArmTracker(500)
+    arm = tracker()
     arm.add(answer(t=0.0))
     arm.add(answer(t=1.0, repetition=True))
     arm.add(answer(t=2 * TREND_BUCKET_S, repetition=True))
@@ -62,7 +68,7 @@ def test_the_trend_has_gaps_where_nobody_answered() -> None:
 
 
 def test_a_new_generation_counts_from_one() -> None:
-    arm = ArmTracker(500)
+    arm = tracker()
     arm.add(answer(generation=1))
     arm.add(answer(generation=2))
     assert not arm.add(answer(generation=1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from quantdeck_agent.experiments.controller import KIND, Controller
@@ -16,8 +17,14 @@ from quantdeck_core.rollout.machine import LatchCleared, TreatmentFailed, Weight
 from quantdeck_core.rollout.state import RolloutState
 from support.answers import answer
 
-LOOPS = [answer(seq=number, t=100.0 + number, repetition=True, generation=2) for number in range(60)]
-FINE = [answer(seq=number, t=100.0 + number, variant="control", replica="control.1") for number in range(60)]
+USERS = [f"{number:016x}" for number in range(60)]
+LOOPS = [
+    answer(seq=number, t=100.0 + number, user=user, repetition=True, generation=2) for number, user in enumerate(USERS)
+]
+FINE = [
+    answer(seq=number, t=100.0 + number, user=user, variant="control", replica="control.1")
+    for number, user in enumerate(USERS)
+]
 
 
 @pytest.fixture
@@ -72,7 +79,7 @@ def test_after_clearing_old_answers_are_not_held_against_the_treatment_also_afte
     again = restarted(store)
     again.start_generation(1, 2, 210.0)
     assert hear(again, FINE + LOOPS) == "inconclusive"
-    new = [answer(seq=number, t=220.0 + number, repetition=True, generation=2) for number in range(60)]
+    new = [msgspec.structs.replace(one, t=one.t + 120.0) for one in LOOPS]
     assert hear(again, new) == "breach"
 
 

@@ -132,7 +132,7 @@ async def test_who_ponders_one_answer_for_too_long_judges_nothing(monkeypatch: p
         await eventually(lambda: experiments.judged() == ("e",))
         analyser.say(variant="control", seq=1)
         for number in range(50):
-            analyser.say(variant="treatment", seq=2 + number, repetition=True)
+            analyser.say(variant="treatment", seq=2 + number, repetition=True, user=f"{number:016x}")
         await eventually(lambda: gateway.asked)  # the treatment loops: it is rolled back, and that takes long
         assert experiments.judged() == ("e",)
         monkeypatch.setattr(hearing, "STUCK_S", 0.0)

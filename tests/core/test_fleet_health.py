@@ -117,7 +117,7 @@ def test_a_breach_that_was_not_rolled_back_fails_only_while_somebody_is_on_it() 
         ),
         (experiment(rollback=Readiness(can=False, why="no room")), "cannot roll back: no room"),
         (experiment(effective=False), "the gateway has not acknowledged 10 % yet"),
-        (experiment(treatment=arm("treatment", 131, loops=12)), "repetition +8.8 points over the control"),
+        (experiment(treatment=arm("treatment", 131, loops=12)), "loops +8.8 points over the control"),
     ],
 )
 def test_what_could_go_wrong_next_warns(one: ExperimentStatus, text: str) -> None:

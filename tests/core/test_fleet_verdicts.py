@@ -3,8 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from quantdeck_core.drift.floor import floor_verdict, judge_signals
 from quantdeck_core.drift.thresholds import Thresholds
-from quantdeck_core.drift.verdict import SIGNALS, judge, judge_signals
+from quantdeck_core.drift.verdict import SIGNALS
 from quantdeck_core.drift.window import WindowStats
 
 LIMITS = Thresholds()
@@ -50,6 +51,6 @@ windows = st.builds(window, counts, counts, counts, st.floats(min_value=1, max_v
 
 @given(windows, windows)
 def test_the_signal_that_decides_overall_says_the_same_by_itself(control: WindowStats, treatment: WindowStats) -> None:
-    overall = judge(control, treatment, LIMITS)
+    overall = floor_verdict(control, treatment, LIMITS)
     if overall.kind in ("breach", "watch"):
         assert judge_signals(control, treatment, LIMITS)[overall.signal] == overall

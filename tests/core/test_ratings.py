@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from quantdeck_core.drift.ratings import Ratings
 from quantdeck_core.drift.window import ArmWindow
 from quantdeck_core.protocol.gateway import AnswerRating
-from support.answers import answer
+from support.answers import observation
 
 GIVEN = st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from([-1.0, -0.5, 0.0, 0.25, 1.0])))
 
@@ -36,7 +36,7 @@ def test_a_window_counts_the_ratings_of_its_generation() -> None:
     assert window.rate(rating("b", -1))
     assert window.rate(rating("a", -1))
     assert (window.stats().ups, window.stats().downs) == (0, 2)
-    window.add(answer(generation=1))
+    window.add(observation(generation=1))
     assert (window.stats().outputs, window.stats().downs) == (1, 2)
     assert not window.rate(rating("c", 1, generation=0))
     assert window.rate(rating("d", 1, generation=2))

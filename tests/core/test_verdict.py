@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from quantdeck_core.drift.floor import floor_verdict
 from quantdeck_core.drift.intervals import mean_interval, share_interval
-from quantdeck_core.drift.thresholds import Thresholds
-from quantdeck_core.drift.verdict import judge
+from quantdeck_core.drift.thresholds import Slo, Thresholds
 from quantdeck_core.drift.window import WindowStats
 
 LIMITS = Thresholds()
@@ -24,50 +24,66 @@ def stats(
 
 
 def test_two_equal_arms_are_healthy() -> None:
-    assert judge(stats(), stats(), LIMITS).kind == "healthy"
+    assert floor_verdict(stats(), stats(), LIMITS).kind == "healthy"
 
 
 def test_no_verdict_under_fifty_outputs_and_it_says_how_many_are_missing() -> None:
-    verdict = judge(stats(), stats(outputs=49, repetitions=49), LIMITS)
+    verdict = floor_verdict(stats(), stats(outputs=49, repetitions=49), LIMITS)
     assert (verdict.kind, verdict.needed) == ("inconclusive", 1)
     assert "1 more output" in verdict.reason
 
 
 @pytest.mark.parametrize(("repetitions", "kind"), [(30, "watch"), (31, "breach")])
 def test_repetition_breaks_above_fifteen_percent(repetitions: int, kind: str) -> None:
-    verdict = judge(stats(), stats(repetitions=repetitions), LIMITS)
+    verdict = floor_verdict(stats(), stats(repetitions=repetitions), LIMITS)
     assert (verdict.kind, verdict.signal) == (kind, "repetition")
 
 
 def test_repetition_is_absolute_so_it_needs_no_control() -> None:
-    assert judge(stats(outputs=0), stats(repetitions=100), LIMITS).kind == "breach"
+    assert floor_verdict(stats(outputs=0), stats(repetitions=100), LIMITS).kind == "breach"
 
 
 def test_a_control_that_loops_too_moves_nothing() -> None:
-    verdict = judge(stats(repetitions=60), stats(repetitions=90), LIMITS)
+    verdict = floor_verdict(stats(repetitions=60), stats(repetitions=90), LIMITS)
     assert verdict.kind == "control-unhealthy"
+    assert "both arms" in verdict.reason
     assert "upstream" in verdict.reason
+    alone = floor_verdict(stats(repetitions=60), stats(), LIMITS)
+    assert (alone.kind, "itself" in alone.reason) == ("control-unhealthy", True)
 
 
-@pytest.mark.parametrize(("refusals", "kind"), [(10, "healthy"), (11, "watch"), (20, "watch"), (21, "breach")])
-def test_refusals_are_held_against_the_control(refusals: int, kind: str) -> None:
-    assert judge(stats(refusals=10), stats(refusals=10 + refusals), LIMITS).kind == kind
+def test_a_control_that_fails_more_than_was_promised_is_unhealthy() -> None:
+    limits = Thresholds(slo=Slo(error_rate=0.01))
+    assert floor_verdict(stats(failures=60), stats(), limits).signal == "failures"
+    assert floor_verdict(stats(failures=60), stats(), LIMITS).kind == "healthy"
+
+
+@pytest.mark.parametrize(("more", "kind"), [(100, "healthy"), (101, "watch"), (200, "watch"), (201, "breach")])
+def test_refusals_are_held_against_the_control(more: int, kind: str) -> None:
+    assert floor_verdict(stats(2000, refusals=100), stats(2000, refusals=100 + more), LIMITS).kind == kind
+
+
+def test_what_chance_explains_is_no_breach() -> None:
+    # Ten points more refusals on 50 answers each: once in twenty looks where both refuse a tenth.
+    assert floor_verdict(stats(50, refusals=5), stats(50, refusals=11), LIMITS).kind == "healthy"
+    assert floor_verdict(stats(50), stats(50, repetitions=8), LIMITS).kind == "healthy"
+    assert floor_verdict(stats(50), stats(50, repetitions=25), LIMITS).kind == "breach"
 
 
 @pytest.mark.parametrize(
     ("words", "kind"), [(50, "healthy"), (36, "healthy"), (34, "watch"), (31, "watch"), (29, "breach"), (81, "breach")]
 )
 def test_length_is_two_sided(words: float, kind: str) -> None:
-    assert judge(stats(), stats(words=words), LIMITS).kind == kind
+    assert floor_verdict(stats(), stats(words=words), LIMITS).kind == kind
 
 
 def test_relative_signals_wait_for_the_control() -> None:
-    verdict = judge(stats(outputs=10), stats(refusals=100), LIMITS)
+    verdict = floor_verdict(stats(outputs=10), stats(refusals=100), LIMITS)
     assert (verdict.kind, verdict.needed) == ("inconclusive", 40)
 
 
 def test_failed_answers_are_a_breach() -> None:
-    verdict = judge(stats(), stats(outputs=40, failures=20), LIMITS)
+    verdict = floor_verdict(stats(), stats(outputs=40, failures=20), LIMITS)
     assert (verdict.kind, verdict.signal) == ("breach", "failures")
 
 
@@ -75,8 +91,8 @@ def test_failed_answers_are_a_breach() -> None:
 def test_more_loops_never_make_a_verdict_better(outputs: int, one: int, other: int) -> None:
     fewer, more = sorted((min(one, outputs), min(other, outputs)))
     rank = {"inconclusive": 0, "healthy": 0, "watch": 1, "breach": 2}
-    worse = judge(stats(), stats(outputs, repetitions=more), LIMITS)
-    better = judge(stats(), stats(outputs, repetitions=fewer), LIMITS)
+    worse = floor_verdict(stats(), stats(outputs, repetitions=more), LIMITS)
+    better = floor_verdict(stats(), stats(outputs, repetitions=fewer), LIMITS)
     assert rank[worse.kind] >= rank[better.kind]
 
 

@@ -3,11 +3,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quantdeck_core.drift.window import ArmWindow
-from support.answers import answer
+from support.answers import observation
 
 ANSWERS = st.lists(
     st.builds(
-        answer,
+        observation,
         repetition=st.booleans(),
         refusal=st.booleans(),
         complete=st.booleans(),
@@ -35,8 +35,8 @@ def test_counts_are_those_of_the_last_answers(answers: list) -> None:
 def test_a_new_generation_starts_with_nothing() -> None:
     window = ArmWindow(50)
     for _ in range(30):
-        window.add(answer(generation=1))
-    assert window.add(answer(generation=2, repetition=True))
+        window.add(observation(generation=1))
+    assert window.add(observation(generation=2, repetition=True))
     assert window.stats().outputs == 1
     assert window.stats().repetition_rate == 1.0
 
@@ -44,13 +44,13 @@ def test_a_new_generation_starts_with_nothing() -> None:
 def test_late_answers_of_an_older_generation_do_not_count() -> None:
     window = ArmWindow(50)
     window.start_generation(3)
-    assert not window.add(answer(generation=2, repetition=True))
+    assert not window.add(observation(generation=2, repetition=True))
     assert window.stats().outputs == 0
 
 
 def test_forgetting_keeps_the_generation() -> None:
     window = ArmWindow(50)
-    window.add(answer(generation=2, repetition=True))
+    window.add(observation(generation=2, repetition=True))
     window.forget()
     assert window.stats().outputs == 0
-    assert not window.add(answer(generation=1))
+    assert not window.add(observation(generation=1))

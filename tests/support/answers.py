@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from quantdeck_core.drift.observation import Observation, observation_of
 from quantdeck_core.protocol.gateway import AnswerSignals
 
 
@@ -31,3 +32,8 @@ def answer(**changes: Any) -> AnswerSignals:
         "words": 40,
     }
     return AnswerSignals(**{**values, **changes})
+
+
+def observation(**changes: Any) -> Observation:
+    """The same as a judge hears it."""
+    return observation_of(answer(**changes))

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
+from quantdeck_core.drift.floor import floor_verdict
 from quantdeck_core.drift.thresholds import Thresholds
-from quantdeck_core.drift.verdict import judge
 from quantdeck_core.drift.window import WindowStats
 from quantdeck_core.errors import ErrorInfo
 from quantdeck_core.protocol.engine import EngineStatus
@@ -121,7 +121,7 @@ def experiment(name: str = "int4_v1", weight_bp: int = 1_000, **changes: Any) ->
         state=RolloutState(
             stage=stage_of(weight_bp), weight_bp=weight_bp, revision=3, reason="", by="ada", since=NOW - 812
         ),
-        verdict=judge(control.window, treatment.window, Thresholds()),
+        verdict=floor_verdict(control.window, treatment.window, Thresholds()),
         control=control,
         treatment=treatment,
         rollback=Readiness(can=True),

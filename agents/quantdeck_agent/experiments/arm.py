@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from statistics import median
 
-from quantdeck_core.drift.window import ArmWindow
+from quantdeck_core.drift.judge import Judge
+from quantdeck_core.drift.observation import Observation, observation_of
 from quantdeck_core.protocol.experiment import TREND_BUCKET_S, ArmSummary
-from quantdeck_core.protocol.gateway import AnswerRating, AnswerSignals
+from quantdeck_core.protocol.gateway import AnswerRating, AnswerSignals, VariantName
 
 TREND_BUCKETS = 60
 RATE_BUCKETS = 12
@@ -19,8 +20,10 @@ MAX_USERS = 200_000
 class ArmTracker:
     """Counts the answers of one arm."""
 
-    def __init__(self, window: int) -> None:
-        self.window = ArmWindow(window)
+    def __init__(self, judge: Judge, variant: VariantName) -> None:
+        self.window = judge.window(variant)
+        self._judge = judge
+        self._variant: VariantName = variant
         self.answers = 0
         self.generation_answers = 0
         """Answers of the window's generation."""
@@ -32,11 +35,11 @@ class ArmTracker:
     def start_generation(self, generation: int) -> None:
         """Another process serves this arm from now on."""
         if generation > self.window.generation:
-            self.window.start_generation(generation)
+            self._judge.start_generation(self._variant, generation)
             self.generation_answers = 0
 
     def add(self, answer: AnswerSignals, *, judged: bool = True) -> bool:
-        """Count an answer; False where the verdict must not see it: not `judged`, from an older generation, or 4xx."""
+        """Count an answer; False where the verdict did not see it: not `judged`, 4xx, or as `Judge.hear` says."""
         if not answer.shadow:
             self.answers += 1
             self._failures += not (answer.complete or answer.refused)
@@ -44,7 +47,7 @@ class ArmTracker:
                 self._users.add(answer.user)
         self._count_trend(answer)
         self.start_generation(answer.generation)
-        counted = judged and not answer.refused and self.window.add(answer)
+        counted = judged and not answer.refused and self._judge.hear(observation_of(answer))
         self.generation_answers += counted
         return counted
 
@@ -63,7 +66,7 @@ class ArmTracker:
 
     def summary(self, *, now: float, profile: str, engines: tuple[str, ...], ready: bool, in_flight: int) -> ArmSummary:
         """All that the console shows of it, at a UNIX time."""
-        streamed = [a.ttft_ms for a in self.window.answers if a.stream and a.complete and a.ttft_ms is not None]
+        streamed = [a.ttft_ms for a in self.window.answers if a.complete and a.ttft_ms is not None]
         rates = [rate for answer in self.window.answers if (rate := _tokens_per_s(answer)) is not None]
         return ArmSummary(
             profile=profile,
@@ -93,9 +96,7 @@ class ArmTracker:
 
     def latencies_p95(self) -> tuple[float | None, float | None, float | None]:
         """Time to first token, between tokens, and of a whole answer: 95th percentiles of the window, milliseconds."""
-        complete = [answer for answer in self.window.answers if answer.complete]
-        ttft = [one.ttft_ms for one in complete if one.stream and one.ttft_ms is not None]
-        return percentile(ttft, 95), None, percentile([one.e2e_ms for one in complete], 95)
+        return self.window.p95("ttft_ms"), self.window.p95("itl_ms"), self.window.p95("e2e_ms")
 
     def _trend_until(self, now: float) -> tuple[float | None, ...]:
         current = int(now // TREND_BUCKET_S)
@@ -106,12 +107,12 @@ class ArmTracker:
         return tuple(round(shares[b], 4) if b in shares else None for b in range(first, current + 1))
 
 
-def _tokens_per_s(answer: AnswerSignals) -> float | None:
+def _tokens_per_s(answer: Observation) -> float | None:
     """Generation speed of one request; the wait for the first token is not part of it where it is known."""
-    if not answer.complete or not answer.completion_tokens:
+    if not answer.complete or not answer.tokens or answer.e2e_ms is None:
         return None
-    seconds = (answer.e2e_ms - (answer.ttft_ms or 0.0 if answer.stream else 0.0)) / 1000
-    return answer.completion_tokens / seconds if seconds > 0.001 else None
+    seconds = (answer.e2e_ms - (answer.ttft_ms or 0.0)) / 1000
+    return answer.tokens / seconds if seconds > 0.001 else None
 
 
 def percentile(values: list[float], percent: float) -> float | None:

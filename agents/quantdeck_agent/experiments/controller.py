@@ -10,8 +10,9 @@ from quantdeck_agent.experiments.arm import ArmTracker
 from quantdeck_agent.experiments.record import ExperimentRecord
 from quantdeck_agent.experiments.unsaved import Unsaved
 from quantdeck_agent.store import StateWriteError, Store
+from quantdeck_core.drift.judge import Judge
 from quantdeck_core.drift.observation import observation_of
-from quantdeck_core.drift.verdict import Verdict, judge
+from quantdeck_core.drift.verdict import Verdict
 from quantdeck_core.incident.trend import Trend
 from quantdeck_core.protocol.experiment import RollbackRecord, TimelineEntry
 from quantdeck_core.protocol.gateway import AnswerRating, AnswerSignals
@@ -45,9 +46,10 @@ class Controller:
         kept = unsaved.newer_than(record) if unsaved else None
         self.record = kept.record if kept else record
         self._elsewhere = unsaved
-        self.control = ArmTracker(record.thresholds.window)
-        self.treatment = ArmTracker(record.thresholds.window)
-        self.verdict = self._judge()
+        self.judge = Judge(record.thresholds)
+        self.control = ArmTracker(self.judge, "control")
+        self.treatment = ArmTracker(self.judge, "treatment")
+        self.verdict = self.judge.verdict()
         self.paged = False
         """A breach that could not be acted on was reported; once is enough until the verdict changes."""
         self.trend = Trend()
@@ -74,7 +76,7 @@ class Controller:
         else:
             counted = self.treatment.add(answer, judged=answer.t >= self.record.judge_from)
         if counted:
-            self._set_verdict(self._judge(), answer.t)
+            self._set_verdict(self.judge.verdict(), answer.t)
         return self.verdict
 
     def rate(self, rating: AnswerRating) -> None:
@@ -88,10 +90,7 @@ class Controller:
         """Other processes serve the arms: what the old ones answered counts no more."""
         self.control.start_generation(control)
         self.treatment.start_generation(treatment)
-        self._set_verdict(self._judge(), now)
-
-    def _judge(self) -> Verdict:
-        return judge(self.control.window.stats(), self.treatment.window.stats(), self.record.thresholds)
+        self._set_verdict(self.judge.verdict(), now)
 
     def _set_verdict(self, verdict: Verdict, now: float) -> None:
         if verdict.kind != self.verdict.kind and verdict.kind in _WORTH_A_LINE:
@@ -125,8 +124,8 @@ class Controller:
                 self._elsewhere.keep(record, line)
         self.record = record
         if transition.kind == "clear":
-            self.treatment.window.forget()
-            self._set_verdict(self._judge(), now)
+            self.judge.forget()
+            self._set_verdict(self.judge.verdict(), now)
         return transition
 
     def _count_on(self, record: ExperimentRecord, now: float) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from typing import Literal
 
 import msgspec
 
+from quantdeck_core.drift.observation import Observation, measured
 from quantdeck_core.drift.ratings import Ratings
-from quantdeck_core.protocol.gateway import AnswerRating, AnswerSignals
+from quantdeck_core.protocol.gateway import AnswerRating
 
 
 class WindowStats(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,6 +18,7 @@ class WindowStats(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         outputs: finished answers; `failures` come on top.
+        mean_tokens: of the answers whose tokens are known.
         ups, downs: how people rated the last answers of this generation that anybody rated. Few are, so these go
             further back than the window.
     """
@@ -27,6 +30,10 @@ class WindowStats(msgspec.Struct, frozen=True, kw_only=True):
     mean_words: float | None = None
     sd_words: float | None = None
     coherence: float | None = None
+    garbled: int = 0
+    empty: int = 0
+    truncated: int = 0
+    mean_tokens: float | None = None
     ups: int = 0
     downs: int = 0
 
@@ -60,13 +67,15 @@ class ArmWindow:
 
     def _empty(self, generation: int) -> None:
         self.generation = generation
-        self._answers: deque[AnswerSignals] = deque()
+        self._answers: deque[Observation] = deque()
         self._repetitions = 0
         self._refusals = 0
         self._failures = 0
         self._words = 0
         self._words_squared = 0
         self._coherence = 0.0
+        self._garbled = self._empty_answers = self._truncated = 0
+        self._tokens = self._with_tokens = 0
         self._ratings = Ratings()
 
     def start_generation(self, generation: int) -> None:
@@ -78,7 +87,7 @@ class ArmWindow:
         """Begin anew with the same generation: somebody says that what was wrong has been mended."""
         self._empty(self.generation)
 
-    def add(self, answer: AnswerSignals) -> bool:
+    def add(self, answer: Observation) -> bool:
         """Count an answer; False where it came from an older generation."""
         self.start_generation(answer.generation)
         if answer.generation < self.generation:
@@ -98,7 +107,7 @@ class ArmWindow:
             self._ratings.rate(rating.answer, rating.rating)
         return True
 
-    def _count(self, answer: AnswerSignals, sign: int) -> None:
+    def _count(self, answer: Observation, sign: int) -> None:
         if not answer.complete:
             self._failures += sign
             return
@@ -107,11 +116,26 @@ class ArmWindow:
         self._words += sign * answer.words
         self._words_squared += sign * answer.words * answer.words
         self._coherence += sign * answer.coherence
+        self._garbled += sign * answer.garbled
+        self._empty_answers += sign * answer.empty
+        self._truncated += sign * answer.truncated
+        if answer.tokens is not None:
+            self._tokens += sign * answer.tokens
+            self._with_tokens += sign
 
     @property
-    def answers(self) -> deque[AnswerSignals]:
+    def answers(self) -> deque[Observation]:
         """The answers themselves, oldest first; not to be changed."""
         return self._answers
+
+    def p95(self, field: Literal["ttft_ms", "itl_ms", "e2e_ms"]) -> float | None:
+        """95th percentile of a latency over the window, nearest rank, ms; None without any."""
+        known = sorted(
+            value
+            for answer in self._answers
+            if answer.complete and (value := measured(getattr(answer, field))) is not None
+        )
+        return known[-(-len(known) * 95 // 100) - 1] if known else None
 
     def stats(self) -> WindowStats:
         """Counts and means of the window."""
@@ -128,6 +152,10 @@ class ArmWindow:
             mean_words=mean,
             sd_words=math.sqrt(max(0.0, self._words_squared / outputs - mean * mean)),
             coherence=self._coherence / outputs,
+            garbled=self._garbled,
+            empty=self._empty_answers,
+            truncated=self._truncated,
+            mean_tokens=self._tokens / self._with_tokens if self._with_tokens else None,
             ups=ups,
             downs=downs,
         )

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from quantdeck_console.model.glyphs import Glyphs
 from quantdeck_console.model.text import Line, Span, Tone, fit, left
-from quantdeck_core.drift.verdict import Verdict, judge_signals
+from quantdeck_core.drift.floor import judge_signals
+from quantdeck_core.drift.verdict import Verdict
 from quantdeck_core.fleet.cells import NONE, count, duration, mean_of, number, share_of, weight
 from quantdeck_core.hashing import BUCKETS
 from quantdeck_core.protocol.experiment import TREND_BUCKET_S, ArmSummary, ExperimentStatus
