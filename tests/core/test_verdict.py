@@ -43,6 +43,16 @@ def test_repetition_is_absolute_so_it_needs_no_control() -> None:
     assert floor_verdict(stats(outputs=0), stats(repetitions=100), LIMITS).kind == "breach"
 
 
+def test_nobody_is_put_back_on_a_control_that_seems_to_loop_too() -> None:
+    verdict = floor_verdict(stats(outputs=12, repetitions=6), stats(repetitions=100), LIMITS)
+    assert (verdict.kind, verdict.needed) == ("inconclusive", 38)
+
+
+@pytest.mark.parametrize(("outputs", "loops"), [(1, 1), (5, 1), (8, 2), (40, 3)])
+def test_single_loops_of_a_control_hold_nothing_up(outputs: int, loops: int) -> None:
+    assert floor_verdict(stats(outputs=outputs, repetitions=loops), stats(repetitions=100), LIMITS).kind == "breach"
+
+
 def test_a_control_that_loops_too_moves_nothing() -> None:
     verdict = floor_verdict(stats(repetitions=60), stats(repetitions=90), LIMITS)
     assert verdict.kind == "control-unhealthy"

@@ -20,6 +20,9 @@ from quantdeck_core.drift.thresholds import Thresholds
 from quantdeck_core.drift.verdict import HEALTHY, SIGNALS, Verdict, VerdictKind, percent
 from quantdeck_core.drift.window import WindowStats
 
+SUSPECT_NATS = 4.0
+"""Three loops among a control's first six answers, and not one among five: e**-4 by chance."""
+
 
 def floor_verdict(control: WindowStats, treatment: WindowStats, limits: Thresholds) -> Verdict:
     """Hold the treatment against the limits and against the control that runs beside it.
@@ -104,7 +107,7 @@ def floor_findings(control: WindowStats, treatment: WindowStats, limits: Thresho
     relative = control.outputs + control.failures >= limits.min_outputs
     hits, total = _loops(treatment)
     rate = treatment.repetition_rate
-    if rate > limits.repetition:
+    if rate > limits.repetition and (relative or not _loops_too(control, limits)):
         usual = max(min(limits.repetition, HEALTHY_SHARE), control.repetition_rate if relative else 0.0)
         if excess_nats(hits, total, usual) >= BREACH_NATS:
             reason = f"{percent(rate)} of answers loop, limit {limits.repetition:.0%}{_times(control, rate)}"
@@ -112,6 +115,13 @@ def floor_findings(control: WindowStats, treatment: WindowStats, limits: Thresho
     if relative:
         yield from _shares(control, treatment, limits)
         yield from _length(control, treatment, limits)
+
+
+def _loops_too(control: WindowStats, limits: Thresholds) -> bool:
+    """Whether a control that has not answered enough yet seems to break the absolute limit too: nobody is put back on
+    it before that is known."""
+    hits, total = _loops(control)
+    return hits > limits.repetition * total and excess_nats(hits, total, HEALTHY_SHARE) >= SUSPECT_NATS
 
 
 def _shares(control: WindowStats, treatment: WindowStats, limits: Thresholds) -> Iterator[Verdict]:
