@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
-from quantdeck_core.drift.floor import floor_verdict
+from quantdeck_core.drift.floor import first_of_each, floor_findings, floor_verdict, missing_verdict
 from quantdeck_core.drift.thresholds import Thresholds
+from quantdeck_core.drift.verdict import SIGNALS, Verdict
 from quantdeck_core.drift.window import WindowStats
 from quantdeck_core.errors import ErrorInfo
 from quantdeck_core.protocol.engine import EngineStatus
@@ -122,6 +123,7 @@ def experiment(name: str = "int4_v1", weight_bp: int = 1_000, **changes: Any) ->
             stage=stage_of(weight_bp), weight_bp=weight_bp, revision=3, reason="", by="ada", since=NOW - 812
         ),
         verdict=floor_verdict(control.window, treatment.window, Thresholds()),
+        signals=_signals(control.window, treatment.window),
         control=control,
         treatment=treatment,
         rollback=Readiness(can=True),
@@ -133,6 +135,17 @@ def experiment(name: str = "int4_v1", weight_bp: int = 1_000, **changes: Any) ->
         ),
     )
     return replace(status, **changes)
+
+
+def _signals(control: WindowStats, treatment: WindowStats) -> dict[str, Verdict]:
+    """As the judge says of each where only windows are known."""
+    limits = Thresholds()
+    missing = missing_verdict("treatment", treatment, limits)
+    if missing:
+        return dict.fromkeys(SIGNALS, missing)
+    found = first_of_each(floor_findings(control, treatment, limits))
+    rest = missing_verdict("control", control, limits)
+    return (dict.fromkeys(SIGNALS, rest) if rest else {}) | found
 
 
 def rolled_back(name: str = "int4_v1") -> ExperimentStatus:

@@ -11,6 +11,7 @@ from quantdeck_agent.experiments.record import ExperimentRecord
 from quantdeck_agent.experiments.unsaved import Unsaved
 from quantdeck_agent.store import StateWriteError, Store
 from quantdeck_core.drift.judge import Judge
+from quantdeck_core.drift.learned import Block
 from quantdeck_core.drift.observation import observation_of
 from quantdeck_core.drift.verdict import Verdict
 from quantdeck_core.incident.trend import Trend
@@ -21,9 +22,16 @@ from quantdeck_core.rollout.machine import step
 from quantdeck_core.rollout.progress import RolloutProgress
 
 KIND = "experiment"
+BLOCKS = "blocks"
 COUNT_S = 10.0
 """Between two times at which a soak that goes on is saved."""
 _WORTH_A_LINE = ("breach", "watch", "control-unhealthy", "healthy")
+
+
+class Blocks(msgspec.Struct, frozen=True, kw_only=True):
+    """What an experiment's judge learned, hour by hour; it goes with the experiment."""
+
+    blocks: tuple[Block, ...] = ()
 
 
 class RollingBack(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +54,7 @@ class Controller:
         kept = unsaved.newer_than(record) if unsaved else None
         self.record = kept.record if kept else record
         self._elsewhere = unsaved
-        self.judge = Judge(record.thresholds)
+        self.judge = Judge(record.thresholds, store.all(BLOCKS, Blocks).get(record.name, Blocks()).blocks)
         self.control = ArmTracker(self.judge, "control")
         self.treatment = ArmTracker(self.judge, "treatment")
         self.verdict = self.judge.verdict()
@@ -61,6 +69,8 @@ class Controller:
         """A rollback that holds although the disk refused it: it is not on disk until `save_again` says so."""
         self._store = store
         self._counted = 0.0
+        self._hour = self.judge.blocks[-1].hour if self.judge.blocks else -1
+        """The last one of what was learned that is on disk."""
 
     @property
     def subject(self) -> str:
@@ -69,6 +79,8 @@ class Controller:
 
     def hear(self, answer: AnswerSignals) -> Verdict:
         """Count an answer and judge again."""
+        # What is usual is what both arms showed side by side, before most users were on one of them.
+        self.judge.learning = self.record.state.stage == "ab_test"
         if not answer.refused:
             self.trend.add(observation_of(answer))
         if answer.variant == "control":
@@ -174,6 +186,13 @@ class Controller:
         with contextlib.suppress(StateWriteError):  # figures; the rollback itself is on disk or waits to be
             self._save(self.record, urgent=False)
         return True
+
+    def save_blocks(self) -> None:
+        """Keep what was learned, once an hour has closed."""
+        if self.judge.blocks and self.judge.blocks[-1].hour != self._hour:
+            with contextlib.suppress(StateWriteError):  # tried again with the next answer
+                self._store.put(BLOCKS, self.record.name, Blocks(blocks=self.judge.blocks))
+                self._hour = self.judge.blocks[-1].hour
 
     def put(self, record: ExperimentRecord) -> None:
         """Replace the record where nothing else happens.

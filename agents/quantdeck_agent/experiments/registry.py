@@ -9,7 +9,7 @@ import msgspec
 
 from quantdeck_agent.engines.engines import Engines
 from quantdeck_agent.engines.record import EngineRecord
-from quantdeck_agent.experiments.controller import KIND, Controller
+from quantdeck_agent.experiments.controller import BLOCKS, KIND, Controller
 from quantdeck_agent.experiments.drill import Drills
 from quantdeck_agent.experiments.record import ExperimentRecord
 from quantdeck_agent.experiments.route import epoch_of, experiment_route
@@ -79,6 +79,7 @@ class Registry:
         with self.store.transaction():
             for name in replaced:
                 self.store.delete(KIND, name)
+                self.store.delete(BLOCKS, name)
             self.store.put(KIND, record.name, record)
         for name in replaced:
             del self._controllers[name]

@@ -135,6 +135,7 @@ class Watch:
 
     async def _tick(self, controller: Controller, elapsed_s: float) -> None:
         self._effects.save_again(controller)
+        controller.save_blocks()
         if not controller.record.finished:
             self._rehearsals.prepare(controller)
             self._safety.tend(controller)

@@ -17,7 +17,7 @@ from quantdeck_core.drift.chance import (
     means_apart_nats,
 )
 from quantdeck_core.drift.thresholds import Thresholds
-from quantdeck_core.drift.verdict import HEALTHY, SIGNALS, Verdict, VerdictKind, percent
+from quantdeck_core.drift.verdict import HEALTHY, Verdict, VerdictKind, percent
 from quantdeck_core.drift.window import WindowStats
 
 SUSPECT_NATS = 4.0
@@ -41,14 +41,6 @@ def floor_verdict(control: WindowStats, treatment: WindowStats, limits: Threshol
     if found and found[0].kind == "breach":
         return found[0]
     return missing_verdict("control", control, limits) or (found[0] if found else HEALTHY)
-
-
-def judge_signals(control: WindowStats, treatment: WindowStats, limits: Thresholds) -> dict[str, Verdict]:
-    """Each signal by itself, for a table: `floor_verdict` stops at the first that decides."""
-    missing = missing_verdict("treatment", treatment, limits)
-    found = {} if missing else first_of_each(floor_findings(control, treatment, limits))
-    rest = missing or missing_verdict("control", control, limits) or HEALTHY
-    return {signal: found.get(signal, rest) for signal in SIGNALS}
 
 
 def first_of_each(found: Iterator[Verdict]) -> dict[str, Verdict]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
 from quantdeck_core.canary.settings import CanarySettings
-from quantdeck_core.drift.thresholds import Thresholds
+from quantdeck_core.drift.thresholds import Thresholds, thresholds_of
+from quantdeck_core.errors import InputError
 from quantdeck_core.hashing import percent_to_bp
 from quantdeck_core.profile.names import Name
 from quantdeck_core.protocol.gateway import Shadow, Unkeyed, VariantName
@@ -57,8 +58,19 @@ class ExperimentFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     pinned: Annotated[dict[UserId, VariantName], Meta(max_length=1000)] = {}
     shadow: ShadowFile | None = None
     cut_loops: bool = False
-    rollback: Thresholds = msgspec.field(default_factory=Thresholds)
+    rollback: dict[str, Any] = {}
     canary: CanarySettings = CanarySettings()
+
+    def thresholds(self) -> Thresholds:
+        """When the treatment is put back: the `[rollback]` table over its preset.
+
+        Raises:
+            InputError: a preset that does not exist, an unknown field, or a value out of range.
+        """
+        try:
+            return thresholds_of(self.rollback)
+        except msgspec.ValidationError as error:
+            raise InputError(f"[rollback] of {self.name}: {error}.", "docs/judgement.md shows what it takes.") from None
 
     def traffic(self) -> Traffic:
         """What the gateway is to do beside the weight.

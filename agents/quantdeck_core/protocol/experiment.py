@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from quantdeck_core.drift.learned import LearnedLimit
 from quantdeck_core.drift.thresholds import Thresholds
 from quantdeck_core.drift.verdict import Verdict
 from quantdeck_core.drift.window import WindowStats
@@ -95,6 +96,12 @@ class ExperimentStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Revision that the gateway has acknowledged; `effective` is whether that holds the present weight."""
     effective: bool = True
     last_rollback: RollbackRecord | None = None
+    signals: dict[str, Verdict] = {}
+    """Each signal by itself, where it is not healthy."""
+    learned: tuple[LearnedLimit, ...] = ()
+    """What is usual here, once enough hours were heard."""
+    left_out: int = 0
+    """Answers that were not judged because their user had enough of them in the verdict."""
     timeline: tuple[TimelineEntry, ...] = ()
     """The newest last, at most 20."""
     progress: RolloutProgress | None = None

@@ -72,7 +72,7 @@ def _create(options: argparse.Namespace) -> int:
         name=experiment.name,
         control=experiment.control.engine,
         treatment=experiment.treatment.engine,
-        thresholds=experiment.rollback,
+        thresholds=experiment.thresholds(),
         traffic=experiment.traffic(),
         canary=experiment.canary,
     )

@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 from quantdeck_console.model.glyphs import Glyphs
 from quantdeck_console.model.text import Line, Span, Tone, fit, left
-from quantdeck_core.drift.floor import judge_signals
-from quantdeck_core.drift.verdict import Verdict
+from quantdeck_core.drift.verdict import HEALTHY, Verdict
 from quantdeck_core.fleet.cells import NONE, count, duration, mean_of, number, share_of, weight
 from quantdeck_core.hashing import BUCKETS
 from quantdeck_core.protocol.experiment import TREND_BUCKET_S, ArmSummary, ExperimentStatus
@@ -62,7 +61,8 @@ def arm_lines(experiment: ExperimentStatus, width: int, glyphs: Glyphs) -> list[
     """The table in its groups."""
     columns = ArmColumns.for_width(width)
     control, treatment = experiment.control, experiment.treatment
-    verdicts = judge_signals(control.window, treatment.window, experiment.thresholds)
+    signals = (fact.signal for fact in (*_ANSWERS, *_QUALITY, *_SPEED) if fact.signal)
+    verdicts = {signal: experiment.signals.get(signal, HEALTHY) for signal in signals}
     share = experiment.state.weight_bp
 
     def row(label: str, ours: Span, theirs: Span, verdict: Span) -> Line:
