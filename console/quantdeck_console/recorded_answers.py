@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Annotated
 
@@ -14,6 +15,8 @@ from quantdeck_core.protocol.gateway import LONG_PROMPT_TOKENS, VariantName
 from quantdeck_core.quality.signals import text_signals
 from quantdeck_core.text import clean
 
+MOST_SORTED = 2_000_000
+"""Answers, about a gigabyte of them."""
 Count = Annotated[int, Meta(ge=0)]
 
 
@@ -57,6 +60,45 @@ def observations(lines: Iterable[bytes], name: str) -> Iterator[Observation]:
                 'Each line is one JSON object: {"variant": "control" or "treatment", "text": "...", '
                 '"prompt_tokens": 12, "t": 1760000000.5}.',
             ) from error
+
+
+def in_order(lines: Iterable[bytes]) -> bool:
+    """Whether each answer is as late as the one before it. Lines that are no answers are somebody else's to report."""
+    last = -math.inf
+    for line in lines:
+        try:
+            t = _TIME.decode(line).t
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue
+        if t < last:
+            return False
+        last = t
+    return True
+
+
+def sorted_observations(lines: Iterable[bytes], name: str) -> list[Observation]:
+    """All answers of a recording that is not in the order of time, in that order.
+
+    Raises:
+        InputError: a line that is no answer, or more of them than fit a laptop's memory.
+    """
+    found = []
+    for seen in observations(lines, name):
+        found.append(seen)
+        if len(found) > MOST_SORTED:
+            raise InputError(
+                f"{clean(name, one_line=True)} is not in the order of `t`, and has more than {MOST_SORTED:,} answers.",
+                "Sort it by `t` first: control and treatment are compared side by side in time.",
+            )
+    found.sort(key=lambda one: one.t)
+    return found
+
+
+class _Time(msgspec.Struct):
+    t: float
+
+
+_TIME = msgspec.json.Decoder(_Time)
 
 
 def _observation(answer: RecordedAnswer) -> Observation:

@@ -83,3 +83,14 @@ def test_what_is_no_answer_is_named_by_its_line(tmp_path: Path) -> None:
     assert judge(str(tmp_path / "none.jsonl")).returncode == 2
     assert judge(str(tmp_path)).returncode == 2
     assert judge("-").returncode == 2
+
+
+def test_a_file_by_arms_is_judged_in_the_order_of_time(tmp_path: Path) -> None:
+    lines = recorded((1_000, 0.02), (1_000, 0.3)).splitlines(keepends=True)
+    told = []
+    for name, order in (("time", lines), ("arm", sorted(lines, key=lambda line: b'"treatment"' in line))):
+        file = tmp_path / f"by-{name}.jsonl"
+        file.write_bytes(b"".join(order))
+        told.append(json.loads(judge(str(file), "--json").stdout))
+    assert told[0] == told[1]
+    assert told[0]["verdict"] == "breach"

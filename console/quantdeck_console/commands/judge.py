@@ -9,8 +9,9 @@ from typing import get_args
 import msgspec
 
 from quantdeck_console.commands.common import emit, parser_for, wrapped
-from quantdeck_console.recorded_answers import observations
+from quantdeck_console.recorded_answers import in_order, observations, sorted_observations
 from quantdeck_core.drift.judge import Judge
+from quantdeck_core.drift.observation import Observation
 from quantdeck_core.drift.thresholds import Preset, Thresholds, thresholds_of
 from quantdeck_core.drift.verdict import Verdict, VerdictKind
 from quantdeck_core.errors import ExitCode, InputError, NotFoundError
@@ -55,10 +56,15 @@ def main(argv: list[str]) -> int:
 
 def _judge_file(file: str, limits: Thresholds) -> Report:
     if file == "-":
-        return judge_lines(sys.stdin.buffer, "standard input", limits)
+        return judge_answers(observations(sys.stdin.buffer, "standard input"), "standard input", limits)
     try:
         with open(file, "rb") as lines:
-            return judge_lines(lines, file, limits)
+            if not lines.seekable():  # a pipe by name: it is taken as it comes
+                return judge_answers(observations(lines, file), file, limits)
+            whole = in_order(lines)
+            lines.seek(0)
+            answers = observations(lines, file) if whole else sorted_observations(lines, file)
+            return judge_answers(answers, file, limits)
     except FileNotFoundError as error:
         raise NotFoundError(
             f"There is no file {file}.", "Name a file of recorded answers, or - for standard input."
@@ -67,7 +73,7 @@ def _judge_file(file: str, limits: Thresholds) -> Report:
         raise InputError(f"{file} cannot be read: {error.strerror}.", "Name a file that you may read.") from error
 
 
-def judge_lines(lines: Iterable[bytes], name: str, limits: Thresholds) -> Report:
+def judge_answers(answers: Iterable[Observation], name: str, limits: Thresholds) -> Report:
     """Judge answers as they come, one after the other, until the first breach.
 
     Raises:
@@ -76,7 +82,7 @@ def judge_lines(lines: Iterable[bytes], name: str, limits: Thresholds) -> Report
     judge = Judge(limits)
     counts = {"control": 0, "treatment": 0}
     verdict = judge.verdict()
-    for seen in observations(lines, name):
+    for seen in answers:
         counts[seen.variant] += 1
         judge.hear(seen)
         verdict = judge.verdict()
