@@ -74,7 +74,7 @@ def test_refusals_are_held_against_the_control(more: int, kind: str) -> None:
 
 
 def test_what_chance_explains_is_no_breach() -> None:
-    # Ten points more refusals on 50 answers each: once in twenty looks where both refuse a tenth.
+    # Ten points more refusals on 50 answers each: once in thirty looks where both refuse a tenth.
     assert floor_verdict(stats(50, refusals=5), stats(50, refusals=11), LIMITS).kind == "healthy"
     assert floor_verdict(stats(50), stats(50, repetitions=8), LIMITS).kind == "healthy"
     assert floor_verdict(stats(50), stats(50, repetitions=25), LIMITS).kind == "breach"

@@ -91,7 +91,7 @@ class ArmTracker:
 
     def mean_e2e_s(self) -> float | None:
         """Mean seconds of a whole answer in the window; None without any."""
-        times = [answer.e2e_ms for answer in self.window.answers if answer.complete and answer.e2e_ms is not None]
+        times = [one.e2e_ms for one in self.window.answers if one.complete and one.e2e_ms is not None]
         return sum(times) / len(times) / 1000 if times else None
 
     def latencies_p95(self) -> tuple[float | None, float | None, float | None]:

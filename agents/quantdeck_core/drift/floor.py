@@ -1,7 +1,7 @@
 """The fixed limits on both arms' windows: the lesson's rules, but for breaches that chance alone can explain.
 
 The plain rules put a healthy treatment back too often: at 50 answers and 10 % refusals on both arms, ten points of
-difference come up in one look of twenty.
+difference come up in one look of thirty.
 """
 
 from __future__ import annotations
