@@ -26,8 +26,21 @@ def test_the_last_rating_of_each_of_the_last_answers_holds(given: list[tuple[str
         assert ratings.downs == sum(rating < 0 for rating in expected.values())
 
 
-def rating(of: str, value: float, generation: int = 1) -> AnswerRating:
-    return AnswerRating(seq=1, experiment="e", variant="control", generation=generation, answer=of, rating=value, t=1.0)
+def rating(of: str, value: float | None, generation: int = 1, **said: bool) -> AnswerRating:
+    return AnswerRating(
+        seq=1, experiment="e", variant="control", generation=generation, answer=of, rating=value, t=1.0, **said
+    )
+
+
+def test_tasks_and_sessions_are_counted_apart_from_ratings() -> None:
+    window = ArmWindow(50)
+    window.rate(rating("a", None, task_completed=True, session_continued=False))
+    window.rate(rating("b", 1.0, task_completed=False))
+    window.rate(rating("b", None, task_completed=True))
+    stats = window.stats()
+    assert (stats.ups, stats.downs) == (1, 0)
+    assert (stats.tasks_done, stats.tasks_open) == (2, 0)
+    assert (stats.sessions_on, stats.sessions_over) == (0, 1)
 
 
 def test_a_window_counts_the_ratings_of_its_generation() -> None:

@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +22,17 @@ def stats(
         mean_words=words if outputs else None,
         sd_words=10.0 if outputs else None,
     )
+
+
+def test_what_users_say_is_worth_a_look_and_rolls_nobody_back() -> None:
+    control = msgspec.structs.replace(stats(), ups=90, downs=10, tasks_done=50, tasks_open=5)
+    worse = msgspec.structs.replace(stats(), ups=50, downs=50, tasks_done=50, tasks_open=5)
+    verdict = floor_verdict(control, worse, LIMITS)
+    assert (verdict.kind, verdict.signal) == ("watch", "ratings")
+    assert "bad ratings +40.0 points" in verdict.reason
+    assert floor_verdict(worse, control, LIMITS).kind == "healthy"
+    few = msgspec.structs.replace(stats(), downs=3)
+    assert floor_verdict(control, few, LIMITS).kind == "healthy"
 
 
 def test_two_equal_arms_are_healthy() -> None:

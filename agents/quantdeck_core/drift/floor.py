@@ -104,6 +104,7 @@ def floor_findings(control: WindowStats, treatment: WindowStats, limits: Thresho
         if excess_nats(hits, total, usual) >= BREACH_NATS:
             reason = f"{percent(rate)} of answers loop, limit {limits.repetition:.0%}{_times(control, rate)}"
             yield Verdict(kind="breach", signal="repetition", reason=reason)
+    yield from _feedback(control, treatment, limits)
     if relative:
         yield from _shares(control, treatment, limits)
         yield from _length(control, treatment, limits)
@@ -133,6 +134,27 @@ def _shares(control: WindowStats, treatment: WindowStats, limits: Thresholds) ->
             yield Verdict(kind="breach", signal=signal, reason=f"{said}, limit +{breach:.0%}")
         elif nats >= WATCH_NATS:
             yield Verdict(kind="watch", signal=signal, reason=said)
+
+
+def _feedback(control: WindowStats, treatment: WindowStats, limits: Thresholds) -> Iterator[Verdict]:
+    """What users said. Few do, and one of them may say it often: it is worth a look, and rolls nobody back."""
+    for signal, what, (bad, good), (other_bad, other_good) in (
+        ("ratings", "bad ratings", (treatment.downs, treatment.ups), (control.downs, control.ups)),
+        ("tasks", "tasks left undone", _tasks(treatment), _tasks(control)),
+        ("sessions", "sessions that end", _sessions(treatment), _sessions(control)),
+    ):
+        total, other = bad + good, other_bad + other_good
+        rise = bad / total - other_bad / other if total and other else 0.0
+        if rise > limits.alert_delta and apart_nats(bad, total, other_bad, other) >= WATCH_NATS:
+            yield Verdict(kind="watch", signal=signal, reason=f"{what} {rise * 100:+.1f} points over the control")
+
+
+def _tasks(stats: WindowStats) -> tuple[int, int]:
+    return stats.tasks_open, stats.tasks_done
+
+
+def _sessions(stats: WindowStats) -> tuple[int, int]:
+    return stats.sessions_over, stats.sessions_on
 
 
 def _length(control: WindowStats, treatment: WindowStats, limits: Thresholds) -> Iterator[Verdict]:

@@ -13,7 +13,7 @@ from quantdeck_core.drift.learned import Block, BlockLog, LearnedLimit, learned_
 from quantdeck_core.drift.observation import Observation
 from quantdeck_core.drift.thresholds import Thresholds
 from quantdeck_core.drift.user_share import UserShare
-from quantdeck_core.drift.verdict import HEALTHY, SIGNALS, Verdict
+from quantdeck_core.drift.verdict import HEALTHY, SAID_BY_USERS, SIGNALS, Verdict
 from quantdeck_core.drift.window import ArmWindow, WindowStats
 from quantdeck_core.protocol.gateway import VariantName
 
@@ -146,7 +146,8 @@ class Judge:
         yield from sequential_findings(self.battery, self._windows["treatment"], self._learned, self.limits)
         for found in floor_findings(control, treatment, self.limits):
             absolute = found.signal == "repetition" and found.kind == "breach"
-            if absolute or not self.limits.sequential.on or agrees(self.battery, found.signal):
+            said = found.signal in SAID_BY_USERS
+            if absolute or said or not self.limits.sequential.on or agrees(self.battery, found.signal):
                 yield found
 
     def _silent(self) -> Verdict | None:

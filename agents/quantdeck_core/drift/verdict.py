@@ -22,8 +22,15 @@ SIGNALS = (
     "long-repetition",
     "long-refusal",
     "long-length",
+    "ratings",
+    "tasks",
+    "sessions",
 )
 """What is judged, in the order of the judge; `long-` is of prompts above 2,000 tokens."""
+
+
+SAID_BY_USERS = frozenset({"ratings", "tasks", "sessions"})
+"""Feedback, which clients send for some answers only."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,6 +21,8 @@ class WindowStats(msgspec.Struct, frozen=True, kw_only=True):
         mean_tokens: of the answers whose tokens are known.
         ups, downs: how people rated the last answers of this generation that anybody rated. Few are, so these go
             further back than the window.
+        tasks_done, tasks_open: of how many of them the user got done what it was for, and of how many not.
+        sessions_on, sessions_over: after how many of them the user went on, and after how many not.
     """
 
     outputs: int = 0
@@ -36,6 +38,10 @@ class WindowStats(msgspec.Struct, frozen=True, kw_only=True):
     mean_tokens: float | None = None
     ups: int = 0
     downs: int = 0
+    tasks_done: int = 0
+    tasks_open: int = 0
+    sessions_on: int = 0
+    sessions_over: int = 0
 
     @property
     def repetition_rate(self) -> float:
@@ -76,7 +82,7 @@ class ArmWindow:
         self._coherence = 0.0
         self._garbled = self._empty_answers = self._truncated = 0
         self._tokens = self._with_tokens = 0
-        self._ratings = Ratings()
+        self._ratings, self._tasks, self._sessions = Ratings(), Ratings(), Ratings()
 
     def start_generation(self, generation: int) -> None:
         """Forget what an earlier generation answered."""
@@ -105,6 +111,10 @@ class ArmWindow:
             return False
         if rating.rating is not None:
             self._ratings.rate(rating.answer, rating.rating)
+        if rating.task_completed is not None:
+            self._tasks.rate(rating.answer, 1.0 if rating.task_completed else -1.0)
+        if rating.session_continued is not None:
+            self._sessions.rate(rating.answer, 1.0 if rating.session_continued else -1.0)
         return True
 
     def _count(self, answer: Observation, sign: int) -> None:
@@ -140,9 +150,16 @@ class ArmWindow:
     def stats(self) -> WindowStats:
         """Counts and means of the window."""
         outputs = len(self._answers) - self._failures
-        ups, downs = self._ratings.ups, self._ratings.downs
+        said = {
+            "ups": self._ratings.ups,
+            "downs": self._ratings.downs,
+            "tasks_done": self._tasks.ups,
+            "tasks_open": self._tasks.downs,
+            "sessions_on": self._sessions.ups,
+            "sessions_over": self._sessions.downs,
+        }
         if not outputs:
-            return WindowStats(failures=self._failures, ups=ups, downs=downs)
+            return WindowStats(failures=self._failures, **said)
         mean = self._words / outputs
         return WindowStats(
             outputs=outputs,
@@ -156,6 +173,5 @@ class ArmWindow:
             empty=self._empty_answers,
             truncated=self._truncated,
             mean_tokens=self._tokens / self._with_tokens if self._with_tokens else None,
-            ups=ups,
-            downs=downs,
+            **said,
         )

@@ -35,6 +35,11 @@ _QUALITY = (
     ),
     _Fact("coherence", lambda arm: NONE if arm.window.coherence is None else f"{arm.window.coherence:.2f}"),
 )
+_FEEDBACK = (
+    _Fact("rated good / bad", lambda arm: _said(arm.window.ups, arm.window.downs), "ratings"),
+    _Fact("tasks done / not", lambda arm: _said(arm.window.tasks_done, arm.window.tasks_open), "tasks"),
+    _Fact("went on / ended", lambda arm: _said(arm.window.sessions_on, arm.window.sessions_over), "sessions"),
+)
 _SPEED = (
     _Fact("TTFT p50 / p95", lambda arm: _pair(arm.ttft_p50_ms, arm.ttft_p95_ms)),
     _Fact("tokens/s a request", lambda arm: number(arm.tokens_per_s)),
@@ -61,7 +66,7 @@ def arm_lines(experiment: ExperimentStatus, width: int, glyphs: Glyphs) -> list[
     """The table in its groups."""
     columns = ArmColumns.for_width(width)
     control, treatment = experiment.control, experiment.treatment
-    signals = (fact.signal for fact in (*_ANSWERS, *_QUALITY, *_SPEED) if fact.signal)
+    signals = (fact.signal for fact in (*_ANSWERS, *_QUALITY, *_FEEDBACK, *_SPEED) if fact.signal)
     verdicts = {signal: experiment.signals.get(signal, HEALTHY) for signal in signals}
     share = experiment.state.weight_bp
 
@@ -96,7 +101,7 @@ def arm_lines(experiment: ExperimentStatus, width: int, glyphs: Glyphs) -> list[
             row("users", _users(BUCKETS - share, control), _users(share, treatment), Span("")),
             *rows(_ANSWERS),
         ],
-        rows(_QUALITY),
+        rows((*_QUALITY, *(fact for fact in _FEEDBACK if fact.cell(control) != NONE or fact.cell(treatment) != NONE))),
         rows(_SPEED),
         [
             row(
@@ -120,6 +125,10 @@ def _engines(arm: ArmSummary) -> Span:
 
 def _users(share_bp: int, arm: ArmSummary) -> Span:
     return Span(f"{weight(share_bp)}  {count(arm.users)} seen")
+
+
+def _said(good: int, bad: int) -> str:
+    return f"{count(good)} / {count(bad)}" if good or bad else NONE
 
 
 def _pair(low: float | None, high: float | None) -> str:
