@@ -91,6 +91,20 @@ def test_a_shadow_of_more_than_everything() -> None:
         _file(SHORT.replace('gateway = "gpu-1"', 'gateway = "gpu-1"\nshadow = { share = 101 }')).traffic()
 
 
+def test_limits_are_those_of_the_preset_but_for_what_the_file_says() -> None:
+    strict = _file(
+        SHORT + '[rollback]\npreset = "customer-facing"\nrefusal_delta = 0.07\nslo = { ttft_p95_ms = 800 }'
+    ).thresholds()
+    assert (strict.repetition, strict.refusal_delta, strict.slo.ttft_p95_ms) == (0.08, 0.07, 800)
+    assert _file(SHORT).thresholds() == Thresholds()
+
+
+@pytest.mark.parametrize("line", ['preset = "lax"', "repetition = 2", "unknown = 1", "slo = { ttft_p95_ms = 0 }"])
+def test_limits_that_are_none_are_refused(line: str) -> None:
+    with pytest.raises(InputError):
+        _file(SHORT + f"[rollback]\n{line}").thresholds()
+
+
 def _record(**changes: object) -> ExperimentRecord:
     record = ExperimentRecord(
         name="e", served_name="a", control="c", treatment="t", thresholds=Thresholds(), traffic=TRAFFIC,

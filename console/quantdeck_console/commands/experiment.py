@@ -45,7 +45,7 @@ def main(argv: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="quantdeck experiment", description="Two engines side by side.")
     actions = parser.add_subparsers(dest="action", required=True)
-    create = actions.add_parser("create", help="from a TOML file, at 0 %")
+    create = actions.add_parser("create", help="from a TOML file, at 0 %%")
     create.add_argument("file", type=Path)
     listing = actions.add_parser("list", help="all experiments of the fleet")
     show = actions.add_parser("show", help="both arms side by side")
