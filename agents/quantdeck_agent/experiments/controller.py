@@ -69,6 +69,7 @@ class Controller:
         """A rollback that holds although the disk refused it: it is not on disk until `save_again` says so."""
         self._store = store
         self._counted = 0.0
+        self._serves: dict[str, str] = {}
         self._hour = self.judge.blocks[-1].hour if self.judge.blocks else -1
         """The last one of what was learned that is on disk."""
 
@@ -202,6 +203,12 @@ class Controller:
         """
         self._save(record, urgent=False)
         self.record = record
+
+    def serves(self, now: float, engine: str, text: str) -> None:
+        """Say what serves under an engine's name, where that is news: a replacement tells it at each of its steps."""
+        if self._serves.get(engine) != text:
+            self._serves[engine] = text
+            self.note(now, "engine", text, SYSTEM)
 
     def note(self, now: float, kind: str, text: str, by: str) -> None:
         """Add a line to its timeline, where the disk takes it."""

@@ -86,7 +86,7 @@ class Watch:
             serving = self._registry.serving(engine)
             keys = ", ".join(one.key for one in serving)
             text = f"{keys} serves {serving[0].profile.model}" if serving else f"{engine} is gone"
-            controller.note(now, "engine", text, "quantdeck")
+            controller.serves(now, engine, text)
             self._registry.start_generation(controller, now)
             self._rehearsals.canaries.engine_changed(record.name)
             if not await self._check_treatment(controller, now):

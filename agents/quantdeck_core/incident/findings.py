@@ -17,8 +17,9 @@ ENOUGH = 10
 """Answers of one arm in a span; less says nothing about it."""
 BEFORE_S = 900.0
 """What was done within a quarter of an hour before may be the cause."""
-CAUSES = frozenset({"deploy", "replace", "engine", "restart", "weight", "clear", "create", "canary"})
-"""Kinds of lines in a timeline that change what users get."""
+CAUSES = ("restart", "replace", "deploy", "weight", "clear", "engine", "create")
+"""Kinds of lines in a timeline that change what users get, those that say most of it first."""
+_MOST_CAUSES = 3
 _SPAN = 5
 """Buckets that are looked at together: a single minute has too few answers."""
 _CONTRAST = 3.0
@@ -91,14 +92,22 @@ def findings(
     if began is None:
         return ("No signal of the treatment rose by more than 5 points in the last twelve hours.",)
     said = [_when(began), _who(began)]
-    causes = [one for one in timeline if one.kind in CAUSES and 0 <= began.t + BUCKET_S - one.t <= BEFORE_S + BUCKET_S]
-    said += [f"{_ago(began.t - one.t)}: {one.text} ({one.by})." for one in causes[-3:]]
+    causes = _causes(timeline, began.t)
+    said += [f"{_ago(began.t - one.t)}: {one.text} ({one.by})." for one in causes]
     if not causes:
         said.append(
             "Nothing was deployed, restarted or re-weighted in the quarter of an hour before: look at the traffic."
         )
     said += [text for groups in (by_length, by_segment) if (text := _where(groups, began.signal))]
     return tuple(said)
+
+
+def _causes(timeline: Sequence[TimelineEntry], t: float) -> list[TimelineEntry]:
+    """What was done shortly before a UNIX time or in its minute: of each line the first, the most telling of them."""
+    near = [one for one in timeline if one.kind in CAUSES and 0 <= t + BUCKET_S - one.t <= BEFORE_S + BUCKET_S]
+    first = {one.text: one for one in reversed(near)}
+    telling = sorted(first.values(), key=lambda one: (CAUSES.index(one.kind), one.t > t, -one.t))[:_MOST_CAUSES]
+    return sorted(telling, key=lambda one: one.t)
 
 
 def _when(began: Onset) -> str:

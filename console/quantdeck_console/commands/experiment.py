@@ -112,7 +112,7 @@ def _clear(options: argparse.Namespace) -> int:
         wish = ClearLatch(request_id=request_id, by=who(), revision=experiment.state.revision, reason=reason)
         return await client.clear_latch(options.experiment, wish)
 
-    return change_experiment(options, options.experiment, change, "starting again at 5 %")
+    return change_experiment(options, options.experiment, change, "cleared, it starts again from 5 %")
 
 
 def _finish(options: argparse.Namespace) -> int:
