@@ -47,6 +47,8 @@ CONTROL_FREE = 20.0
 """e^3: so far the control's own statistic wanders by chance."""
 CONTROL_POWER = 2.0
 CONTROL_RESTART = 2e4
+CONTROL_RESTART_DOWN = 200.0
+"""Of falls, which nobody has to hear of within minutes, and which a change of what is asked brings to both arms."""
 CEILING = 1e30
 """Evidence is cut off here, so that an arm that was mended can be seen to recover."""
 
@@ -58,6 +60,7 @@ class ShareTest:
         self.baseline = baseline
         self.up = up
         self._stream = baseline.stream
+        self._restart = CONTROL_RESTART if up else CONTROL_RESTART_DOWN
         self._hit = self._miss = (1.0, 1.0, 1.0)
         self._hit_log = self._miss_log = 0.0
         self._control = (0.0, 0.0, 0.0)
@@ -127,7 +130,7 @@ class ShareTest:
 
     def _weigh(self) -> None:
         self.raw = _mixed(self._treatment)
-        if self.raw > CONTROL_FREE and self.control_raw > CONTROL_RESTART:
+        if self.raw > CONTROL_FREE and self.control_raw > self._restart:
             self.forget()
 
     def _settle_control(self, until: int) -> None:
