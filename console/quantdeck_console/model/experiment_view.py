@@ -6,6 +6,7 @@ from quantdeck_console.model.arms import arm_lines
 from quantdeck_console.model.glyphs import Glyphs
 from quantdeck_console.model.host_view import event_line
 from quantdeck_console.model.text import EMPTY, Line, Span, ends, fit, line, span, status, wrapped
+from quantdeck_core.durations import spoken
 from quantdeck_core.fleet.cells import age, clock, count, duration, split, weight
 from quantdeck_core.fleet.health import Level, experiment_health, health, heard_age
 from quantdeck_core.fleet.state import HostView
@@ -39,6 +40,7 @@ def experiment_lines(
         _stage(experiment, width, stale=bool(stale)),
         *_reason(experiment, width),
         *(stale or _verdict(experiment, width)),
+        *([] if stale else _plan(experiment, width)),
     ]
     table = arm_lines(experiment, width, glyphs)
     if stale:
@@ -83,6 +85,9 @@ def _readiness(experiment: ExperimentStatus, width: int, *, stale: bool) -> Span
 def _reason(experiment: ExperimentStatus, width: int) -> list[Line]:
     """Why it stands there and who put it there; after a rollback also how fast that was."""
     state, record = experiment.state, experiment.last_rollback
+    if state.pending and not state.latched:
+        said = f"ROLLBACK PENDING since {clock(state.pending.since)}: {state.pending.reason}; it waits for the control"
+        return wrapped(said, width, "fail", most=2)
     if not state.latched:
         if not state.since:
             return []
@@ -99,6 +104,20 @@ def _reason(experiment: ExperimentStatus, width: int) -> list[Line]:
         judged = f"{count(record.outputs)} answers judged"
         lines += wrapped(f"{split(record.from_bp)} -> 100/0 {how}, {judged}", width, "dim", most=1)
     lines.append(line(span(" latched: the weight stays 0 until somebody clears it", "dim")))
+    return lines
+
+
+def _plan(experiment: ExperimentStatus, width: int) -> list[Line]:
+    """Where the plan stands, and the first thing that it waits for."""
+    plan = experiment.progress
+    if plan is None:
+        return []
+    soaked = f"{spoken(plan.soaked_s)} of {spoken(plan.soak_s)}"
+    answers = f"{count(plan.outputs)} of {count(plan.min_outputs)} answers"
+    step = f"{plan.name} {plan.step}/{plan.steps}: {plan.phase}, {soaked}, {answers}"
+    lines = [line(" ", span("plan   ", "dim"), span(fit(step, width - 9)))]
+    if plan.waits_for:
+        lines.append(line(" ", span(fit(f"       waits for: {plan.waits_for[0]}", width - 2), "dim")))
     return lines
 
 
