@@ -153,7 +153,7 @@ def test_the_docs_name_every_key() -> None:
 @contextmanager
 def engine(model: Path, log: Path) -> Iterator[tuple[int, int]]:
     """llama.cpp's server in a process of its own, which logs its buffers: PID and port."""
-    argv = [sys.executable, str(SERVE), str(model), "4"]
+    argv = [sys.executable, str(SERVE), str(model), "1024", "4"]
     with (
         log.open("wb") as output,
         subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=output) as one,
