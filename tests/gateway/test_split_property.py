@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,6 +64,7 @@ def test_what_came_before_does_not_matter(experiment: str, users: list[str], his
     assert treated(seasoned, users) == treated(served(experiment, history[-1]), users)
 
 
+@pytest.mark.slow
 def test_a_million_users_are_in_the_lessons_buckets() -> None:
     placements = Placements(EXPERIMENT)
     users = [f"user-{number}" for number in range(1_000_000)]
@@ -87,6 +89,7 @@ class AnyBucket(int):
     __add__ = __sub__ = __mul__ = __mod__ = __floordiv__ = __truediv__ = __and__ = __or__ = __xor__ = _no
 
 
+@pytest.mark.slow
 def test_at_each_of_the_10001_weights_exactly_the_buckets_below_it_are_treated() -> None:
     table = RoutingTable()
     for weight in range(BUCKETS + 1):
