@@ -5,12 +5,16 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Iterator
 
+from quantdeck_console.model.text import fit
+from quantdeck_core.incident.findings import onset
 from quantdeck_core.incident.replay import ReplayReport
 from quantdeck_core.incident.trend import TrendCell, TrendRow
 from quantdeck_core.protocol.incident import IncidentReport
 
 _MINUTES = 15
 """Rows of the trend that are shown; the export has all."""
+_MINUTES_BEFORE = 5
+"""Of them before the onset."""
 
 
 def incident_lines(report: IncidentReport) -> Iterator[str]:
@@ -23,8 +27,8 @@ def incident_lines(report: IncidentReport) -> Iterator[str]:
     yield ""
     yield "timeline"
     yield from (f"  {_clock(one.t)}  {one.kind:<9} {one.text} ({one.by})" for one in report.timeline)
-    yield from _table("by minute", report.by_time[-_MINUTES:])
-    yield from _table("by length of the prompt", report.by_length)
+    yield from _table("by minute", _around_onset(report.by_time))
+    yield from _table("prompts, by 2k tokens", report.by_length)
     yield from _table("by segment", report.by_segment)
     yield ""
     if report.replay:
@@ -50,16 +54,25 @@ def _flags(flags: tuple[str, ...] | None) -> str:
     return "no answer" if flags is None else ", ".join(flags) or "well"
 
 
+def _around_onset(rows: tuple[TrendRow, ...]) -> tuple[TrendRow, ...]:
+    """The minutes in which it began; the newest where nothing did."""
+    began = onset(rows)
+    if began is None:
+        return rows[-_MINUTES:]
+    first = next(index for index, row in enumerate(rows) if row.t == began.t)
+    return rows[max(0, first - _MINUTES_BEFORE) :][:_MINUTES]
+
+
 def _table(title: str, rows: Iterable[TrendRow]) -> Iterator[str]:
     rows = list(rows)
     if not rows:
         return
     yield ""
-    yield f"{title:<28}{'':>10}answers   loops  refuse  garble  failed   words"
+    yield f"{title:<22}{'':>10}answers   loops  refuse  garble  failed   words"
     for row in rows:
-        label = row.label or _clock(row.t)
-        yield f"  {label:<26}{'control':>10}{_cells(row.control)}"
-        yield f"  {'':<26}{'treatment':>10}{_cells(row.treatment)}"
+        label = fit(row.label, 20) if row.label else _clock(row.t)
+        yield f"  {label:<20}{'control':>10}{_cells(row.control)}"
+        yield f"  {'':<20}{'treatment':>10}{_cells(row.treatment)}"
 
 
 def _cells(cell: TrendCell) -> str:

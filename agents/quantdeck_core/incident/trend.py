@@ -106,11 +106,11 @@ class Trend:
         return tuple(_row(bucket, t=number * BUCKET_S) for number, bucket in sorted(self._buckets.items()))
 
     def by_length(self, since: float = 0.0) -> tuple[TrendRow, ...]:
-        """Short and long prompts since a UNIX time; groups without answers are left out."""
+        """Prompts up to 2,000 tokens and longer ones since a UNIX time; groups without answers are left out."""
         cells = self._since(since)
         rows = (
             _row({key: cell for key, cell in cells.items() if key[1] is long}, label=label)
-            for long, label in ((False, "prompts up to 2,000 tokens"), (True, "longer prompts"))
+            for long, label in ((False, "shorter prompts"), (True, "longer prompts"))
         )
         return tuple(row for row in rows if row.control != _NOTHING or row.treatment != _NOTHING)
 
