@@ -18,7 +18,7 @@ class AnswerFeed:
     """Every finished answer, and every rating.
 
     Attributes:
-        connected: whether the analyser is listened to now.
+        connected: whether the analyser is listened to now, and what it said last could be read.
     """
 
     def __init__(self, socket: Path) -> None:
@@ -28,7 +28,9 @@ class AnswerFeed:
     async def signals(self) -> AsyncIterator[Signal]:
         """Each once, for ever; connects again where the analyser was restarted.
 
-        After a restart of this agent the analyser sends what it still holds, so that windows fill again at once.
+        After a restart of this agent the analyser sends what it still holds, so that windows fill again at once. A line
+        that cannot be read (a number that is none, a kind that only a newer gateway knows) is passed over: asked for
+        again it would be the same.
         """
         epoch, last = "", 0
         decoder = msgspec.json.Decoder(Signal)
@@ -45,11 +47,16 @@ class AnswerFeed:
                 if hello.epoch != epoch:
                     epoch, last = hello.epoch, 0
                 while line := await reader.readline():
-                    signal = decoder.decode(line)
+                    try:
+                        signal = decoder.decode(line)
+                    except (msgspec.DecodeError, UnicodeError):
+                        self.connected = False
+                        continue
+                    self.connected = True
                     last = signal.seq
                     yield signal
             except (OSError, msgspec.DecodeError, ValueError):
-                pass  # broken off in mid-line: the connection is made again and asks for what is missing
+                pass  # broken off: the connection is made again and asks for what is missing
             finally:
                 self.connected = False
                 writer.close()
