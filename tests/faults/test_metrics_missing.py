@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -130,46 +131,57 @@ async def test_an_analyser_that_hangs_until_the_deadline_puts_everyone_back(demo
         assert users.failures == []
 
 
-async def test_an_engine_that_says_no_numbers_is_heard_all_the_same(demo_models: Path, tmp_path: Path) -> None:
+async def test_an_engine_that_writes_nan_has_failed(demo_models: Path, tmp_path: Path) -> None:
+    """NaN is no JSON: no client can read such an answer."""
     async with played_rollout(demo_models, tmp_path) as it:
         it.treatment.plays(answer=NO_NUMBER % GOOD)
-        async with it.traffic() as users:
+        async with it.traffic():
             await it.start(step(FIRST_BP, SOAK_S, 20), step(SECOND_BP, LONG_S))
-            up = await it.at(SECOND_BP)
-            assert up.treatment.answers >= 20
-            assert users.failures == []
+            back = await it.when(lambda now: now.state.latched)
+            assert "failed answers" in back.state.reason
 
 
 class OtherAnalyser:
-    """Says what a test wants, where the gateway's analyser would be heard."""
+    """Says what a test wants, where the gateway's analyser would be heard; one line after the other, for ever."""
 
     def __init__(self, socket: Path, *lines: bytes) -> None:
         self._socket, self._lines = socket, lines
-        self._said = asyncio.Event()
 
     async def __aenter__(self) -> OtherAnalyser:
+        self._tasks: set[asyncio.Task[None]] = set()
         self._server = await asyncio.start_unix_server(self._listener, self._socket)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._said.set()
         self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._socket.unlink()
 
     async def _listener(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readline()
-        writer.write(msgspec.json.encode(SignalsHello(epoch="other", first_seq=1)) + b"\n")
-        with contextlib.suppress(ConnectionError):
-            for line in self._lines:
+        task = asyncio.current_task()
+        assert task
+        self._tasks.add(task)
+        try:
+            await reader.readline()
+            writer.write(msgspec.json.encode(SignalsHello(epoch="other", first_seq=1)) + b"\n")
+            for line in itertools.cycle(self._lines):
                 await asyncio.sleep(0.2)
                 writer.write(line + b"\n")
                 await writer.drain()
-            await self._said.wait()
-        writer.close()
+        except ConnectionError:
+            pass  # the agent listens no more
+        finally:
+            writer.transport.abort()
 
 
-def not_a_number(seq: int) -> bytes:
-    """An answer of the treatment whose time is NaN."""
-    line = msgspec.json.encode(answer(seq=seq, e2e_ms=0.125))
-    assert b"0.125" in line
-    return line.replace(b"0.125", b"NaN")
+async def test_a_latency_that_is_no_number_is_a_missing_one(demo_models: Path, tmp_path: Path) -> None:
+    async with played_rollout(demo_models, tmp_path) as it, it.traffic() as users:
+        await it.start(step(FIRST_BP, LONG_S), missing_deadline_s=DEADLINE_S)
+        await it.at(FIRST_BP)
+        heard = msgspec.json.encode(answer(seq=10**9, e2e_ms=0.125))
+        with dead_socket(it):
+            async with OtherAnalyser(signals_socket(it), heard.replace(b"0.125", b"NaN")):
+                await _went_back(it, "the gateway's analyser is not heard")
+        assert users.failures == []
