@@ -65,7 +65,8 @@ async def test_a_breach_waits_for_a_control_that_was_stopped_and_is_carried_out_
         it.control.plays()
         back = await it.when(lambda now: now.state.latched)
         assert (back.state.weight_bp, back.state.by, back.state.from_bp) == (0, "quantdeck", FIRST_BP)
-        assert "loop" in back.state.reason
+        assert pending.state.pending
+        assert back.state.reason == pending.state.pending.reason
         route = await it.route()
         assert (route.latched, route.weight_bp) == (True, 0)
         users.by_variant.clear()
@@ -77,24 +78,35 @@ async def test_nobody_is_promoted_because_the_control_is_worse(demo_models: Path
     async with played_rollout(demo_models, tmp_path) as it:
         it.control.plays(**says(LOOP))
         async with it.traffic() as users:
+            await it.when(lambda now: now.verdict.kind == "control-unhealthy")
             await it.start(step(FIRST_BP, SOAK_S, 20), step(SECOND_BP, LONG_S))
-            await it.when(lambda now: now.verdict.kind == "control-unhealthy" and now.state.weight_bp)
-            await _held(it, "control")
+            await it.progress_when(lambda now: any(one.startswith("control-unhealthy") for one in now.waits_for))
             await users.more(100)
-            now = await it.host.state()
-            assert (now.state.weight_bp, now.state.latched, now.last_rollback) == (FIRST_BP, False, None)
+            assert (await it.host.state()).state.weight_bp == 0
+            assert set(users.by_variant) == {"control"}
+
+
+async def test_a_control_that_turns_bad_gets_nobody_back_and_the_treatment_no_one_more(
+    demo_models: Path, tmp_path: Path
+) -> None:
+    async with played_rollout(demo_models, tmp_path) as it, it.traffic() as users:
+        await it.start(step(FIRST_BP, SOAK_S, 1_000), step(SECOND_BP, LONG_S))
+        await it.when(lambda now: now.state.weight_bp == FIRST_BP and now.verdict.kind == "healthy")
+        it.control.plays(**says(LOOP))
+        await _held(it, "control")
+        await users.more(200)
+        now = await it.host.state()
+        assert (now.state.weight_bp, now.state.latched, now.last_rollback) == (FIRST_BP, False, None)
 
 
 async def test_where_both_are_bad_weights_stay_and_a_person_is_woken(demo_models: Path, tmp_path: Path) -> None:
-    async with played_rollout(demo_models, tmp_path) as it:
-        # Most users are on the control, so that it is known first to be no measure.
-        async with it.traffic(treated=1, untreated=3) as users:
-            await it.start(step(FIRST_BP, SOAK_S, 20), step(SECOND_BP, LONG_S))
-            await it.at(FIRST_BP)
-            for engine in (it.control, it.treatment):
-                engine.plays(**says(LOOP))
-            await it.when(lambda now: now.verdict.kind == "control-unhealthy")
-            await _held(it, "control")
-            await users.more(100)
-            now = await it.host.state()
-            assert (now.state.weight_bp, now.state.latched, now.last_rollback) == (FIRST_BP, False, None)
+    # Most users are on the control, so that it is known first to be no measure.
+    async with played_rollout(demo_models, tmp_path) as it, it.traffic(treated=1, untreated=3) as users:
+        await it.start(step(FIRST_BP, SOAK_S, 1_000), step(SECOND_BP, LONG_S))
+        await it.when(lambda now: now.state.weight_bp == FIRST_BP and now.verdict.kind == "healthy")
+        for engine in (it.control, it.treatment):
+            engine.plays(**says(LOOP))
+        await _held(it, "control")
+        await users.more(100)
+        now = await it.host.state()
+        assert (now.state.weight_bp, now.state.latched, now.last_rollback) == (FIRST_BP, False, None)

@@ -21,7 +21,6 @@ from support.played_rollout import (
     SECOND_BP,
     PlayedRollout,
     played_rollout,
-    says,
     step,
 )
 from support.traffic import Traffic

@@ -17,6 +17,7 @@ import psutil
 from quantdeck_agent.gateway.control import GatewayControl
 from quantdeck_console.link.alert_client import AlertClient
 from quantdeck_core.canary.settings import CanarySettings
+from quantdeck_core.drift.thresholds import Thresholds
 from quantdeck_core.hashing import is_treated
 from quantdeck_core.protocol.alerts import Page
 from quantdeck_core.protocol.experiment import ExperimentStatus
@@ -154,6 +155,8 @@ async def played_rollout(models: Path, folder: Path, *arguments: str) -> AsyncIt
             name="e",
             control="control",
             treatment="treatment",
+            # Few users ask much.
+            thresholds=Thresholds(user_limit=0),
             canary=CanarySettings(prompts=("What is the time?",), every="9d"),
         )
         await host.client.create_experiment(ask)
