@@ -19,7 +19,8 @@ from support.answers import answer
 
 USERS = [f"{number:016x}" for number in range(60)]
 LOOPS = [
-    answer(seq=number, t=100.0 + number, user=user, repetition=True, generation=2) for number, user in enumerate(USERS)
+    answer(seq=100 + number, t=100.0 + number, user=user, repetition=True, generation=2)
+    for number, user in enumerate(USERS)
 ]
 FINE = [
     answer(seq=number, t=100.0 + number, user=user, variant="control", replica="control.1")
@@ -79,8 +80,27 @@ def test_after_clearing_old_answers_are_not_held_against_the_treatment_also_afte
     again = restarted(store)
     again.start_generation(1, 2, 210.0)
     assert hear(again, FINE + LOOPS) == "inconclusive"
-    new = [msgspec.structs.replace(one, t=one.t + 120.0) for one in LOOPS]
+    # A clock that was set back in between makes them no older.
+    new = [msgspec.structs.replace(one, seq=one.seq + 100, t=one.t - 3600.0) for one in LOOPS]
     assert hear(again, new) == "breach"
+
+
+def test_another_analyser_begins_its_row_anew_and_nothing_that_it_says_is_old(store: Store) -> None:
+    controller = rolled_back(store)
+    controller.apply(LatchCleared(revision=3, by="a", reason="mended"), 200.0)
+    for one in FINE + LOOPS:
+        controller.hear(one, "another")
+    assert controller.verdict.kind == "breach"
+
+
+def test_an_answer_that_is_sent_again_to_a_restarted_agent_is_no_new_output(store: Store) -> None:
+    controller = rolled_back(store)
+    assert controller.outputs == len(LOOPS)
+    again = restarted(store)
+    hear(again, FINE + LOOPS)
+    assert again.outputs == 0
+    hear(again, [msgspec.structs.replace(LOOPS[-1], seq=LOOPS[-1].seq + 1)])
+    assert again.outputs == 1
 
 
 def test_answers_of_a_checkpoint_that_was_replaced_are_not_held_against_the_next_one(store: Store) -> None:
@@ -99,16 +119,16 @@ def test_a_verdict_that_changes_leaves_a_line(store: Store) -> None:
 
 
 def test_ratings_count_for_the_arm_that_answered_but_not_from_before_it_was_mended(store: Store) -> None:
-    def rating(variant: VariantName, t: float) -> AnswerRating:
-        mark = f"{variant}-{t}"
-        return AnswerRating(seq=1, experiment="e", variant=variant, generation=2, answer=mark, rating=-1, t=t)
+    def rating(variant: VariantName, seq: int) -> AnswerRating:
+        mark = f"{variant}-{seq}"
+        return AnswerRating(seq=seq, experiment="e", variant=variant, generation=2, answer=mark, rating=-1, t=180.0)
 
     controller = rolled_back(store)
-    controller.rate(rating("treatment", 180.0))
-    controller.rate(rating("control", 181.0))
+    controller.rate(rating("treatment", 200))
+    controller.rate(rating("control", 201))
     assert [arm.window.stats().downs for arm in (controller.control, controller.treatment)] == [1, 1]
     controller.apply(LatchCleared(revision=3, by="a", reason="mended"), 200.0)
-    controller.rate(rating("treatment", 199.0))
+    controller.rate(rating("treatment", 200))
     assert [arm.window.stats().downs for arm in (controller.control, controller.treatment)] == [1, 0]
-    controller.rate(rating("treatment", 201.0))
+    controller.rate(rating("treatment", 202))
     assert controller.treatment.window.stats().downs == 1

@@ -7,7 +7,7 @@ import contextlib
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 import httpx
@@ -22,12 +22,14 @@ class Traffic:
     """What came of the requests.
 
     Attributes:
-        by_replica: whole answers by the replica that the gateway named.
+        streams: every other answer is asked for as a stream.
+        by_variant: whole answers by the variant that the gateway named.
         failures: what was not a whole answer, in words, with the seconds since the start.
     """
 
     url: str
     max_tokens: int
+    streams: bool = True
     answered: int = 0
     by_variant: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
@@ -43,7 +45,7 @@ class Traffic:
         async with httpx.AsyncClient(base_url=self.url, timeout=60, trust_env=False) as http:
             stream = False
             while True:
-                stream = not stream
+                stream = self.streams and not stream
                 try:
                     variant = await self._ask(http, name, stream)
                 except (httpx.HTTPError, ValueError) as error:
@@ -68,12 +70,19 @@ class Traffic:
 
 
 @contextlib.asynccontextmanager
-async def traffic(url: str, users: int = 3, max_tokens: int = 8) -> AsyncIterator[Traffic]:
-    """Users who ask until the end of the block; what they have begun is read to its end."""
-    seen = Traffic(url, max_tokens)
-    tasks = [asyncio.create_task(seen.user(f"user-{number}")) for number in range(users)]
+async def traffic(
+    url: str, users: int | Sequence[str] = 3, max_tokens: int = 8, *, streams: bool = True
+) -> AsyncIterator[Traffic]:
+    """Users who ask until the end of the block; what they have begun is read to its end.
+
+    Args:
+        users: how many, or their names.
+    """
+    seen = Traffic(url, max_tokens, streams)
+    names = [f"user-{number}" for number in range(users)] if isinstance(users, int) else users
+    tasks = [asyncio.create_task(seen.user(name)) for name in names]
     try:
-        await seen.more(users)
+        await seen.more(len(names))
         yield seen
     finally:
         for task in tasks:

@@ -7,6 +7,7 @@ import contextlib
 import msgspec
 
 from quantdeck_agent.experiments.arm import ArmTracker
+from quantdeck_agent.experiments.heard import Heard
 from quantdeck_agent.experiments.record import ExperimentRecord
 from quantdeck_agent.experiments.unsaved import Unsaved
 from quantdeck_agent.store import StateWriteError, Store
@@ -67,6 +68,9 @@ class Controller:
         """A rollback that the gateway has not acknowledged yet."""
         self.unsaved: TimelineEntry | None = kept.line if kept else None
         """A rollback that holds although the disk refused it: it is not on disk until `save_again` says so."""
+        self.outputs = 0
+        """Answers that the treatment's users got, each once however often it is heard; rises from 0 at each start."""
+        self._heard = self.record.counted
         self._store = store
         self._counted = 0.0
         self._serves: dict[str, str] = {}
@@ -78,8 +82,9 @@ class Controller:
         """Whose timeline it is."""
         return f"experiment:{self.record.name}"
 
-    def hear(self, answer: AnswerSignals) -> Verdict:
-        """Count an answer and judge again."""
+    def hear(self, answer: AnswerSignals, epoch: str = "") -> Verdict:
+        """Count an answer of an analyser's epoch and judge again."""
+        at = self._at(answer.seq, epoch)
         # What is usual is what both arms showed side by side, before most users were on one of them.
         self.judge.learning = self.record.state.stage == "ab_test"
         if not answer.refused:
@@ -87,16 +92,24 @@ class Controller:
         if answer.variant == "control":
             counted = self.control.add(answer)
         else:
-            counted = self.treatment.add(answer, judged=answer.t >= self.record.judge_from)
+            self.outputs += not (answer.shadow or self.record.counted.covers(at))
+            counted = self.treatment.add(answer, judged=not self.record.judge_after.covers(at))
         if counted:
             self._set_verdict(self.judge.verdict(), answer.t)
         return self.verdict
 
-    def rate(self, rating: AnswerRating) -> None:
+    def _at(self, seq: int, epoch: str) -> Heard:
+        at = Heard(epoch=epoch, seq=seq)
+        if not self._heard.covers(at):
+            self._heard = at
+        return at
+
+    def rate(self, rating: AnswerRating, epoch: str = "") -> None:
         """Count what somebody thought of an answer; of what was mended since, it says nothing."""
+        at = self._at(rating.seq, epoch)
         if rating.variant == "control":
             self.control.rate(rating)
-        elif rating.t >= self.record.judge_from:
+        elif not self.record.judge_after.covers(at):
             self.treatment.rate(rating)
 
     def start_generation(self, control: int, treatment: int, now: float) -> None:
@@ -121,7 +134,7 @@ class Controller:
         transition = step(self.record.state, event, now)
         if transition.state == self.record.state:
             return transition
-        record = _changed(self.record, transition, now)
+        record = _changed(self.record, transition, self._heard)
         if not transition.kind and self.record.state.revision == transition.state.revision:
             self._count_on(record, now)
             return transition
@@ -215,11 +228,12 @@ class Controller:
         self._store.try_note(self.subject, TimelineEntry(t=now, kind=kind, text=text, by=by))
 
 
-def _changed(record: ExperimentRecord, transition: Transition, now: float) -> ExperimentRecord:
-    """The record after a transition at a UNIX time."""
+def _changed(record: ExperimentRecord, transition: Transition, heard: Heard) -> ExperimentRecord:
+    """The record after a transition, with what was heard until then."""
+    record = msgspec.structs.replace(record, counted=heard)
     state = transition.state
     if transition.kind == "clear":
-        return msgspec.structs.replace(record, state=state, judge_from=now)
+        return msgspec.structs.replace(record, state=state, judge_after=heard)
     if state.finished and not record.finished:
         kept, retired = (record.treatment, record.control) if state.weight_bp else (record.control, record.treatment)
         return msgspec.structs.replace(record, state=state, finished=True, control=kept, treatment="", retire=retired)

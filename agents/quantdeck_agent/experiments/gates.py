@@ -59,7 +59,7 @@ class Gatekeeper:
         return Gates(
             verdict=controller.verdict.kind,
             verdict_why=controller.verdict.reason,
-            outputs=controller.treatment.answers,
+            outputs=controller.outputs,
             metrics_fresh=not missing,
             metrics_why=missing,
             # Before its first user an arm has no figures of its own.

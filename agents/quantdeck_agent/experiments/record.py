@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from quantdeck_agent.experiments.heard import Heard
 from quantdeck_core.canary.settings import CanarySettings
 from quantdeck_core.drift.thresholds import Thresholds
 from quantdeck_core.protocol.drill import DrillRecord
@@ -18,8 +19,9 @@ class ExperimentRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         control, treatment: names of engines on this host.
-        judge_from: UNIX time; older answers of the treatment say nothing about it any more, since somebody has mended
-            it and cleared the rollback. Persisted: after a restart the analyser sends old answers again.
+        judge_after: older signals of the treatment say nothing about it any more, since somebody has mended it and
+            cleared the rollback. Persisted: after a restart the analyser sends old answers again.
+        counted: up to here signals are in the state's figures, and count no more when the analyser sends them again.
         finished: it has ended; `control` is the baseline of a later experiment and serves everyone, and there is no
             treatment any more.
         last_drill: how the last rehearsed rollback went.
@@ -35,7 +37,8 @@ class ExperimentRecord(msgspec.Struct, frozen=True, kw_only=True):
     traffic: Traffic = Traffic()
     canary: CanarySettings = CanarySettings()
     state: RolloutState
-    judge_from: float = 0.0
+    judge_after: Heard = Heard()
+    counted: Heard = Heard()
     last_rollback: RollbackRecord | None = None
     finished: bool = False
     retire: str = ""

@@ -49,17 +49,17 @@ class Watch:
         self._hearing.feed = feed
         async for signal in feed.signals():
             self._hearing.begin(signal.experiment)
-            await self._heard(signal)
+            await self._heard(signal, feed.epoch)
             self._hearing.end()
 
-    async def _heard(self, signal: Signal) -> None:
+    async def _heard(self, signal: Signal, epoch: str) -> None:
         controller = self._registry.find(signal.experiment)
         if controller is None:
             return
         if isinstance(signal, AnswerRating):
-            controller.rate(signal)
+            controller.rate(signal, epoch)
             return
-        verdict = controller.hear(signal)
+        verdict = controller.hear(signal, epoch)
         if verdict.kind == "breach" and controller.record.state.weight_bp > 0:
             await self._treatment_failed(controller, verdict.reason, signal.t)
 

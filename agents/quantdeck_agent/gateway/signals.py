@@ -18,19 +18,23 @@ class AnswerFeed:
     """Every finished answer, and every rating.
 
     Attributes:
-        connected: whether the analyser is listened to now.
+        connected: whether the analyser is listened to now, and what it said last could be read.
+        epoch: of the analyser whose signals these are.
     """
 
     def __init__(self, socket: Path) -> None:
         self._socket = str(socket)
         self.connected = False
+        self.epoch = ""
 
     async def signals(self) -> AsyncIterator[Signal]:
         """Each once, for ever; connects again where the analyser was restarted.
 
-        After a restart of this agent the analyser sends what it still holds, so that windows fill again at once.
+        After a restart of this agent the analyser sends what it still holds, so that windows fill again at once. A line
+        that cannot be read (a number that is none, a kind that only a newer gateway knows) is passed over: asked for
+        again it would be the same.
         """
-        epoch, last = "", 0
+        last = 0
         decoder = msgspec.json.Decoder(Signal)
         while True:
             try:
@@ -39,17 +43,22 @@ class AnswerFeed:
                 await asyncio.sleep(RETRY_S)
                 continue
             try:
-                writer.write(msgspec.json.encode(SignalsAsk(epoch=epoch, after=last)) + b"\n")
+                writer.write(msgspec.json.encode(SignalsAsk(epoch=self.epoch, after=last)) + b"\n")
                 hello = msgspec.json.decode(await reader.readline() or b"{}", type=SignalsHello)
                 self.connected = True
-                if hello.epoch != epoch:
-                    epoch, last = hello.epoch, 0
+                if hello.epoch != self.epoch:
+                    self.epoch, last = hello.epoch, 0
                 while line := await reader.readline():
-                    signal = decoder.decode(line)
+                    try:
+                        signal = decoder.decode(line)
+                    except (msgspec.DecodeError, UnicodeError):
+                        self.connected = False
+                        continue
+                    self.connected = True
                     last = signal.seq
                     yield signal
             except (OSError, msgspec.DecodeError, ValueError):
-                pass  # broken off in mid-line: the connection is made again and asks for what is missing
+                pass  # broken off: the connection is made again and asks for what is missing
             finally:
                 self.connected = False
                 writer.close()
