@@ -9,7 +9,7 @@ ARGS ?=
 help:
 	@echo "make demo              everything on this machine, in the console (ARGS=\"--headless --for 90s --json\")"
 	@echo "make test              the tests; under 3 minutes on 2 cores"
-	@echo "make test-agents       what agents survive: kills, hangs, full disks, cut transfers, lost hosts, the gateway's faults; 5 minutes"
+	@echo "make test-agents       what agents survive: kills, hangs, full disks, cut transfers, lost hosts, the gateway's faults; 8 minutes"
 	@echo "make test-judgement    canaries and whole rollouts on real llama.cpp engines: promoted, rolled back, held; 5 minutes"
 	@echo "make test-engines      the agent with real llama.cpp servers and real vLLM; 10 minutes, more the first time"
 	@echo "make test-gateway      the gateway with clients and engines of others: openai, curl, vllm bench; 3 minutes"
