@@ -1,6 +1,7 @@
-from quantdeck_agent.experiments.arm import TREND_BUCKETS, ArmTracker, percentile
+from quantdeck_agent.experiments.arm import TREND_BUCKETS, ArmTracker
 from quantdeck_core.drift.judge import Judge
 from quantdeck_core.drift.thresholds import Thresholds
+from quantdeck_core.percentile import percentile
 from quantdeck_core.protocol.experiment import TREND_BUCKET_S, ArmSummary
 from support.answers import answer
 

@@ -7,6 +7,7 @@ from statistics import median
 
 from quantdeck_core.drift.judge import Judge
 from quantdeck_core.drift.observation import Observation, observation_of
+from quantdeck_core.percentile import percentile
 from quantdeck_core.protocol.experiment import TREND_BUCKET_S, ArmSummary
 from quantdeck_core.protocol.gateway import AnswerRating, AnswerSignals, VariantName
 
@@ -77,8 +78,8 @@ class ArmTracker:
             failures=self._failures,
             in_flight=in_flight,
             window=self.window.stats(),
-            ttft_p50_ms=percentile(streamed, 50),
-            ttft_p95_ms=percentile(streamed, 95),
+            ttft_p50_ms=_tenths(percentile(streamed, 50)),
+            ttft_p95_ms=_tenths(percentile(streamed, 95)),
             tokens_per_s=round(median(rates), 1) if rates else None,
             trend=self._trend_until(now),
         )
@@ -115,10 +116,5 @@ def _tokens_per_s(answer: Observation) -> float | None:
     return answer.tokens / seconds if seconds > 0.001 else None
 
 
-def percentile(values: list[float], percent: float) -> float | None:
-    """Nearest-rank percentile, None without values."""
-    if not values:
-        return None
-    ordered = sorted(values)
-    rank = max(1, -(-len(ordered) * percent // 100))
-    return round(ordered[int(rank) - 1], 1)
+def _tenths(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from quantdeck_core.engines.latency import Percentiles
+from quantdeck_core.percentile import percentile
 from quantdeck_core.protocol.gateway import VariantName
 
 CONCURRENCY = (1, 2, 4, 8)
@@ -93,14 +94,10 @@ def level(concurrency: int, timings: Sequence[Timing], seconds: float) -> Latenc
 
 def percentiles(values: Sequence[float]) -> Percentiles | None:
     """Nearest-rank percentiles; None without values."""
-    if not values:
+    p50, p95, p99 = (percentile(values, percent) for percent in (50, 95, 99))
+    if p50 is None or p95 is None or p99 is None:
         return None
-    ordered = sorted(values)
-
-    def rank(percent: int) -> float:
-        return round(ordered[max(1, -(-len(ordered) * percent // 100)) - 1], 2)
-
-    return Percentiles(count=len(ordered), p50_ms=rank(50), p95_ms=rank(95), p99_ms=rank(99))
+    return Percentiles(count=len(values), p50_ms=round(p50, 2), p95_ms=round(p95, 2), p99_ms=round(p99, 2))
 
 
 def slo_breaches(

@@ -10,6 +10,7 @@ import msgspec
 
 from quantdeck_core.drift.observation import Observation, measured
 from quantdeck_core.drift.ratings import Ratings
+from quantdeck_core.percentile import percentile
 from quantdeck_core.protocol.gateway import AnswerRating
 
 
@@ -140,12 +141,12 @@ class ArmWindow:
 
     def p95(self, field: Literal["ttft_ms", "itl_ms", "e2e_ms"]) -> float | None:
         """95th percentile of a latency over the window, nearest rank, ms; None without any."""
-        known = sorted(
+        known = (
             value
             for answer in self._answers
             if answer.complete and (value := measured(getattr(answer, field))) is not None
         )
-        return known[-(-len(known) * 95 // 100) - 1] if known else None
+        return percentile(known, 95)
 
     def stats(self) -> WindowStats:
         """Counts and means of the window."""
