@@ -42,6 +42,7 @@ class Rehearsal:
         self.drills = Drills(host.store)
         self.state = RolloutState(stage="gradual", weight_bp=5000)
         self.sent: list[int] = []
+        self.rolls_back_at_zero = False
 
     # What the router asks.
 
@@ -58,6 +59,8 @@ class Rehearsal:
         sent = self.routes()[0].weight_bp
         if self.sent[-1:] != [sent]:
             self.sent.append(sent)
+        if sent == 0 and self.rolls_back_at_zero:
+            self.state = RolloutState(stage="rollback", from_bp=5000)
 
     def judged(self) -> tuple[str, ...]:
         return ("e",)
@@ -176,10 +179,8 @@ async def test_nobody_is_moved_while_a_rollback_or_a_freeze_holds(
 
 async def test_a_rollback_during_a_drill_stays(demo_models: Path, played: PlayedEngine) -> None:
     async with rehearsal(demo_models, played) as one:
-        drilling = asyncio.create_task(one.drill(live=True))
-        await eventually(lambda: one.drills.weight_bp("e", 5000) == 0)
-        one.state = RolloutState(stage="rollback", from_bp=5000)
-        await drilling
+        one.rolls_back_at_zero = True
+        await one.drill(live=True)
         assert one.sent[-1] == 0
         assert await one.served() == 0
         assert (await one.control.status()).routes[0].latched
