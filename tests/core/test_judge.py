@@ -272,3 +272,17 @@ def test_a_preset_is_a_starting_point() -> None:
         thresholds_of({"preset": "lax"})
     with pytest.raises(msgspec.ValidationError):
         thresholds_of({"repetition": 2})
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("treated", [2, 8])
+def test_both_arms_turning_bad_at_once_roll_nobody_back_however_few_are_on_the_control(treated: int, seed: int) -> None:
+    trial, t = Trial(seed=seed), 0.0
+    bad = NORMAL._replace(repetition=0.45)
+    for mix, rounds in ((NORMAL, 100), (bad, 400)):
+        for _ in range(rounds):
+            for arm in ("control", *["treatment"] * treated):
+                t += 1.0
+                trial.judge.hear(trial.answer(arm, mix, t=t))  # type: ignore[arg-type]
+                assert trial.judge.verdict().kind != "breach", trial.judge.verdict().reason
+    assert trial.judge.verdict().kind == "control-unhealthy"

@@ -22,6 +22,8 @@ from quantdeck_core.drift.window import WindowStats
 
 SUSPECT_NATS = 4.0
 """Three loops among a control's first six answers, and not one among five: e**-4 by chance."""
+APART_NATS = 7.0
+"""At less two shares may be one: e**-7 by chance, and a control has few answers beside a treatment with most users."""
 
 
 def floor_verdict(control: WindowStats, treatment: WindowStats, limits: Thresholds) -> Verdict:
@@ -115,6 +117,13 @@ def _loops_too(control: WindowStats, limits: Thresholds) -> bool:
     it before that is known."""
     hits, total = _loops(control)
     return hits > limits.repetition * total and excess_nats(hits, total, HEALTHY_SHARE) >= SUSPECT_NATS
+
+
+def loops_alike(treatment: tuple[int, int], control: tuple[int, int]) -> bool:
+    """Whether a control that answered beside a looping treatment loops too: more than a healthy model does, and not
+    clearly less than the treatment. Counts are loops and answers."""
+    too_much = excess_nats(*control, HEALTHY_SHARE) >= SUSPECT_NATS
+    return too_much and apart_nats(*treatment, *control) < APART_NATS
 
 
 def _shares(control: WindowStats, treatment: WindowStats, limits: Thresholds) -> Iterator[Verdict]:

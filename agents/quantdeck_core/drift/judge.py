@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator
 from quantdeck_core.drift.battery import Battery
 from quantdeck_core.drift.control_past import ControlPast
 from quantdeck_core.drift.findings import agrees, sequential_findings
-from quantdeck_core.drift.floor import absolute_verdict, first_of_each, floor_findings, missing_verdict
+from quantdeck_core.drift.floor import absolute_verdict, first_of_each, floor_findings, loops_alike, missing_verdict
 from quantdeck_core.drift.groups import Group, Groups
 from quantdeck_core.drift.learned import Block, BlockLog, LearnedLimit, learned_limits
 from quantdeck_core.drift.observation import Observation
 from quantdeck_core.drift.thresholds import Thresholds
 from quantdeck_core.drift.user_share import UserShare
-from quantdeck_core.drift.verdict import HEALTHY, SAID_BY_USERS, SIGNALS, Verdict
+from quantdeck_core.drift.verdict import HEALTHY, SAID_BY_USERS, SIGNALS, Verdict, percent
 from quantdeck_core.drift.window import ArmWindow, WindowStats
 from quantdeck_core.protocol.gateway import VariantName
 
@@ -138,9 +138,26 @@ class Judge:
         watch: Verdict | None = None
         for found in self._findings(control, treatment):
             if found.kind == "breach":
-                return found
+                return self._both(found) or found
             watch = watch or found
         return missing_verdict("control", control, self.limits) or self._silent() or watch or HEALTHY
+
+    def _both(self, breach: Verdict) -> Verdict | None:
+        """Where the treatment loops: whether the control does so too since as long as the treatment's window reaches.
+
+        A control with few users has old answers in its window, which hide that.
+        """
+        treatment, control = self._windows["treatment"].answers, self._windows["control"].answers
+        if breach.signal != "repetition" or not treatment:
+            return None
+        since = treatment[0].t
+        recent = [one.repetition for one in control if one.complete and one.t >= since]
+        stats = self._windows["treatment"].stats()
+        if not loops_alike((stats.repetitions, stats.outputs), (sum(recent), len(recent))):
+            return None
+        share = percent(sum(recent) / len(recent))
+        reason = f"both arms loop: the control in {share} of its last {len(recent)} answers: look upstream"
+        return Verdict(kind="control-unhealthy", signal="repetition", reason=reason)
 
     def _findings(self, control: WindowStats, treatment: WindowStats) -> Iterator[Verdict]:
         yield from sequential_findings(self.battery, self._windows["treatment"], self._learned, self.limits)
