@@ -69,7 +69,9 @@ def test_a_latch_that_is_older_than_the_clear_is_not_carried() -> None:
 
 def test_a_copy_of_an_older_latch_undoes_no_clear() -> None:
     """a was rolled back at 200, b cleared at 250, and c heard of it at 300 only."""
-    assert look(latched("c", 300.0, began=200.0), said("b", cleared=250.0), said("a", cleared=251.0)) == Decision()
+    copy = latched("c", 300.0, began=200.0)
+    assert look(copy, said("b", cleared=250.0), said("a", cleared=251.0)) == Decision()
+    assert {one.asked for one in look(copy, said("b"), said("a")).ask} == {200.0}
 
 
 def test_what_was_carried_does_not_come_back_where_it_was_cleared() -> None:

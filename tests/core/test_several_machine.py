@@ -113,6 +113,29 @@ class SeveralGateways(RuleBasedStateMachine):
         self.decided.add(now)
         gateway.do(TreatmentFailed(reason="loops", control_ready=gateway.control), now)
 
+    @rule(host=any_host)
+    def mended(self, host: str) -> None:
+        """Rolled back and cleared at once, before anybody hears of it."""
+        self.breach(host)
+        self.clear({host})
+
+    @rule(host=any_host)
+    def breach_out_of_reach(self, host: str) -> None:
+        """Heard by the guard while another one is out of reach."""
+        self.breach(host)
+        self.news(host)
+        other = HOSTS[HOSTS.index(host) - 1]
+        self.link(other, False)
+        self.look(lost=False, heard=True)
+
+    @rule(host=any_host)
+    def source_is_lost(self, host: str) -> None:
+        """And the guard with it: the next one knows of the latch from the disk only."""
+        self.breach_out_of_reach(host)
+        self.link(host, False)
+        self.restart()
+        self.link(HOSTS[HOSTS.index(host) - 1], True)
+
     @rule(host=any_host, ready=st.booleans())
     def control(self, host: str, ready: bool) -> None:
         gateway = self.hosts[host]
@@ -240,6 +263,6 @@ def _wish(host: str, request_id: str, now: float) -> Wish:
 
 
 def test_latches_reach_all_and_no_clear_is_undone() -> None:
-    run_state_machine_as_test(SeveralGateways, settings=settings(max_examples=300, stateful_step_count=30))
+    run_state_machine_as_test(SeveralGateways, settings=settings(max_examples=600, stateful_step_count=30))
     # It would prove nothing if no answer were ever lost and no wish ever dropped.
     assert {"answered", "done", "cleared"} <= SeveralGateways.seen
