@@ -27,6 +27,14 @@ def own_ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_pending(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test leaves rollbacks pending for whoever works on this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state-home")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def demo_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the demo's three checkpoints, made once."""

@@ -39,6 +39,7 @@ COMMANDS = {
     "ask": ("quantdeck_console.commands.ask", "one prompt to both arms, side by side"),
     "rollback": ("quantdeck_console.commands.rollback", "everyone back to the control, latched"),
     "judge": ("quantdeck_console.commands.judge", "what the judge says of recorded answers of both arms"),
+    "guard": ("quantdeck_console.commands.guard", "carry a rollback on one gateway to all, and what is pending"),
     "check": ("quantdeck_console.commands.check", "what a checkpoint is and which engines can serve it"),
     "plan": ("quantdeck_console.commands.plan", "whether it fits, how often, and what would make it fit"),
     "recommend": ("quantdeck_console.commands.recommend", "which format, engine and division among GPUs, with reasons"),

@@ -18,6 +18,7 @@ from quantdeck_console.link.interface import FleetLink
 from quantdeck_console.model.deck import DeckModel
 from quantdeck_console.model.glyphs import ASCII, UNICODE, Glyphs
 from quantdeck_console.model.text import Tone
+from quantdeck_console.pending import PendingFile
 from quantdeck_console.screens.base import DeckScreen
 from quantdeck_console.screens.experiment import ExperimentScreen
 from quantdeck_console.screens.fleet import FleetScreen
@@ -58,6 +59,7 @@ class DeckApp(App[None]):
         by: str,
         extra_actions: Sequence[ExtraAction] = (),
         readonly: bool = False,
+        pending: PendingFile | None = None,
         title: str = "quantdeck",
         background: Callable[[], Awaitable[None]] | None = None,
         connecting_text: str | Callable[[], str] = "connecting",
@@ -70,6 +72,7 @@ class DeckApp(App[None]):
             by: who sits here, for the timeline.
             extra_actions: shown first in the palette.
             readonly: no dangerous action at all, whatever the agents would allow.
+            pending: where rollbacks are kept that a host could not be asked for.
             background: runs beside the console, e.g. a demo's traffic; its error is shown and ends nothing.
             connecting_text: shown until the first host has answered.
             clock: UNIX time.
@@ -80,6 +83,7 @@ class DeckApp(App[None]):
         self.by = by
         self.extra_actions = tuple(extra_actions)
         self.readonly = readonly
+        self.pending = pending
         self.title = title
         self.display_mode = display or display_of(os.environ)
         self.model = DeckModel(link.hosts, clock)
@@ -162,6 +166,7 @@ class DeckApp(App[None]):
             by=self.by,
             clock=self.model.clock,
             changed=self.redraw,
+            pending=self.pending,
         )
 
     def start_rollback(self, run: RollbackRun) -> None:

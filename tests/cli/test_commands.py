@@ -86,7 +86,9 @@ async def test_a_host_that_does_not_answer_is_said_to_be_unreachable(host: tuple
     assert reports["here"]["status"]
     assert reports["gone"]["error"]["code"] == "unreachable"
     # It may run the experiment too, so nobody may believe that this was done everywhere.
-    assert run("rollback", "e", "--reason", "x", fleet=fleet).returncode == 5
+    rolled_back = run("rollback", "e", "--reason", "x", fleet=fleet)
+    assert rolled_back.returncode == 4
+    assert "gone: PENDING" in rolled_back.stdout
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from quantdeck_console.actions.rollback import RollbackRun, banner
+from quantdeck_console.pending import PendingFile
 from quantdeck_console.screens import dialog
 from quantdeck_core.errors import ErrorInfo, RemoteError, UnreachableError
 from quantdeck_core.fleet.link import LinkChange
@@ -184,3 +186,31 @@ async def test_a_run_retries_with_the_same_request_until_applied() -> None:
     assert drawn
     await run.run()
     assert len(link.asked) == 3
+
+
+async def test_what_could_not_be_asked_outlives_the_console(tmp_path: Path) -> None:
+    link, file = FakeLink(rack(HALF)), PendingFile(tmp_path / "pending.json")
+    link.answers["rack-1"] = [LOST, APPLIED]
+    view = HostView(name="rack-1", status=rack(HALF))
+    run = RollbackRun(
+        link, "int4_v1", [view], by="ada", clock=Clock(), changed=lambda: None, retry_s=3600.0, pending=file
+    )
+    task = asyncio.create_task(run.run())
+    await eventually(file.read)
+    task.cancel()
+    [wish] = file.read()
+    [(host, experiment_name, change)] = link.asked
+    assert (wish.host, wish.experiment, wish.request_id) == (host, experiment_name, change.request_id)
+
+
+async def test_what_was_applied_after_all_is_pending_no_more(tmp_path: Path) -> None:
+    link, file, kept = FakeLink(rack(HALF)), PendingFile(tmp_path / "pending.json"), []
+    link.answers["rack-1"] = [LOST, APPLIED]
+    view = HostView(name="rack-1", status=rack(HALF))
+    run = RollbackRun(
+        link, "int4_v1", [view], by="ada", clock=Clock(), changed=lambda: kept.append(len(file.read())), retry_s=0.0,
+        pending=file,
+    )  # fmt: skip
+    await run.run()
+    assert max(kept) == 1
+    assert file.read() == ()

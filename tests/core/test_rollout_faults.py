@@ -158,6 +158,7 @@ def test_nobody_goes_back_onto_a_dead_control_but_as_soon_as_it_lives(event: Any
     agent.tick(1)
     assert (agent.state.stage, agent.state.weight_bp, agent.state.pending) == ("rollback", 0, None)
     assert (agent.state.by, agent.state.reason) == (pending.by, pending.reason)
+    assert agent.state.began == pending.since < agent.state.since
 
 
 def test_nothing_rises_while_a_rollback_waits_and_a_person_can_take_it_back() -> None:

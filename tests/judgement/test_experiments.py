@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -238,6 +239,28 @@ async def test_a_gateway_that_is_killed_comes_back_with_the_same_split(demo_mode
         os.kill(gateway.pid, signal.SIGKILL)
         await status_when(it.client, lambda s: s.gateway and s.gateway.running and s.gateway.pid != gateway.pid)
         assert await it.arms(USERS) == expected(5000)
+
+
+async def test_a_rollback_that_is_carried_here_undoes_no_clear(demo_models: Path) -> None:
+    async with trial(demo_models) as it:
+        await it.weight(5000)
+        seen = (await it.experiment()).state.revision
+        await it.weight(4000)
+        ask = Rollback(request_id="rb", by="guard", reason="rolled back on a", revision=seen, began=time.time() - 90)
+        with pytest.raises(RemoteError) as caught:
+            await it.client.roll_back("e", ask)
+        assert caught.value.status == 409
+        now = (await it.experiment()).state
+        assert not now.latched
+        await it.client.roll_back("e", msgspec.structs.replace(ask, revision=now.revision))
+        status = await it.experiment()
+        assert (status.state.latched, status.state.began, status.state.cleared) == (True, ask.began, 0.0)
+        before = time.time()
+        clear = ClearLatch(request_id="clear", by="ada", revision=status.state.revision, reason="mended")
+        await it.client.clear_latch("e", clear)
+        status = await it.experiment()
+        assert status.state.began == 0.0
+        assert before <= status.state.cleared <= time.time()
 
 
 async def test_a_rollback_is_pending_until_the_gateway_has_acknowledged_it(demo_models: Path) -> None:

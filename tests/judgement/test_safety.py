@@ -55,6 +55,8 @@ async def test_a_rollback_waits_for_a_control_that_is_started_for_it(demo_models
         with pytest.raises(AssertionError):
             await host.roll_back("the treatment loops")
         assert (await host.state()).state.pending
+        with pytest.raises(AssertionError):
+            await host.roll_back("asked again, since the first answer was lost")
         await host.when(lambda status: "it is being started" in status.experiments[0].rollback.why)
         played.plays()
         await host.when(lambda status: status.experiments[0].state.latched)

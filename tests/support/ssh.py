@@ -58,7 +58,19 @@ class Way:
     def __init__(self, port: int) -> None:
         self._port = port
         self._writers: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
         self.port = 0
+
+    async def open(self) -> None:
+        """Connections are taken, at the same port as before."""
+        self._server = await asyncio.start_server(self.relay, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def close(self) -> None:
+        """Every connection breaks, and none is taken."""
+        self.cut()
+        if self._server:
+            self._server.close()
 
     async def relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._port)
@@ -85,10 +97,8 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 async def way_to(port: int) -> AsyncIterator[Way]:
     """A running relay."""
     way = Way(port)
-    server = await asyncio.start_server(way.relay, "127.0.0.1", 0)
-    way.port = server.sockets[0].getsockname()[1]
+    await way.open()
     try:
         yield way
     finally:
-        way.cut()
-        server.close()
+        way.close()

@@ -108,10 +108,15 @@ class Asks:
         return await self._effects.change(controller, event)
 
     async def roll_back(self, name: str, ask: Rollback) -> Applied:
-        """Everyone back to the control, latched; where that is not ready it is pending until it is."""
+        """Everyone back to the control, latched; where that is not ready it is pending until it is.
+
+        Raises:
+            ConflictError: it was based on a stale revision.
+        """
         controller = self._registry.running(name)
         ready = bool(self._registry.serving(controller.record.control))
-        return await self._effects.change(controller, RollbackAsked(by=ask.by, reason=ask.reason, control_ready=ready))
+        event = RollbackAsked(by=ask.by, reason=ask.reason, control_ready=ready, revision=ask.revision, began=ask.began)
+        return await self._effects.change(controller, event)
 
     async def clear_latch(self, name: str, ask: ClearLatch) -> Applied:
         """Let the treatment start again.

@@ -14,7 +14,7 @@ from quantdeck_agent.hub import Hub
 from quantdeck_core.alerts.rollout_causes import alarms_of
 from quantdeck_core.errors import QuantdeckError
 from quantdeck_core.protocol.requests import Applied
-from quantdeck_core.rollout.events import SYSTEM, RolloutEvent, Transition
+from quantdeck_core.rollout.events import SYSTEM, RollbackAsked, RolloutEvent, Transition, TreatmentFailed
 from quantdeck_core.rollout.state import RolloutState
 
 NOT_ON_DISK = (
@@ -50,8 +50,10 @@ class Effects:
         if controller.unsaved:
             applied = msgspec.structs.replace(applied, detail=f"{NOT_ON_DISK} {applied.detail}".strip())
         pending = controller.record.state.pending
-        if pending and transition.kind == "pending":
-            applied = msgspec.structs.replace(applied, pending=True, detail=transition.text)
+        if pending and isinstance(event, RollbackAsked | TreatmentFailed):
+            # Also where it was asked for again: the first answer may have been lost, and nobody has gone back yet.
+            why = transition.text or f"a rollback waits for the control: {pending.reason}"
+            applied = msgspec.structs.replace(applied, pending=True, detail=why)
         return applied
 
     def tick(self, controller: Controller, event: RolloutEvent) -> bool:

@@ -88,9 +88,17 @@ class ChangeWeight(Change, kw_only=True, frozen=True):
 
 
 class Rollback(Change, kw_only=True, frozen=True):
-    """Everyone back to the control, latched. Needs no revision: it is right whatever happened since."""
+    """Everyone back to the control, latched.
+
+    Attributes:
+        revision: None, as a person asks: it is right whatever happened since. Who carries a rollback from elsewhere
+            names the revision that they saw: somebody may have cleared the latch a moment ago (409 then).
+        began: UNIX time of this host's clock at which it was decided, where that was elsewhere or earlier; 0: now.
+    """
 
     reason: str
+    revision: int | None = None
+    began: float = 0.0
 
 
 class ClearLatch(Change, kw_only=True, frozen=True):

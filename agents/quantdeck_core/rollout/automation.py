@@ -50,7 +50,7 @@ def tick(state: RolloutState, event: Tick, now: float) -> Transition:
 def _back(state: RolloutState, gates: Gates, now: float) -> Transition | None:
     """The way back, where it is to be taken now."""
     if state.pending and gates.control_ready:
-        return roll_back(state, state.pending.by, state.pending.reason, now)
+        return roll_back(state, state.pending.by, state.pending.reason, now, state.pending.began)
     if state.weight_bp == 0 or state.pending:
         return None
     reason = ""

@@ -20,7 +20,9 @@ def weighted(state: RolloutState, weight_bp: int, by: str, reason: str, now: flo
     """The state after a change of the weight, with the stage that it means."""
     run: RolloutRun | None = fields.get("run", state.run)
     stage = stage_of(weight_bp, run.plan.hold_back_bp if run else 0)
-    return changed(state, weight_bp=weight_bp, stage=stage, from_bp=0, by=by, reason=reason, since=now, **fields)
+    return changed(
+        state, weight_bp=weight_bp, stage=stage, from_bp=0, by=by, reason=reason, since=now, began=0.0, **fields
+    )
 
 
 def with_run(state: RolloutState, run: RolloutRun) -> RolloutState:

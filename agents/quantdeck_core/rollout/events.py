@@ -80,11 +80,15 @@ class RollbackAsked(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         control_ready: whether there is a control to go back to; where not, the rollback waits for it.
+        revision: what it was based on; None: it is right whatever happened since.
+        began: UNIX time at which it was decided, where that was on another gateway or earlier; 0: now.
     """
 
     by: str
     reason: str
     control_ready: bool = True
+    revision: int | None = None
+    began: float = 0.0
 
 
 class TreatmentFailed(msgspec.Struct, frozen=True, kw_only=True):

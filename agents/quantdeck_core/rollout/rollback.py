@@ -12,12 +12,18 @@ from quantdeck_core.rollout.state import CONTROL_DOWN, RESTART_BP, Pause, Pendin
 
 
 def rollback_asked(state: RolloutState, event: RollbackAsked, now: float) -> Transition:
-    """A person's: also from 0 %, which latches."""
+    """A person's: also from 0 %, which latches.
+
+    Raises:
+        ConflictError: it was based on a stale revision.
+    """
     if state.latched:
         return Transition(state=state)
+    if event.revision is not None:
+        check_revision(state, event.revision)
     if not event.control_ready and state.weight_bp > 0:
-        return wait_for_control(state, event.by, event.reason, now)
-    return roll_back(state, event.by, event.reason, now)
+        return wait_for_control(state, event.by, event.reason, now, event.began)
+    return roll_back(state, event.by, event.reason, now, event.began)
 
 
 def treatment_failed(state: RolloutState, event: TreatmentFailed, now: float) -> Transition:
@@ -29,8 +35,12 @@ def treatment_failed(state: RolloutState, event: TreatmentFailed, now: float) ->
     return roll_back(state, SYSTEM, event.reason, now)
 
 
-def roll_back(state: RolloutState, by: str, reason: str, now: float) -> Transition:
-    """Weight 0, latched. The plan is kept for the day when the latch is cleared."""
+def roll_back(state: RolloutState, by: str, reason: str, now: float, began: float = 0.0) -> Transition:
+    """Weight 0, latched. The plan is kept for the day when the latch is cleared.
+
+    Args:
+        began: UNIX time at which it was decided, where that was earlier.
+    """
     text = f"rolled back from {bp_to_percent(state.weight_bp)} %: {reason}"
     after = changed(
         state,
@@ -40,6 +50,7 @@ def roll_back(state: RolloutState, by: str, reason: str, now: float) -> Transiti
         by=by,
         reason=reason,
         since=now,
+        began=began or now,
         run=_from_the_start(state.run),
         pending=None,
         missing_s=0.0,
@@ -49,7 +60,7 @@ def roll_back(state: RolloutState, by: str, reason: str, now: float) -> Transiti
     return Transition(state=after, kind="rollback", text=text, by=by, alert=Alert(level="fail", text=text))
 
 
-def wait_for_control(state: RolloutState, by: str, reason: str, now: float) -> Transition:
+def wait_for_control(state: RolloutState, by: str, reason: str, now: float, began: float = 0.0) -> Transition:
     """Nobody is rolled back onto a dead control: remember it, tell a person once, move nothing."""
     if state.pending:
         return Transition(state=state)
@@ -57,7 +68,7 @@ def wait_for_control(state: RolloutState, by: str, reason: str, now: float) -> T
         f"{reason}; the control is not ready, so nothing was moved: "
         f"{bp_to_percent(state.weight_bp)} % stay on the treatment until the control is ready, then they go back"
     )
-    pending = PendingRollback(by=by, reason=reason, since=now)
+    pending = PendingRollback(by=by, reason=reason, since=now, began=began or now)
     return Transition(
         state=changed(state, pending=pending, finished=False, paged=tuple(dict.fromkeys((*state.paged, CONTROL_DOWN)))),
         kind="pending",
@@ -75,26 +86,26 @@ def clear(state: RolloutState, event: LatchCleared, now: float) -> Transition:
     """
     check_revision(state, event.revision)
     if state.pending and not state.latched:
-        return _take_back(state, event)
+        return _take_back(state, event, now)
     if not state.latched:
         raise ConflictError("The experiment is not rolled back.", "There is nothing to clear.")
     if state.run:
         return _restart_plan(state, state.run, event, now)
     return Transition(
-        state=weighted(state, RESTART_BP, event.by, event.reason, now),
+        state=weighted(state, RESTART_BP, event.by, event.reason, now, cleared=now),
         kind="clear",
         text=f"rollback cleared, starting again at {bp_to_percent(RESTART_BP)} %: {event.reason}",
         by=event.by,
     )
 
 
-def _take_back(state: RolloutState, event: LatchCleared) -> Transition:
+def _take_back(state: RolloutState, event: LatchCleared, now: float) -> Transition:
     run = state.run
     if run:
         run = msgspec.structs.replace(run, paused=Pause(by=event.by, reason="took back a rollback"))
     paused = f"; the rollout {run.plan.name} is paused" if run else ""
     return Transition(
-        state=changed(state, pending=None, run=run),
+        state=changed(state, pending=None, run=run, cleared=now),
         kind="clear",
         text=f"the rollback that waited for the control is taken back, the weight stays at "
         f"{bp_to_percent(state.weight_bp)} %{paused}: {event.reason}",
@@ -106,7 +117,7 @@ def _restart_plan(state: RolloutState, run: RolloutRun, event: LatchCleared, now
     # Not at once: what was mended is another treatment, and its canary has to pass before a user sees it.
     again = RolloutRun(plan=run.plan.restarted(), by=event.by, skipped=run.skipped)
     return Transition(
-        state=weighted(state, 0, event.by, event.reason, now, run=again),
+        state=weighted(state, 0, event.by, event.reason, now, run=again, cleared=now),
         kind="clear",
         text=f"rollback cleared, the rollout {run.plan.name} starts again at "
         f"{bp_to_percent(again.current.weight_bp)} % as soon as its gates are open: {event.reason}",

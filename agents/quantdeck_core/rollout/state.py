@@ -44,11 +44,13 @@ class PendingRollback(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         since: UNIX time of the decision.
+        began: as in `RolloutState`.
     """
 
     by: str
     reason: str
     since: float
+    began: float = 0.0
 
 
 class RolloutRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +100,10 @@ class RolloutState(msgspec.Struct, frozen=True, kw_only=True):
         reason: why it stands there; for `rollback` what broke.
         by: the person, or `quantdeck`.
         since: UNIX time of the last change, seconds.
+        began: of a rollback, when it was first decided, by this host's clock, be it on another gateway or before the
+            control was ready; 0 otherwise.
+        cleared: UNIX time at which somebody last cleared a rollback or took one back that waited, 0 for never. No
+            rollback that began before undoes it.
         run: the plan that is carried out, None without one. There is never more than this one.
         missing_s: seconds for which metrics have been missing while users were on the treatment.
         pending: a rollback that waits for the control.
@@ -112,6 +118,8 @@ class RolloutState(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     by: str = ""
     since: float = 0.0
+    began: float = 0.0
+    cleared: float = 0.0
     run: RolloutRun | None = None
     missing_s: float = 0.0
     pending: PendingRollback | None = None

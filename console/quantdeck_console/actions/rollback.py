@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 from uuid import uuid4
 
 from quantdeck_console.link.interface import FleetLink
+from quantdeck_console.pending import PendingFile, PendingFileError
 from quantdeck_core.errors import QuantdeckError, RemoteError
 from quantdeck_core.fleet.state import HostView
 from quantdeck_core.protocol.experiment import ExperimentStatus
 from quantdeck_core.protocol.requests import Rollback
+from quantdeck_core.rollout.wish import Wish
 
 RETRY_S = 2.0
 PENDING_AFTER_S = 1.0
@@ -71,7 +74,9 @@ class RollbackRun:
         clock: Callable[[], float],
         changed: Callable[[], None],
         retry_s: float = RETRY_S,
+        pending: PendingFile | None = None,
     ) -> None:
+        """`pending`: where it is kept what could not be asked, so that it outlives the console."""
         self.experiment = experiment
         self.targets = [Target.of(view, found) for view in views if (found := view.experiment(experiment))]
         self.started = False
@@ -79,6 +84,8 @@ class RollbackRun:
         self._clock = clock
         self._changed = changed
         self._retry_s = retry_s
+        self._pending = pending
+        self._kept: dict[str, Wish] = {}
         # One id for every host and every attempt: an agent that gets it twice applies it once.
         self._request = Rollback(request_id=uuid4().hex, by=by, reason=f"rolled back in the console by {by}")
 
@@ -115,17 +122,48 @@ class RollbackRun:
                 refused = isinstance(error, RemoteError) and 400 <= error.status < 500
                 target.progress = "refused" if refused else "unreachable"
                 target.detail = f"{error.detail} {error.hint}".strip()
+                self._settle(target) if refused else self._keep(target)
                 self._changed()
                 if refused:
                     return
                 await asyncio.sleep(self._retry_s)
             else:
+                self._settle(target)
                 target.detail, target.effective_ms = answer.detail, answer.effective_ms
                 target.progress = "sent" if answer.pending else "applied"
                 self._changed()
                 if not answer.pending:
                     return
                 await asyncio.sleep(self._retry_s)
+
+    def _keep(self, target: Target) -> None:
+        """Put it on the disk: `quantdeck guard` goes on with it when the console is gone."""
+        if self._pending is None or target.host in self._kept:
+            return
+        now, request = self._clock(), self._request
+        wish = Wish(
+            experiment=self.experiment,
+            host=target.host,
+            request_id=request.request_id,
+            by=request.by,
+            reason=request.reason,
+            asked=now,
+            made=now,
+        )
+        try:
+            self._pending.change([wish])
+        except PendingFileError as error:
+            target.detail = f"{target.detail} {error.detail}"
+            return
+        self._kept[target.host] = wish
+
+    def _settle(self, target: Target) -> None:
+        """Its agent has answered."""
+        wish = self._kept.pop(target.host, None)
+        if wish and self._pending:
+            # What cannot be taken out is dropped by the next guard: the host says how it stands.
+            with contextlib.suppress(PendingFileError):
+                self._pending.change(drop=[wish])
 
 
 def banner(runs: Iterable[RollbackRun], now: float) -> str:

@@ -14,15 +14,21 @@ from quantdeck_console.link.fleet_file import Fleet, Host
 from quantdeck_core.errors import ErrorInfo, ExitCode, NotFoundError, QuantdeckError, exit_code_of
 from quantdeck_core.protocol.experiment import ExperimentStatus
 from quantdeck_core.protocol.requests import Applied
+from quantdeck_core.rollout.wish import Wish
 
 Change = Callable[[AgentClient, ExperimentStatus], Awaitable[Applied]]
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of a change on one host: exactly one of the two."""
+    """What became of a change on one host: applied or an error.
+
+    Attributes:
+        pending: it is kept on this machine and will be carried out; `error` says why it is not yet.
+    """
 
     applied: Applied | None = None
     error: ErrorInfo | None = None
+    pending: Wish | None = None
 
     @classmethod
     def of(cls, result: Applied | QuantdeckError) -> Outcome:
@@ -31,6 +37,11 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def line(self, done: str) -> str:
         """In words; `done` where it was applied."""
+        if self.error and self.pending:
+            return (
+                f"PENDING: {self.error.detail} Nobody there was put back yet. {self.error.hint} It is kept: "
+                f"`quantdeck guard` carries it out when the host answers, or run this command again."
+            )
         if self.error:
             return f"NOT APPLIED: {self.error.detail} {self.error.hint}"
         return f"{done}, {effect_of(self.applied or Applied(revision=0))}"

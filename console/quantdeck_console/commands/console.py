@@ -11,6 +11,7 @@ from quantdeck_console import terminal
 from quantdeck_console.commands.common import add_fleet_option, who
 from quantdeck_console.link.fleet_file import load_fleet
 from quantdeck_console.link.ssh_fleet import SshFleet
+from quantdeck_console.pending import PendingFile
 
 
 def main(argv: list[str]) -> int:
@@ -29,6 +30,6 @@ def main(argv: list[str]) -> int:
     terminal.prepare(os.environ)
     from quantdeck_console.app import DeckApp  # after `prepare`: Textual reads the environment when it is imported
 
-    app = DeckApp(SshFleet(fleet), by=who(), readonly=options.readonly)
+    app = DeckApp(SshFleet(fleet), by=who(), readonly=options.readonly, pending=PendingFile())
     app.run(mouse=False)
     return app.return_code or 0
