@@ -9,6 +9,9 @@ import pytest
 from judgement.course import course
 from quantdeck_core.errors import ExitCode
 
+pytestmark = pytest.mark.timeout(240)
+"""Whole rollouts, and canaries before them, on two cores that others use too."""
+
 
 async def test_the_quantized_model_is_promoted_and_becomes_the_baseline(
     demo_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -22,7 +22,8 @@ def experiment_route(record: ExperimentRecord, control: Serving, treatment: Serv
         served_name=record.served_name,
         weight_bp=0 if record.finished else record.state.weight_bp,
         control=_arm(control, traffic.control),
-        treatment=_arm(treatment, traffic.treatment),
+        # Who was on its way to the treatment when it became the baseline finds it on either arm.
+        treatment=_arm(control if record.finished else treatment, traffic.treatment),
         unkeyed=traffic.unkeyed,
         pinned=traffic.pinned,
         tester_header=traffic.tester_header,
