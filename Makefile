@@ -32,9 +32,9 @@ AGENTS := tests/faults tests/models tests/nodes
 # So do engines that are asked fixed prompts, and rollouts from the first user to the last.
 JUDGEMENT := tests/judgement tests/canary
 
-# Most tests wait for processes: two at a time keep two cores busy.
+# Most tests wait for processes: three at a time keep two cores busy.
 test: $(VENV)/.dev
-	@$(BIN)/pytest -n 2 --dist worksteal $(AGENTS:%=--ignore %) $(JUDGEMENT:%=--ignore %) $(ARGS)
+	@$(BIN)/pytest -n 3 --dist worksteal $(AGENTS:%=--ignore %) $(JUDGEMENT:%=--ignore %) $(ARGS)
 
 test-judgement: $(VENV)/.dev
 	@$(BIN)/pytest -n 2 --dist worksteal $(JUDGEMENT) $(ARGS)
