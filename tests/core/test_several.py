@@ -88,6 +88,12 @@ def test_a_gateway_out_of_reach_waits_on_the_disk() -> None:
     assert look(said("b", cleared=250.0), wishes=away.keep).ended[0].kind == "cleared"
 
 
+def test_a_gateway_that_was_latched_when_last_heard_may_have_been_cleared_since() -> None:
+    away = latched("b", 150.0, reachable=False)
+    assert [one.host for one in look(latched("a", 200.0), away).keep] == ["b"]
+    assert look(latched("a", 150.0), away) == Decision()
+
+
 def test_a_latch_that_was_cleared_meanwhile_is_carried_nowhere() -> None:
     kept = look(latched("a", 200.0), said("b", reachable=False)).keep
     cleared = look(said("a", cleared=250.0, since=250.0), said("b"), wishes=kept)

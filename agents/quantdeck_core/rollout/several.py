@@ -109,9 +109,12 @@ def _latches_for(experiment: str, host: str, said: Mapping[str, Said], by: str) 
 
 def _is_new(found: list[Wish], known: Collection[Key], target: Said | None) -> bool:
     """Whether one is to be put on this gateway, and none is on its way."""
-    if target and (target.latched or not target.runs):
+    if not found or (target and not target.runs):
         return False
-    return bool(found) and all(one.key not in known for one in found)
+    if target and target.latched and (target.reachable or target.began >= found[0].asked):
+        # Out of reach it may have been cleared since, but then after all that began before its own latch.
+        return False
+    return all(one.key not in known for one in found)
 
 
 def _carry(experiment: str, latch: Said, host: str, by: str) -> Wish:
