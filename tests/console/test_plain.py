@@ -2,6 +2,7 @@
 
 from quantdeck_console.plain.experiment import experiment_lines
 from quantdeck_console.plain.fleet import fleet_lines, fleet_of, status_lines
+from quantdeck_core.drift.learned import LearnedLimit
 from quantdeck_core.fleet.link import LinkChange
 from quantdeck_core.fleet.state import apply
 from support.fleets import NOW, arm, experiment, gpu_host, rack, rolled_back, van
@@ -29,6 +30,18 @@ def test_one_host() -> None:
     text = "\n".join(status_lines(gpu_host(), NOW))
     assert "gpu 0 NVIDIA H100 80GB HBM3" in text
     assert "Convert the checkpoint again, or deploy the former profile." in text
+
+
+def test_what_was_learned_of_the_service_is_shown() -> None:
+    def limit(signal: str, breach: float) -> LearnedLimit:
+        return LearnedLimit(
+            signal=signal, mean=0.02, sd=0.01, apart=0.0, watch=breach, breach=breach, blocks=31, unit="hours"
+        )
+
+    learned = (limit("repetition", 0.051), limit("length", 1.25))
+    text = "\n".join(experiment_lines("rack-1", experiment(learned=learned)))
+    assert "usual  repetition to 5.1 %, length 0.80 to 1.25 times (31 hours)" in text
+    assert "usual" not in "\n".join(experiment_lines("rack-1", experiment()))
 
 
 def test_both_arms() -> None:

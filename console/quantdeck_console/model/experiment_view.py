@@ -6,6 +6,7 @@ from quantdeck_console.model.arms import arm_lines
 from quantdeck_console.model.glyphs import Glyphs
 from quantdeck_console.model.host_view import event_line
 from quantdeck_console.model.text import EMPTY, Line, Span, ends, fit, line, span, status, wrapped
+from quantdeck_core.drift.verdict import percent
 from quantdeck_core.durations import spoken
 from quantdeck_core.fleet.cells import age, clock, count, duration, split, weight
 from quantdeck_core.fleet.health import Level, experiment_health, health, heard_age
@@ -40,7 +41,7 @@ def experiment_lines(
         _stage(experiment, width, stale=bool(stale)),
         *_reason(experiment, width),
         *(stale or _verdict(experiment, width)),
-        *([] if stale else _plan(experiment, width)),
+        *([] if stale else [*_plan(experiment, width), *_usual(experiment, width)]),
     ]
     table = arm_lines(experiment, width, glyphs)
     if stale:
@@ -119,6 +120,21 @@ def _plan(experiment: ExperimentStatus, width: int) -> list[Line]:
     if plan.waits_for:
         lines.append(line(" ", span(fit(f"       waits for: {plan.waits_for[0]}", width - 2), "dim")))
     return lines
+
+
+def _usual(experiment: ExperimentStatus, width: int) -> list[Line]:
+    """What was learned of this service: how far a signal goes here by itself."""
+    if not experiment.learned:
+        return []
+    first = experiment.learned[0]
+    limits = ", ".join(
+        f"{one.signal} {1 / one.breach:.2f} to {one.breach:.2f} times"
+        if one.signal == "length"
+        else f"{one.signal} to {percent(one.breach)}"
+        for one in experiment.learned
+    )
+    text = f"{limits} ({first.blocks} {first.unit})"
+    return [line(" ", span("usual  ", "dim"), span(fit(text, width - 9)))]
 
 
 def _link(view: HostView, now: float, width: int) -> list[Line]:
