@@ -49,7 +49,10 @@ class Hearing:
         counters = router.counters(experiment)
         if counters is None:
             return ""
-        answered = counters[1].requests - counters[1].in_flight
+        arm = counters[1]
+        # Nobody judges what was cut off, capped or answered by the other arm: that is not silence.
+        unjudged = arm.in_flight + arm.cancelled + arm.overload.capped + arm.overload.spilled
+        answered = arm.requests - unjudged
         known, since = self._requests.get(experiment, (answered, now))
         if self._heard.get(experiment, 0.0) >= since or answered <= known:
             self._requests[experiment] = (answered, now)
