@@ -12,7 +12,7 @@ from quantdeck_console.guard_report import GuardEvent, Report
 from quantdeck_console.link.interface import FleetLink
 from quantdeck_console.pending import PendingFile, PendingFileError
 from quantdeck_core.fleet.link import LinkChange
-from quantdeck_core.fleet.state import FleetState, apply
+from quantdeck_core.fleet.state import FleetState, HostView, apply
 from quantdeck_core.protocol.events import Event, ExperimentEvent, SampleEvent, Snapshot
 from quantdeck_core.protocol.requests import Rollback
 from quantdeck_core.rollout.lowest import Lowering, lowered
@@ -46,6 +46,7 @@ class Guard:
         self._link, self._file, self._write, self._by, self._lowest = link, file, write, by, lowest
         self._fleet = FleetState.of(link.hosts)
         self._ahead: dict[str, float] = {}
+        self._heard: dict[str, float] = {}
         self._given_up: set[str] = set()
         self._open: tuple[Wish, ...] = ()
         self._unsaved: tuple[Wish, ...] = ()
@@ -81,6 +82,8 @@ class Guard:
             await asyncio.gather(link, self._asks.end(), return_exceptions=True)
 
     def _hear(self, host: str, update: Event | LinkChange) -> None:
+        if not isinstance(update, LinkChange):
+            self._heard[host] = time.time()
         if isinstance(update, SampleEvent | Snapshot):
             sample = update.sample if isinstance(update, SampleEvent) else update.status.sample
             self._ahead[host] = sample.t - time.time()
@@ -107,7 +110,7 @@ class Guard:
         keep: list[Wish] = []
         ask: list[Callable[[], None]] = []
         for name in sorted(running | {wish.experiment for wish in wishes}):
-            said = {one.host: one for view in views if (one := said_of(view, name, self._ahead.get(view.name, 0.0)))}
+            said = {one.host: one for view in views if (one := self._said(view, name))}
             decision = decide(
                 name,
                 self._fleet.hosts,
@@ -127,6 +130,9 @@ class Guard:
         self._keep(tuple(keep))
         for start in ask:
             start()
+
+    def _said(self, view: HostView, experiment: str) -> Said | None:
+        return said_of(view, experiment, self._heard.get(view.name, 0.0), self._ahead.get(view.name, 0.0))
 
     def _rollback(self, wish: Wish, seen: Said) -> Callable[[], None]:
         change = Rollback(

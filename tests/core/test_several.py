@@ -20,7 +20,7 @@ HOSTS = ("a", "b")
 
 def said(host: str, **what: Any) -> Said:
     """A gateway in reach with 10 % on the treatment since 50."""
-    usual = {"reachable": True, "weight_bp": 1_000, "since": 50.0, "revision": 7}
+    usual = {"reachable": True, "weight_bp": 1_000, "since": 50.0, "revision": 7, "heard": 300.0}
     one = Said(host=host, **(usual | what))
     return msgspec.structs.replace(one, stamp=one.since)
 
@@ -89,9 +89,16 @@ def test_a_gateway_out_of_reach_waits_on_the_disk() -> None:
 
 
 def test_a_gateway_that_was_latched_when_last_heard_may_have_been_cleared_since() -> None:
-    away = latched("b", 150.0, reachable=False)
+    away = latched("b", 150.0, reachable=False, heard=180.0)
     assert [one.host for one in look(latched("a", 200.0), away).keep] == ["b"]
-    assert look(latched("a", 150.0), away) == Decision()
+    assert look(latched("a", 170.0), away) == Decision(), "whoever cleared it since has cleared that too"
+
+
+def test_old_news_end_no_wish() -> None:
+    """It was latched when it was last heard, and asked for after that: somebody may have cleared it between."""
+    for old in (latched("b", 80.0, heard=90.0), Said(host="b", reachable=True, heard=90.0, runs=False)):
+        decision = look(said("a", cleared=290.0), old, wishes=(wish(),))
+        assert (decision.keep, decision.ask, decision.waiting) == ((wish(),), (), ())
 
 
 def test_a_latch_that_was_cleared_meanwhile_is_carried_nowhere() -> None:
@@ -108,7 +115,7 @@ def test_a_persons_wish_is_asked_as_soon_as_the_host_is_there() -> None:
 
 
 def test_a_wish_that_is_over_is_dropped_with_a_word() -> None:
-    assert ends(look(Said(host="b", reachable=True, runs=False), wishes=(wish(),))) == ["gone"]
+    assert ends(look(Said(host="b", reachable=True, heard=300.0, runs=False), wishes=(wish(),))) == ["gone"]
     assert ends(look(latched("b", 150.0), wishes=(wish(),))) == ["already"]
     assert ends(look(latched("b", 150.0), wishes=(wish(),), asked=[wish().key])) == ["done"]
     assert ends(look(said("b", cleared=150.0), wishes=(wish(),))) == ["cleared"]
@@ -157,7 +164,7 @@ def view(**changes: Any) -> HostView:
 
 
 def test_only_what_was_said_since_the_link_was_made_counts() -> None:
-    now = said_of(view(), "int4_v1")
+    now = said_of(view(), "int4_v1", NOW)
     assert now
     assert (now.reachable, now.latched, now.runs) == (True, True, True)
     for other in (
@@ -166,17 +173,17 @@ def test_only_what_was_said_since_the_link_was_made_counts() -> None:
         view(link=LinkChange(state="connected", role="viewer")),
         view(link=LinkChange(state="connected", role="operator", read_only=True)),
     ):
-        found = said_of(other, "int4_v1")
+        found = said_of(other, "int4_v1", NOW)
         assert found
         assert not found.reachable
-    absent = said_of(view(), "other")
+    absent = said_of(view(), "other", NOW)
     assert absent
     assert not absent.runs
-    assert said_of(HostView(name="rack-1"), "int4_v1") is None
+    assert said_of(HostView(name="rack-1"), "int4_v1", NOW) is None
 
 
 def test_a_clock_that_is_wrong_is_allowed_for() -> None:
-    right, hour = said_of(view(), "int4_v1", ahead_s=-0.9), said_of(view(), "int4_v1", ahead_s=3600.0)
+    right, hour = said_of(view(), "int4_v1", NOW, ahead_s=-0.9), said_of(view(), "int4_v1", NOW, ahead_s=3600.0)
     assert right
     assert hour
     assert (right.since, right.began, right.cleared, right.off_s) == (NOW, NOW - 5, NOW - 100, 0.0)

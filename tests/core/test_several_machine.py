@@ -34,10 +34,10 @@ class Gateway:
     answered: dict[str, int] = field(default_factory=dict)
     latched_by: list[str] = field(default_factory=list)
 
-    def said(self) -> Said:
+    def said(self, heard: float) -> Said:
         state = self.state
         return Said(
-            host=self.name, reachable=self.up, latched=state.latched, waiting=state.pending is not None,
+            host=self.name, reachable=self.up, heard=heard, latched=state.latched, waiting=state.pending is not None,
             since=state.since, began=state.began, stamp=state.since, cleared=state.cleared, weight_bp=state.weight_bp,
             revision=state.revision, by=state.by, reason=state.reason,
         )  # fmt: skip
@@ -81,10 +81,11 @@ class SeveralGateways(RuleBasedStateMachine):
     def begin(self) -> None:
         self.now = 100.0
         self.hosts = {name: Gateway(name) for name in HOSTS}
-        self.guard = Guard(heard={name: one.said() for name, one in self.hosts.items()})
+        self.guard = Guard(heard={name: one.said(self.now) for name, one in self.hosts.items()})
         self.file: tuple[Wish, ...] = ()
         self.wanted: list[Wish] = []
         self.decided: set[float] = set()
+        self.known_latches: set[tuple[str, float]] = set()
         self.ids = 0
 
     def later(self) -> float:
@@ -96,7 +97,7 @@ class SeveralGateways(RuleBasedStateMachine):
         gateway = self.hosts[host]
         gateway.up = up
         if up:
-            self.guard.heard[host] = gateway.said()
+            self.guard.heard[host] = gateway.said(self.now)
         elif host in self.guard.heard:
             self.guard.heard[host] = _out_of_reach(self.guard.heard[host])
 
@@ -104,7 +105,7 @@ class SeveralGateways(RuleBasedStateMachine):
     def news(self, host: str) -> None:
         """An event arrives. Until then the guard believes what it heard before."""
         if self.hosts[host].up:
-            self.guard.heard[host] = self.hosts[host].said()
+            self.guard.heard[host] = self.hosts[host].said(self.now)
 
     @rule(host=any_host)
     def breach(self, host: str) -> None:
@@ -186,6 +187,7 @@ class SeveralGateways(RuleBasedStateMachine):
             for host in HOSTS:
                 self.news(host)
         now, guard = self.later(), self.guard
+        self.known_latches |= {(one.host, one.began) for one in guard.heard.values() if one.latched}
         decision = decide(
             "e", HOSTS, guard.heard, self.file, asked=guard.asked, answered=guard.answered, by="guard", now=now
         )
@@ -215,7 +217,7 @@ class SeveralGateways(RuleBasedStateMachine):
         self.guard = Guard()
         for host, gateway in self.hosts.items():
             if gateway.up:
-                self.guard.heard[host] = gateway.said()
+                self.guard.heard[host] = gateway.said(self.now)
 
     @invariant()
     def each_request_is_applied_once(self) -> None:
@@ -225,6 +227,11 @@ class SeveralGateways(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "hosts"):
             return
+        # First with the links as they are: what the guard has heard in any life reaches whom it can reach.
+        self._settle()
+        for source, began in self.known_latches:
+            if self.hosts[source].state.latched and self.hosts[source].state.began == began:
+                self._reached(source, began, [one for one in self.hosts.values() if one.up])
         for host in HOSTS:
             self.link(host, True)
             self.control(host, True)

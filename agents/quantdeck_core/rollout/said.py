@@ -15,6 +15,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         reachable: it can be asked now, and what is said here was said since it can be.
+        heard: when it last said anything; up to then this is how it stood.
         runs: it runs the experiment, and has not finished it.
         latched: rolled back; `effective` is whether its gateway has acknowledged the present weight.
         waiting: a rollback waits there for the control.
@@ -27,6 +28,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str
     reachable: bool
+    heard: float = 0.0
     runs: bool = True
     latched: bool = False
     effective: bool = True
@@ -47,10 +49,11 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
         return self.latched and self.effective
 
 
-def said_of(view: HostView, experiment: str, ahead_s: float = 0.0) -> Said | None:
+def said_of(view: HostView, experiment: str, heard: float, ahead_s: float = 0.0) -> Said | None:
     """What a host says; None where nothing was heard of it yet.
 
     Args:
+        heard: UNIX time of its last message.
         ahead_s: how far its clock is ahead of ours; less than `CLOCK_OFF_S` is taken for the way of the message.
     """
     if view.status is None:
@@ -58,11 +61,12 @@ def said_of(view: HostView, experiment: str, ahead_s: float = 0.0) -> Said | Non
     off = ahead_s if abs(ahead_s) >= CLOCK_OFF_S else 0.0
     found, reachable = view.experiment(experiment), can_ask(view)
     if found is None or found.finished:
-        return Said(host=view.name, reachable=reachable, runs=False)
+        return Said(host=view.name, reachable=reachable, heard=heard, runs=False)
     state = found.state
     return Said(
         host=view.name,
         reachable=reachable,
+        heard=heard,
         latched=state.latched,
         effective=found.effective,
         waiting=state.pending is not None,

@@ -91,9 +91,9 @@ def decide(
         keep.append(wish)
         if target is None or not target.reachable:
             continue
-        if target.latched or target.waiting:
+        if target.waiting or (target.latched and not target.effective):
             waiting.append(wish)
-        elif sent not in answered:
+        elif target.runs and not target.latched and sent not in answered:
             ask.append(wish)
     return Decision(ask=tuple(ask), keep=tuple(keep), waiting=tuple(waiting), ended=tuple(ended))
 
@@ -109,10 +109,10 @@ def _latches_for(experiment: str, host: str, said: Mapping[str, Said], by: str) 
 
 def _is_new(found: list[Wish], known: Collection[Key], target: Said | None) -> bool:
     """Whether one is to be put on this gateway, and none is on its way."""
-    if not found or (target and not target.runs):
+    if not found:
         return False
-    if target and target.latched and (target.reachable or target.began >= found[0].asked):
-        # Out of reach it may have been cleared since, but then after all that began before its own latch.
+    if target and (target.latched or not target.runs) and target.heard >= found[0].asked:
+        # It may have been cleared since then, but after all that is to be carried.
         return False
     return all(one.key not in known for one in found)
 
@@ -135,7 +135,7 @@ def _carry(experiment: str, latch: Said, host: str, by: str) -> Wish:
 
 def _end(wish: Wish, target: Said | None, said: Mapping[str, Said], valid: bool, asked: bool, now: float) -> End | None:
     """Why a wish is over; None while it is open."""
-    if target and target.reachable:
+    if target and target.reachable and target.heard >= wish.asked:
         if not target.runs:
             return "gone"
         if target.settled:
