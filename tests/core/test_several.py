@@ -94,6 +94,19 @@ def test_a_gateway_that_was_latched_when_last_heard_may_have_been_cleared_since(
     assert look(latched("a", 170.0), away) == Decision(), "whoever cleared it since has cleared that too"
 
 
+def test_a_newer_latch_is_kept_beside_an_older_one_that_is_on_its_way() -> None:
+    """b may have been cleared between the two, and then only the newer one holds."""
+    first = look(latched("a", 200.0), said("b", reachable=False))
+    both = look(latched("a", 250.0), said("b", reachable=False), wishes=first.keep)
+    assert [one.asked for one in both.keep if one.host == "b"] == [250.0]
+    hosts = {"a": latched("a", 200.0), "b": said("b", reachable=False), "c": latched("c", 250.0)}
+    three = decide("e", ("a", "b", "c"), hosts, first.keep, asked=(), answered={}, by="guard", now=300.0)
+    assert [one.asked for one in three.keep if one.host == "b"] == [200.0, 250.0]
+    copy = hosts | {"c": latched("c", 260.0, began=200.0)}
+    same = decide("e", ("a", "b", "c"), copy, first.keep, asked=(), answered={}, by="guard", now=300.0)
+    assert same.keep == first.keep
+
+
 def test_old_news_end_no_wish() -> None:
     """It was latched when it was last heard, and asked for after that: somebody may have cleared it between."""
     for old in (latched("b", 80.0, heard=90.0), Said(host="b", reachable=True, heard=90.0, runs=False)):

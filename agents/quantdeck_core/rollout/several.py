@@ -108,13 +108,14 @@ def _latches_for(experiment: str, host: str, said: Mapping[str, Said], by: str) 
 
 
 def _is_new(found: list[Wish], known: Collection[Key], target: Said | None) -> bool:
-    """Whether one is to be put on this gateway, and none is on its way."""
+    """Whether the newest is to be put on this gateway, and none that began as late is on its way."""
     if not found:
         return False
     if target and (target.latched or not target.runs) and target.heard >= found[0].asked:
         # It may have been cleared since then, but after all that is to be carried.
         return False
-    return all(one.key not in known for one in found)
+    # An older one does not do: where it was cleared, unheard, the newer one still holds.
+    return all(one.key not in known for one in found if one.asked >= found[0].asked)
 
 
 def _carry(experiment: str, latch: Said, host: str, by: str) -> Wish:
