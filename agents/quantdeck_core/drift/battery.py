@@ -22,25 +22,25 @@ RANK_SLACK = 4.0
 
 # Parts of the rate; they add up to 1. What quantization breaks first gets most.
 _SHARES: tuple[tuple[str, bool, float], ...] = (
-    ("repetition", True, 0.40),
-    ("refusal", True, 0.08),
-    ("refusal", False, 0.02),
-    ("failures", True, 0.06),
-    ("empty", True, 0.04),
-    ("truncated", True, 0.03),
-    ("truncated", False, 0.02),
-    ("garbled", True, 0.05),
-    ("long-repetition", True, 0.06),
-    ("long-refusal", True, 0.02),
+    ("repetition", True, 0.56),
+    ("refusal", True, 0.05),
+    ("refusal", False, 0.01),
+    ("failures", True, 0.04),
+    ("empty", True, 0.02),
+    ("truncated", True, 0.02),
+    ("truncated", False, 0.01),
+    ("garbled", True, 0.03),
+    ("long-repetition", True, 0.05),
+    ("long-refusal", True, 0.01),
 )
 _OF_LONG = ("long-repetition", "long-refusal")
 _LENGTHS: tuple[tuple[str, bool, float], ...] = (
-    ("length", True, 0.06),
-    ("length", False, 0.06),
-    ("long-length", True, 0.02),
-    ("long-length", False, 0.02),
+    ("length", True, 0.07),
+    ("length", False, 0.07),
+    ("long-length", True, 0.01),
+    ("long-length", False, 0.01),
 )
-_LATENCIES: tuple[tuple[str, float], ...] = (("ttft", 0.02), ("itl", 0.02), ("e2e", 0.02))
+_LATENCIES: tuple[tuple[str, float], ...] = (("ttft", 0.02), ("itl", 0.01), ("e2e", 0.01))
 
 
 class Entry(NamedTuple):

@@ -43,8 +43,8 @@ REFRESH = 24
 """Answers of the control after which the factors are computed anew."""
 MIN_CONTROL = 50
 """Answers of the control before anything is compared with it."""
-CONTROL_FREE = 20.0
-"""e^3: so far the control's own statistic wanders by chance."""
+CONTROL_FREE = 30.0
+"""About e^3.4: so far the control's own statistic wanders by chance."""
 CONTROL_POWER = 2.0
 CONTROL_RESTART = 2e4
 CONTROL_RESTART_DOWN = 200.0
