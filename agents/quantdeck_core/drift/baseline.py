@@ -11,6 +11,12 @@ SHORT_MARGIN = 0.5
 """Standard errors by which the short memory must exceed the long one to lift the baseline."""
 
 
+YOUNG = 2_000
+"""Answers of a control below which its share is not known well; the error of a share near 0 is itself an estimate."""
+YOUNG_MARGIN = 3.0
+"""Standard errors that are given away for it, the fewer the more is known."""
+
+
 class Stream:
     """How many answers of each arm a group of tests has heard: answers without a hit are only counted, and enter the
     statistics by a closed form when the next hit comes or the factors change."""
@@ -73,4 +79,5 @@ class ShareBaseline:
         moved, moved_error = self._short.share(self.stream.control)
         short = moved - sign * SHORT_MARGIN * moved_error
         best = max if upper else min
-        return [min(1.0, max(0.0, best(share + sign * margin * error, short))) for margin in margins]
+        young = YOUNG_MARGIN * max(0.0, 1.0 - self.stream.control / YOUNG)
+        return [min(1.0, max(0.0, best(share + sign * (margin + young) * error, short))) for margin in margins]
