@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quantdeck_core.quality import SuffixLoop, text_signals
-from quantdeck_core.quality.repetition import BLOCK_BYTES, MAX_COMPRESSION, has_repetition, is_compressible
+from quantdeck_core.quality.repetition import BLOCK_BYTES, MAX_COMPRESSION, is_compressible
 from quantdeck_core.quality.suffix_loop import CUT_RUN, CUT_TURNS, LEAST_RUN, LONGEST_PERIOD, TURNS, suffix_period
-from support.texts import CHINESE, ENGLISH, GOOD, JAPANESE, LOOPS, RUSSIAN
+from support.texts import CHINESE, ENGLISH, GOOD, JAPANESE, LOOPS, RUSSIAN, lesson_repetition
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -22,7 +22,7 @@ def test_lists_tables_and_code_are_no_loops_but_by_the_lessons_rule(name: str) -
     text = GOOD[name]
     assert suffix_period(text) == 0
     assert not is_compressible(text.encode())
-    assert text_signals(text).loop == ("ngram" if has_repetition(text) else "")
+    assert text_signals(text).loop == ("ngram" if lesson_repetition(text) else "")
 
 
 @pytest.mark.parametrize("name", LOOPS)

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import pytest
 
-from quantdeck_core.quality.refusals import HEAD_CHARACTERS, SPACED, TAIL_CHARACTERS, UNSPACED, is_refusal
+from quantdeck_core.quality import text_signals
+from quantdeck_core.quality.refusals import HEAD_CHARACTERS, SPACED, TAIL_CHARACTERS, UNSPACED
 from support.texts import CHINESE, ENGLISH, GERMAN, GOOD
 
 REFUSALS = {
@@ -44,15 +45,18 @@ def test_every_language_has_an_example() -> None:
 @pytest.mark.parametrize("language", REFUSALS)
 def test_refusals_are_seen(language: str) -> None:
     for text in REFUSALS[language]:
-        assert is_refusal(text), text
-        assert is_refusal(text.upper()) or language in ("German", "Turkish")  # whose capitals do not all come back
-        assert is_refusal(f"{text}\n\n{ENGLISH * 5}")
-        assert is_refusal(f"{ENGLISH * 5}\n\n{text}")
+        assert text_signals(text).refusal, text
+        assert text_signals(text.upper()).refusal or language in (
+            "German",
+            "Turkish",
+        )  # whose capitals do not all come back
+        assert text_signals(f"{text}\n\n{ENGLISH * 5}").refusal
+        assert text_signals(f"{ENGLISH * 5}\n\n{text}").refusal
 
 
 @pytest.mark.parametrize("name", GOOD)
 def test_answers_are_none(name: str) -> None:
-    assert not is_refusal(GOOD[name])
+    assert not text_signals(GOOD[name]).refusal
 
 
 @pytest.mark.parametrize(
@@ -71,12 +75,12 @@ def test_answers_are_none(name: str) -> None:
     ],
 )
 def test_what_only_sounds_like_one(text: str) -> None:
-    assert not is_refusal(text)
+    assert not text_signals(text).refusal
 
 
 def test_english_is_searched_for_anywhere_and_others_at_the_ends() -> None:
     for before in (CHINESE * 5, GERMAN * 4):
         assert len(before) > HEAD_CHARACTERS
         assert len(before) > TAIL_CHARACTERS
-        assert is_refusal(f"{before} I cannot help with that. {before}")
-        assert not is_refusal(f"{before} \u201eDabei kann ich nicht helfen\u201c, sagte sie. {before}")
+        assert text_signals(f"{before} I cannot help with that. {before}").refusal
+        assert not text_signals(f"{before} \u201eDabei kann ich nicht helfen\u201c, sagte sie. {before}").refusal

@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quantdeck_core.drift.floor import floor_verdict
 from quantdeck_core.drift.intervals import mean_interval, share_interval
 from quantdeck_core.drift.thresholds import Slo, Thresholds
 from quantdeck_core.drift.window import WindowStats
+from support.verdicts import floor_verdict
 
 LIMITS = Thresholds()
 

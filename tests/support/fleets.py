@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from quantdeck_core.drift.floor import first_of_each, floor_findings, floor_verdict, missing_verdict
+from quantdeck_core.drift.floor import first_of_each, floor_findings, missing_verdict
 from quantdeck_core.drift.thresholds import Thresholds
 from quantdeck_core.drift.verdict import SIGNALS, Verdict
 from quantdeck_core.drift.window import WindowStats
@@ -22,6 +22,7 @@ from quantdeck_core.protocol.experiment import (
 from quantdeck_core.protocol.host import Alarm, GatewayView, GpuSample, HostSample, HostStatus
 from quantdeck_core.rollout.readiness import Readiness
 from quantdeck_core.rollout.state import RolloutState, stage_of
+from support.verdicts import floor_verdict
 
 NOW = 1_780_280_264.0
 """2026-06-01 02:17:44 UTC."""

@@ -247,3 +247,17 @@ LOOPS: dict[str, str] = {
     "long paragraph": ENGLISH * 8,
     "chinese paragraph": CHINESE * 8,
 }
+
+
+def lesson_repetition(text: str) -> bool:
+    """The lesson's loop, written plainly, to hold ours against."""
+    if len(text) < 100:
+        return False
+    words = text.lower().split()
+    if len(words) < 8:
+        return False
+    counts: dict[tuple[str, ...], int] = {}
+    for start in range(len(words) - 3):
+        gram = tuple(words[start : start + 4])
+        counts[gram] = counts.get(gram, 0) + 1
+    return max(counts.values()) > 4

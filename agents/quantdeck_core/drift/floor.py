@@ -17,32 +17,13 @@ from quantdeck_core.drift.chance import (
     means_apart_nats,
 )
 from quantdeck_core.drift.thresholds import Thresholds
-from quantdeck_core.drift.verdict import HEALTHY, Verdict, VerdictKind, percent
+from quantdeck_core.drift.verdict import Verdict, VerdictKind, percent
 from quantdeck_core.drift.window import WindowStats
 
 SUSPECT_NATS = 4.0
 """Three loops among a control's first six answers, and not one among five: e**-4 by chance."""
 APART_NATS = 7.0
 """At less two shares may be one: e**-7 by chance, and a control has few answers beside a treatment with most users."""
-
-
-def floor_verdict(control: WindowStats, treatment: WindowStats, limits: Thresholds) -> Verdict:
-    """Hold the treatment against the limits and against the control that runs beside it.
-
-    The repetition limit is absolute, so that it needs the treatment's answers only; where the control breaks it too,
-    the cause lies upstream of the quantization and nothing should move. Everything else is relative and needs both
-    arms.
-    """
-    upstream = absolute_verdict(control, treatment, limits)
-    if upstream:
-        return upstream
-    incomplete = missing_verdict("treatment", treatment, limits)
-    if incomplete:
-        return incomplete
-    found = sorted(floor_findings(control, treatment, limits), key=lambda one: one.kind != "breach")
-    if found and found[0].kind == "breach":
-        return found[0]
-    return missing_verdict("control", control, limits) or (found[0] if found else HEALTHY)
 
 
 def first_of_each(found: Iterator[Verdict]) -> dict[str, Verdict]:

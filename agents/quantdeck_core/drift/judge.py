@@ -8,7 +8,6 @@ from quantdeck_core.drift.battery import Battery
 from quantdeck_core.drift.control_past import ControlPast
 from quantdeck_core.drift.findings import agrees, sequential_findings
 from quantdeck_core.drift.floor import absolute_verdict, first_of_each, floor_findings, loops_alike, missing_verdict
-from quantdeck_core.drift.groups import Group, Groups
 from quantdeck_core.drift.learned import Block, BlockLog, LearnedLimit, learned_limits
 from quantdeck_core.drift.observation import Observation
 from quantdeck_core.drift.thresholds import Thresholds
@@ -41,7 +40,6 @@ class Judge:
         self._users = {arm: UserShare(limits.user_limit) for arm in self._windows}
         self.battery = Battery(limits.sequential)
         self._past = ControlPast()
-        self._groups = Groups()
         self._credit = 0
         self._unpaired = 0
         """Answers of the treatment since the control last answered."""
@@ -50,11 +48,6 @@ class Judge:
     def window(self, arm: VariantName) -> ArmWindow:
         """The last judged answers of an arm."""
         return self._windows[arm]
-
-    @property
-    def groups(self) -> tuple[Group, ...]:
-        """Both arms by length of the prompt and by segment."""
-        return self._groups.shown()
 
     @property
     def blocks(self) -> tuple[Block, ...]:
@@ -90,7 +83,6 @@ class Judge:
 
     def _forget(self, arm: VariantName) -> None:
         self._users[arm] = UserShare(self.limits.user_limit)
-        self._groups.forget(arm)
         if arm == "control":
             self.battery.restart()
             self._past = ControlPast()
@@ -105,7 +97,6 @@ class Judge:
         if seen.generation < window.generation or not self._users[seen.variant].admit(seen.user):
             return False
         window.add(seen)
-        self._groups.hear(seen)
         if self.learning and self._log.add(seen):
             self._learn()
         if seen.variant == "control":

@@ -209,14 +209,8 @@ def _compiled(language: Language) -> re.Pattern[str]:
     return re.compile("|".join(language.patterns))
 
 
-def is_refusal(text: str) -> bool:
-    """Whether a text refuses; typographic apostrophes count as plain ones."""
-    lowered = text.lower()
-    return refuses(lowered, lowered.split())
-
-
 def refuses(lowered: str, words: list[str]) -> bool:
-    """The same for a text in lower case with its words."""
+    """Whether a text in lower case, and with its words, refuses; typographic apostrophes count as plain ones."""
     if "\u2019" in lowered:
         lowered = lowered.replace("\u2019", "'")
     if "i " in lowered and _FIRST_PERSON.search(lowered):

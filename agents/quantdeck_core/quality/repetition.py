@@ -64,12 +64,6 @@ def loop_in(text: str, words: list[str]) -> Loop:
     return ""
 
 
-def has_repetition(text: str, words: list[str] | None = None) -> bool:
-    """The lesson's rule alone: a word 4-gram more than 4 times, not under 100 characters or 8 words."""
-    lowered = text.lower().split() if words is None else [word.lower() for word in words]
-    return len(text) >= MIN_CHARACTERS and _again(lowered) >= MAX_NGRAM_COUNT and _has_frequent(lowered)
-
-
 def _again(words: list[str]) -> int:
     """How many 4-grams were there before. One that comes five times is at least four times there again."""
     if len(words) < MIN_WORDS:
