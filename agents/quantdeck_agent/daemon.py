@@ -225,8 +225,8 @@ class Daemon:
         experiments = ExperimentApi(self._hub, once, self._experiments)
         rehearsals = self._experiments.rehearsals
         canaries = CanaryApi(rehearsals.canaries, rehearsals.latencies, rehearsals.target)
-        alerts = AlertApi(self._alerts, self._store)
-        drills = DrillApi(self._experiments.safety.drill, self._store)
+        alerts = AlertApi(self._alerts, once)
+        drills = DrillApi(self._experiments.safety.drill, once)
         others = (
             logs,
             HistoryApi(self._history),

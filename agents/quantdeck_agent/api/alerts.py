@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
 from collections.abc import Callable
 
 from starlette.requests import Request
@@ -11,17 +9,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from quantdeck_agent.alerts.alerts import Alerts
-from quantdeck_agent.api.messages import BodyError, answer, read
-from quantdeck_agent.api.roles import require
-from quantdeck_agent.store import StateWriteError, Store
+from quantdeck_agent.api.messages import BodyError, answer
+from quantdeck_agent.api.once import Ask, Once
 from quantdeck_core.protocol import alerts as messages
 
 
 class AlertApi:
     """Handlers; each change is applied once for each request id."""
 
-    def __init__(self, alerts: Alerts, store: Store) -> None:
-        self._alerts, self._store = alerts, store
+    def __init__(self, alerts: Alerts, once: Once) -> None:
+        self._alerts, self._once = alerts, once
 
     def routes(self) -> list[Route]:
         """For the agent's application."""
@@ -38,29 +35,25 @@ class AlertApi:
 
     async def acknowledge(self, request: Request) -> Response:
         """POST /v1/alerts/ID/acknowledge."""
-        require(request, "operator")
-        ask = await read(request, messages.Acknowledge)
-        return self._once(ask.request_id, lambda: self._alerts.acknowledge(_identifier(request), ask))
+        return await self._once_applied(request, messages.Acknowledge, self._alerts.acknowledge)
 
     async def snooze(self, request: Request) -> Response:
         """POST /v1/alerts/ID/snooze."""
-        require(request, "operator")
-        ask = await read(request, messages.Snooze)
-        return self._once(ask.request_id, lambda: self._alerts.snooze(_identifier(request), ask))
+        return await self._once_applied(request, messages.Snooze, self._alerts.snooze)
 
     async def hand_over(self, request: Request) -> Response:
         """POST /v1/alerts/ID/handover."""
-        require(request, "operator")
-        ask = await read(request, messages.HandOver)
-        return self._once(ask.request_id, lambda: self._alerts.hand_over(_identifier(request), ask))
+        return await self._once_applied(request, messages.HandOver, self._alerts.hand_over)
 
-    def _once(self, request_id: str, work: Callable[[], messages.Page]) -> Response:
-        page = self._store.answer_of(request_id, messages.Page)
-        if page is None:
-            page = work()
-            with contextlib.suppress(StateWriteError):  # it is done all the same, and must be said so
-                self._store.remember(request_id, page, time.time())
-        return answer(page)
+    async def _once_applied(
+        self, request: Request, kind: type[Ask], work: Callable[[int, Ask], messages.Page]
+    ) -> Response:
+        ask = await self._once.asked(request, kind)
+
+        async def apply() -> messages.Page:
+            return work(_identifier(request), ask)
+
+        return await self._once.answer(ask, messages.Page, apply)
 
 
 def _identifier(request: Request) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from quantdeck_agent.api.messages import answer, read
-from quantdeck_agent.api.once import Once
+from quantdeck_agent.api.once import Ask, Once
 from quantdeck_agent.api.roles import require
 from quantdeck_agent.experiments.manager import Experiments
 from quantdeck_agent.hub import Hub
@@ -23,6 +24,7 @@ class ExperimentApi:
 
     def __init__(self, hub: Hub, once: Once, experiments: Experiments) -> None:
         self._hub, self._once, self._experiments = hub, once, experiments
+        self._asks = experiments.asks
 
     def routes(self) -> list[Route]:
         """For the agent's application."""
@@ -53,22 +55,19 @@ class ExperimentApi:
 
     async def create(self, request: Request) -> Response:
         """POST /v1/experiments."""
-        return await self._once.apply(request, requests.CreateExperiment, self._experiments.asks.create)
+        return await self._once.apply(request, requests.CreateExperiment, self._asks.create)
 
     async def weight(self, request: Request) -> Response:
         """POST /v1/experiments/NAME/weight."""
-        name, asks = request.path_params["name"], self._experiments.asks
-        return await self._once.apply(request, requests.ChangeWeight, lambda ask: asks.change_weight(name, ask))
+        return await self._of_one(request, requests.ChangeWeight, self._asks.change_weight)
 
     async def roll_back(self, request: Request) -> Response:
         """POST /v1/experiments/NAME/rollback."""
-        name, asks = request.path_params["name"], self._experiments.asks
-        return await self._once.apply(request, requests.Rollback, lambda ask: asks.roll_back(name, ask))
+        return await self._of_one(request, requests.Rollback, self._asks.roll_back)
 
     async def clear(self, request: Request) -> Response:
         """POST /v1/experiments/NAME/clear."""
-        name, asks = request.path_params["name"], self._experiments.asks
-        return await self._once.apply(request, requests.ClearLatch, lambda ask: asks.clear_latch(name, ask))
+        return await self._of_one(request, requests.ClearLatch, self._asks.clear_latch)
 
     async def progress(self, request: Request) -> Response:
         """GET /v1/experiments/NAME/rollout: where its plan stands and what it waits for."""
@@ -76,26 +75,23 @@ class ExperimentApi:
 
     async def start(self, request: Request) -> Response:
         """POST /v1/experiments/NAME/rollout: begin a plan."""
-        name, asks = request.path_params["name"], self._experiments.asks
-        return await self._once.apply(request, requests.StartRollout, lambda ask: asks.start(name, ask))
+        return await self._of_one(request, requests.StartRollout, self._asks.start)
 
     async def steer(self, request: Request) -> Response:
         """POST /v1/experiments/NAME/steer: pause, resume, promote or abort it."""
-        name, asks = request.path_params["name"], self._experiments.asks
-        return await self._once.apply(request, requests.SteerRollout, lambda ask: asks.steer(name, ask))
+        return await self._of_one(request, requests.SteerRollout, self._asks.steer)
 
     async def finish(self, request: Request) -> Response:
         """POST /v1/experiments/NAME/finish: the treatment becomes the baseline."""
-        name, asks = request.path_params["name"], self._experiments.asks
-        return await self._once.apply(request, requests.Finish, lambda ask: asks.finish(name, ask))
+        return await self._of_one(request, requests.Finish, self._asks.finish)
 
     async def freeze(self, request: Request) -> Response:
         """POST /v1/freeze: hold all automation but rollbacks."""
-        return await self._once.apply(request, requests.FreezeAsk, self._experiments.asks.freeze)
+        return await self._once.apply(request, requests.FreezeAsk, self._asks.freeze)
 
     async def unfreeze(self, request: Request) -> Response:
         """POST /v1/unfreeze: let it go on."""
-        return await self._once.apply(request, requests.FreezeAsk, self._experiments.asks.unfreeze)
+        return await self._once.apply(request, requests.FreezeAsk, self._asks.unfreeze)
 
     async def incident(self, request: Request) -> Response:
         """GET /v1/experiments/NAME/incident: findings, timeline, trends."""
@@ -111,3 +107,10 @@ class ExperimentApi:
         """POST /v1/experiments/NAME/who: which arm a user is on."""
         ask = await read(request, WhoAsk)
         return answer(self._experiments.who(request.path_params["name"], ask.user))
+
+    async def _of_one(
+        self, request: Request, kind: type[Ask], work: Callable[[str, Ask], Awaitable[requests.Applied]]
+    ) -> Response:
+        """A change of the experiment that the path names."""
+        name = request.path_params["name"]
+        return await self._once.apply(request, kind, lambda ask: work(name, ask))
