@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from quantdeck_core.protocol.gateway import REPETITION
+from quantdeck_core.protocol.signals import REPETITION
 from quantdeck_gateway import ejection, upstream
 from quantdeck_gateway.access_log import AccessLog, End, Line, shown
 from quantdeck_gateway.answers import STATUS_LINES, error_body, error_event, status_line, whole_answer

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from quantdeck_core.protocol.gateway import REPETITION
+from quantdeck_core.protocol.signals import REPETITION
 from quantdeck_core.quality import SuffixLoop
 from quantdeck_gateway.events import DONE, events, split_whole
 from quantdeck_gateway.limits import MIB

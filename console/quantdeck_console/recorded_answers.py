@@ -11,7 +11,8 @@ from msgspec import Meta
 
 from quantdeck_core.drift.observation import Observation
 from quantdeck_core.errors import InputError
-from quantdeck_core.protocol.gateway import LONG_PROMPT_TOKENS, VariantName
+from quantdeck_core.protocol.gateway import VariantName
+from quantdeck_core.protocol.signals import LONG_PROMPT_TOKENS
 from quantdeck_core.quality.signals import text_signals
 from quantdeck_core.text import clean
 

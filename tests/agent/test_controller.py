@@ -12,7 +12,8 @@ from quantdeck_agent.experiments.controller import KIND, Controller
 from quantdeck_agent.experiments.record import ExperimentRecord
 from quantdeck_agent.store import Store
 from quantdeck_core.drift.thresholds import Thresholds
-from quantdeck_core.protocol.gateway import AnswerRating, AnswerSignals, VariantName
+from quantdeck_core.protocol.gateway import VariantName
+from quantdeck_core.protocol.signals import AnswerRating, AnswerSignals
 from quantdeck_core.rollout.machine import LatchCleared, TreatmentFailed, WeightAsked
 from quantdeck_core.rollout.state import RolloutState
 from support.answers import answer

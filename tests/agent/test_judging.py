@@ -20,7 +20,7 @@ from quantdeck_agent.hub import Hub
 from quantdeck_agent.paths import Paths
 from quantdeck_agent.store import Store
 from quantdeck_core.drift.thresholds import Thresholds
-from quantdeck_core.protocol.gateway import SignalsHello
+from quantdeck_core.protocol.signals import SignalsHello
 from quantdeck_core.rollout.state import RolloutState
 from support.agents import short_folder
 from support.answers import answer

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from quantdeck_core.drift.ratings import Ratings
 from quantdeck_core.drift.window import ArmWindow
-from quantdeck_core.protocol.gateway import AnswerRating
+from quantdeck_core.protocol.signals import AnswerRating
 from support.answers import observation
 
 GIVEN = st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from([-1.0, -0.5, 0.0, 0.25, 1.0])))

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from quantdeck_core.protocol.gateway import SignalsHello
+from quantdeck_core.protocol.signals import SignalsHello
 from support.answers import answer
 from support.played_rollout import (
     FIRST_BP,

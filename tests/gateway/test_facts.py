@@ -9,7 +9,8 @@ import pytest
 
 from gateway.lab.engine import PACE_S
 from gateway.lab.process import Experiment, Gateway, SignalsFeed
-from quantdeck_core.protocol.gateway import AnswerSignals, Shadow
+from quantdeck_core.protocol.gateway import Shadow
+from quantdeck_core.protocol.signals import AnswerSignals
 from support.answers import answer
 
 

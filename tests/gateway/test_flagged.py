@@ -14,7 +14,8 @@ import pytest
 from gateway.lab.process import Experiment, Gateway, children
 from quantdeck_agent.gateway.flagged import flagged
 from quantdeck_core.errors import UnreachableError
-from quantdeck_core.protocol.gateway import ExperimentRoute, FlaggedPrompt, Shadow
+from quantdeck_core.protocol.gateway import ExperimentRoute, Shadow
+from quantdeck_core.protocol.signals import FlaggedPrompt
 from quantdeck_gateway.analyser.answers import to_answer, to_signals
 from quantdeck_gateway.analyser.flagged import ALL_BYTES, EXPIRE_S, MOST_BYTES, MOST_PER_ARM, FlaggedPrompts
 from quantdeck_gateway.handover import FinishedAnswer

@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.lab.client import Reply
 from gateway.lab.process import Experiment, Gateway
-from quantdeck_core.protocol.gateway import SignalsAsk
+from quantdeck_core.protocol.signals import SignalsAsk
 
 
 async def say(gateway: Gateway, answer: str, **said: object) -> Reply:

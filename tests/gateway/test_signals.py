@@ -12,7 +12,7 @@ import pytest
 
 from gateway.lab.process import Experiment, Gateway, children, rss_mib
 from quantdeck_core.hashing import split_digest
-from quantdeck_core.protocol.gateway import SignalsAsk
+from quantdeck_core.protocol.signals import SignalsAsk
 from support.waiting import eventually
 
 LOOP = "the same words again " * 30

@@ -14,7 +14,8 @@ import msgspec
 import pytest
 
 from gateway.lab.process import Experiment, Gateway, children, running
-from quantdeck_core.protocol.gateway import GatewayConfig, SignalsAsk, UpgradeAck
+from quantdeck_core.protocol.gateway import GatewayConfig, UpgradeAck
+from quantdeck_core.protocol.signals import SignalsAsk
 from support.waiting import eventually
 
 HELD = b'{"stream":true,"act":"hold"}'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from quantdeck_core.drift.observation import Observation, observation_of
-from quantdeck_core.protocol.gateway import AnswerSignals
+from quantdeck_core.protocol.signals import AnswerSignals
 
 
 def answer(**changes: Any) -> AnswerSignals:

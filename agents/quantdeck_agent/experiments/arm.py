@@ -9,7 +9,8 @@ from quantdeck_core.drift.judge import Judge
 from quantdeck_core.drift.observation import Observation, observation_of
 from quantdeck_core.percentile import percentile
 from quantdeck_core.protocol.experiment import TREND_BUCKET_S, ArmSummary
-from quantdeck_core.protocol.gateway import AnswerRating, AnswerSignals, VariantName
+from quantdeck_core.protocol.gateway import VariantName
+from quantdeck_core.protocol.signals import AnswerRating, AnswerSignals
 
 TREND_BUCKETS = 60
 RATE_BUCKETS = 12

@@ -17,7 +17,7 @@ from quantdeck_core.drift.observation import observation_of
 from quantdeck_core.drift.verdict import Verdict
 from quantdeck_core.incident.trend import Trend
 from quantdeck_core.protocol.experiment import RollbackRecord, TimelineEntry
-from quantdeck_core.protocol.gateway import AnswerRating, AnswerSignals
+from quantdeck_core.protocol.signals import AnswerRating, AnswerSignals
 from quantdeck_core.rollout.events import SYSTEM, RolloutEvent, Transition
 from quantdeck_core.rollout.machine import step
 from quantdeck_core.rollout.progress import RolloutProgress

@@ -10,7 +10,7 @@ import msgspec
 from quantdeck_agent.experiments.canary_target import ArmTarget, CanaryTarget
 from quantdeck_agent.experiments.engine_asker import AskError, EngineAsker
 from quantdeck_core.incident.replay import Replayed, ReplayReport, conclude
-from quantdeck_core.protocol.gateway import AnswerSignals, FlaggedPrompt
+from quantdeck_core.protocol.signals import AnswerSignals, FlaggedPrompt
 from quantdeck_core.quality.signals import TextSignals, text_signals
 
 AT_ONCE = 2

@@ -14,7 +14,7 @@ from quantdeck_agent.experiments.rehearsals import Rehearsals
 from quantdeck_agent.experiments.retire import retire
 from quantdeck_agent.experiments.safety import Safety
 from quantdeck_agent.gateway.signals import AnswerFeed
-from quantdeck_core.protocol.gateway import AnswerRating, Signal
+from quantdeck_core.protocol.signals import AnswerRating, Signal
 from quantdeck_core.rollout.events import TICK_S, RollbackAsked, Tick, TreatmentFailed
 from quantdeck_core.rollout.progress import progress
 

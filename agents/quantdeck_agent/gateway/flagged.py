@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from quantdeck_core.errors import UnreachableError
-from quantdeck_core.protocol.gateway import FlaggedAsk, FlaggedPrompt
+from quantdeck_core.protocol.signals import FlaggedAsk, FlaggedPrompt
 
 DEADLINE_S = 2.0
 _MOST_BYTES = 4 << 20

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from quantdeck_core.protocol.gateway import Signal, SignalsAsk, SignalsHello
+from quantdeck_core.protocol.signals import Signal, SignalsAsk, SignalsHello
 
 RETRY_S = 0.25
 _LINE_LIMIT = 1 << 20

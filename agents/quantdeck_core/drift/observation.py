@@ -6,7 +6,8 @@ import math
 
 import msgspec
 
-from quantdeck_core.protocol.gateway import AnswerSignals, VariantName
+from quantdeck_core.protocol.gateway import VariantName
+from quantdeck_core.protocol.signals import AnswerSignals
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):

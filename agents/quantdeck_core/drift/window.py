@@ -11,7 +11,7 @@ import msgspec
 from quantdeck_core.drift.observation import Observation, measured
 from quantdeck_core.drift.ratings import Ratings
 from quantdeck_core.percentile import percentile
-from quantdeck_core.protocol.gateway import AnswerRating
+from quantdeck_core.protocol.signals import AnswerRating
 
 
 class WindowStats(msgspec.Struct, frozen=True, kw_only=True):

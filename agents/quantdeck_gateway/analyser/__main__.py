@@ -14,7 +14,7 @@ from typing import cast
 
 import msgspec
 
-from quantdeck_core.protocol.gateway import AnswerSignals, Signal
+from quantdeck_core.protocol.signals import AnswerSignals, Signal
 from quantdeck_gateway.analyser.answers import to_signal
 from quantdeck_gateway.analyser.serve import SignalReader, SignalServer
 from quantdeck_gateway.analyser.tokens import token_counts

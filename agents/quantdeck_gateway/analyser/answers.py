@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quantdeck_core.protocol.gateway import REPETITION, Answer, AnswerRating, AnswerSignals, Signal
+from quantdeck_core.protocol.signals import REPETITION, Answer, AnswerRating, AnswerSignals, Signal
 from quantdeck_core.quality import text_signals
 from quantdeck_gateway.analyser.content import Content, read_events, read_json
 from quantdeck_gateway.handover import FinishedAnswer, Handed, RatedAnswer

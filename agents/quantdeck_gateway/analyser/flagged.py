@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from quantdeck_core.protocol.gateway import AnswerSignals, FlaggedPrompt
+from quantdeck_core.protocol.signals import AnswerSignals, FlaggedPrompt
 from quantdeck_gateway.handover import FinishedAnswer
 from quantdeck_gateway.limits import KIB, MIB
 

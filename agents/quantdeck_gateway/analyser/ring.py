@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from heapq import merge
 from operator import attrgetter
 
-from quantdeck_core.protocol.gateway import AnswerRating, AnswerSignals, Signal
+from quantdeck_core.protocol.signals import AnswerRating, AnswerSignals, Signal
 
 SIZE = 5_000
 _seq = attrgetter("seq")

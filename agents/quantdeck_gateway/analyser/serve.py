@@ -9,7 +9,7 @@ from typing import cast
 
 import msgspec
 
-from quantdeck_core.protocol.gateway import FlaggedAsk, Signal, SignalsAsk, SignalsHello
+from quantdeck_core.protocol.signals import FlaggedAsk, Signal, SignalsAsk, SignalsHello
 from quantdeck_gateway.analyser.flagged import FlaggedPrompts
 from quantdeck_gateway.analyser.ring import SignalRing
 

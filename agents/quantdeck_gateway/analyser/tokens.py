@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from quantdeck_core.protocol.gateway import AnswerSignals, Signal, VariantName
+from quantdeck_core.protocol.gateway import VariantName
+from quantdeck_core.protocol.signals import AnswerSignals, Signal
 from quantdeck_gateway.handover import TokenCount
 
 

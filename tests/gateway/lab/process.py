@@ -20,8 +20,6 @@ import psutil
 from gateway.lab.client import Connection, Reply
 from gateway.lab.engine import Engine
 from quantdeck_core.protocol.gateway import (
-    AnswerRating,
-    AnswerSignals,
     ApiKey,
     Arm,
     ArmCounters,
@@ -30,10 +28,8 @@ from quantdeck_core.protocol.gateway import (
     GatewayConfig,
     GatewayStatus,
     Replica,
-    Signal,
-    SignalsAsk,
-    SignalsHello,
 )
+from quantdeck_core.protocol.signals import AnswerRating, AnswerSignals, Signal, SignalsAsk, SignalsHello
 from support.waiting import eventually
 
 DEADLINE_S = 10.0
