@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from quantdeck_agent.experiments.canary_target import ArmLoad
-from quantdeck_agent.experiments.engine_asker import AskError
-from quantdeck_agent.experiments.latency_run import ArmHasUsersError
+from quantdeck_agent.canaries.asker import AskError
+from quantdeck_agent.canaries.latency import ArmHasUsersError
+from quantdeck_agent.canaries.target import ArmLoad
 from quantdeck_core.errors import ConflictError, NotFoundError
 from support.canary_trial import Trial
 from support.played_engine import PlayedEngine

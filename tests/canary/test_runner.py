@@ -7,7 +7,7 @@ import asyncio
 import httpx
 import pytest
 
-from quantdeck_agent.experiments.canary_target import ArmLoad
+from quantdeck_agent.canaries.target import ArmLoad
 from quantdeck_core.canary.report import CanaryReport
 from quantdeck_core.errors import NotFoundError
 from support.canary_trial import Trial

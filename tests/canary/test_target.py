@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from quantdeck_agent.canaries.target import CanaryTarget, arm_targets
 from quantdeck_agent.engines.record import EngineRecord
-from quantdeck_agent.experiments.canary_target import CanaryTarget, arm_targets
 from quantdeck_core.canary.settings import CanarySettings
 from quantdeck_core.profile.names import EngineKind
 from quantdeck_core.profile.schema import Profile

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import msgspec
 
-from quantdeck_agent.experiments.canaries import CanaryRunner
-from quantdeck_agent.experiments.canary_arm import CanaryLimits
-from quantdeck_agent.experiments.canary_target import ArmLoad, ArmTarget, CanaryTarget
-from quantdeck_agent.experiments.latency_run import LatencyRunner
+from quantdeck_agent.canaries.arm import CanaryLimits
+from quantdeck_agent.canaries.latency import LatencyRunner
+from quantdeck_agent.canaries.runner import CanaryRunner
+from quantdeck_agent.canaries.target import ArmLoad, ArmTarget, CanaryTarget
 from quantdeck_agent.store import Store
 from quantdeck_core.canary.report import CanaryReport
 from quantdeck_core.canary.settings import CanarySettings

@@ -8,10 +8,10 @@ from starlette.routing import Route
 
 from quantdeck_agent.api.messages import answer, read
 from quantdeck_agent.api.roles import require
-from quantdeck_agent.experiments.asking import ask_arms
-from quantdeck_agent.experiments.canaries import CanaryRunner
-from quantdeck_agent.experiments.canary_target import TargetOf
-from quantdeck_agent.experiments.latency_run import LatencyRunner
+from quantdeck_agent.canaries.asking import ask_arms
+from quantdeck_agent.canaries.latency import LatencyRunner
+from quantdeck_agent.canaries.runner import CanaryRunner
+from quantdeck_agent.canaries.target import TargetOf
 from quantdeck_core.errors import NotFoundError
 from quantdeck_core.protocol.canary import Ask, MeasureLatency, RunCanary
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
-from quantdeck_agent.experiments.canary_target import TargetOf
+from quantdeck_agent.canaries.replay import replay
+from quantdeck_agent.canaries.target import TargetOf
 from quantdeck_agent.experiments.controller import Controller
 from quantdeck_agent.experiments.registry import Registry
-from quantdeck_agent.experiments.replay import replay
 from quantdeck_agent.gateway.flagged import flagged
 from quantdeck_core.engines.started import Start, changes
 from quantdeck_core.errors import NotFoundError, UnreachableError

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 
-from quantdeck_agent.experiments.canaries import CanaryRunner
-from quantdeck_agent.experiments.canary_target import ArmLoad, CanaryTarget, arm_targets
+from quantdeck_agent.canaries.latency import LatencyRunner
+from quantdeck_agent.canaries.runner import CanaryRunner
+from quantdeck_agent.canaries.target import ArmLoad, CanaryTarget, arm_targets
 from quantdeck_agent.experiments.controller import Controller
 from quantdeck_agent.experiments.effects import Effects
 from quantdeck_agent.experiments.gates import CanaryWord
-from quantdeck_agent.experiments.latency_run import LatencyRunner
 from quantdeck_agent.experiments.registry import Registry
 from quantdeck_agent.store import Store
 from quantdeck_core.canary.report import CanaryReport

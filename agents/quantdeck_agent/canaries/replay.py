@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from quantdeck_agent.experiments.canary_target import ArmTarget, CanaryTarget
-from quantdeck_agent.experiments.engine_asker import AskError, EngineAsker
+from quantdeck_agent.canaries.asker import AskError, EngineAsker
+from quantdeck_agent.canaries.target import ArmTarget, CanaryTarget
 from quantdeck_core.incident.replay import Replayed, ReplayReport, conclude
 from quantdeck_core.protocol.signals import AnswerSignals, FlaggedPrompt
 from quantdeck_core.quality.signals import TextSignals, text_signals

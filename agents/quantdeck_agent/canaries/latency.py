@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from quantdeck_agent.experiments.canary_target import ArmLoad, ArmTarget, LoadOf, TargetOf
-from quantdeck_agent.experiments.engine_asker import AskError, EngineAsker
+from quantdeck_agent.canaries.asker import AskError, EngineAsker
+from quantdeck_agent.canaries.target import ArmLoad, ArmTarget, LoadOf, TargetOf
 from quantdeck_agent.store import StateWriteError, Store
 from quantdeck_core.canary.builtin import builtin_prompts
 from quantdeck_core.canary.latency import (

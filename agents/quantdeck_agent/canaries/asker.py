@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from quantdeck_agent.experiments.canary_target import ArmTarget
+from quantdeck_agent.canaries.target import ArmTarget
 from quantdeck_core.canary.latency import Timing
 from quantdeck_core.canary.sample import Trouble
 from quantdeck_core.canary.wire import Completion, UnreadableAnswerError, answer_body, next_token_body, read_completion

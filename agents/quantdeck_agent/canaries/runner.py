@@ -9,9 +9,9 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 
-from quantdeck_agent.experiments.canary_arm import ArmRun, CanaryLimits
-from quantdeck_agent.experiments.canary_memory import CanaryMemory
-from quantdeck_agent.experiments.canary_target import CanaryTarget, LoadOf, Names, TargetOf
+from quantdeck_agent.canaries.arm import ArmRun, CanaryLimits
+from quantdeck_agent.canaries.memory import CanaryMemory
+from quantdeck_agent.canaries.target import CanaryTarget, LoadOf, Names, TargetOf
 from quantdeck_agent.store import Store
 from quantdeck_core.canary.judge import judge_canary
 from quantdeck_core.canary.report import CanaryReport, unavailable

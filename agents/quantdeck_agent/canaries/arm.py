@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from quantdeck_agent.experiments.canary_target import ArmLoad, ArmTarget
-from quantdeck_agent.experiments.engine_asker import AskError, EngineAsker
+from quantdeck_agent.canaries.asker import AskError, EngineAsker
+from quantdeck_agent.canaries.target import ArmLoad, ArmTarget
 from quantdeck_core.canary.prompt import CanaryPrompt, prefixes, set_id
 from quantdeck_core.canary.sample import MAX_ANSWER_CHARS, ArmSample, Position, PromptSample, Trouble
 from quantdeck_core.canary.top import MOST

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
-from quantdeck_agent.experiments.canary_target import CanaryTarget, TargetOf
-from quantdeck_agent.experiments.engine_asker import AskError, EngineAsker
+from quantdeck_agent.canaries.asker import AskError, EngineAsker
+from quantdeck_agent.canaries.target import CanaryTarget, TargetOf
 from quantdeck_core.errors import NotFoundError
 from quantdeck_core.protocol.canary import ASK_DEADLINE_S, Ask, Asked, AskedArm
 from quantdeck_core.protocol.gateway import VariantName
