@@ -22,6 +22,8 @@ def test_without_a_plan_there_is_no_progress() -> None:
 
 
 def test_before_the_first_user() -> None:
+    slow = shown(started(), latency_profile=False, latency_why="the treatment is too slow")
+    assert slow.waits_for == ("the treatment is too slow",)
     found = shown(started(), canary="missing", latency_profile=False)
     assert (found.phase, found.step, found.steps, found.weight_bp, found.next_bp) == ("waiting", 1, 3, 0, 1_000)
     assert found.waits_for == (

@@ -76,10 +76,10 @@ class Course:
         assert await asyncio.to_thread(command, arguments) == code
         return json.loads(self.capsys.readouterr().out)
 
-    async def start(self, *, canary: bool = True) -> None:
-        """`quantdeck rollout start` with the compressed plan."""
+    async def start(self, *, canary: bool = True, gate: str = "") -> None:
+        """`quantdeck rollout start` with the compressed plan; `gate` is more of its last table."""
         file = self.folder / "rollout.toml"
-        file.write_text(PLAN.format(canary=str(canary).lower()))
+        file.write_text(PLAN.format(canary=str(canary).lower()) + gate)
         await self.run("rollout", "start", str(file))
 
     async def when(self, condition: Callable[[ExperimentStatus], Any], seconds: float = 60.0) -> ExperimentStatus:

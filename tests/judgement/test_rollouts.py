@@ -43,6 +43,17 @@ async def test_a_broken_treatment_gets_no_user_where_the_canary_is_asked_first(
         assert it.errors == ()
 
 
+async def test_a_treatment_that_is_too_slow_without_any_load_gets_no_user(
+    demo_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with course(demo_models, tmp_path, capsys, "demo-f16", "demo-q8") as it:
+        await it.start(canary=False, gate="e2e_p95_ms = 0.01\n")
+        held = await it.when(lambda e: e.progress and any("too slow" in one for one in e.progress.waits_for), 90)
+        assert held.progress
+        assert any("without any load: p95 whole answer is" in one for one in held.progress.waits_for)
+        assert (held.state.weight_bp, held.treatment.answers) == (0, 0)
+
+
 async def test_a_broken_treatment_is_rolled_back_by_what_its_users_got(
     demo_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -25,8 +25,8 @@ class Rehearsed(Protocol):
     def canary(self, experiment: str) -> tuple[CanaryWord, str]:
         """How the fixed prompts went with what serves now, and why."""
 
-    def profiled(self, experiment: str) -> bool:
-        """Whether the latency of what serves as the treatment now was measured."""
+    def too_slow(self, experiment: str, gate: PlanGate) -> str:
+        """Why the latency that was measured of the treatment speaks against first users; empty where it does not."""
 
 
 class Gatekeeper:
@@ -55,6 +55,7 @@ class Gatekeeper:
         missing = missing or numbers_missing(figures)
         treatment = self._registry.serving(record.treatment)
         ready = readiness_of(controller, self._registry, self._effects.router, time.time())
+        too_slow = self._rehearsed.too_slow(record.name, gate) if gate.latency_profile else ""
         frozen = self._registry.frozen
         return Gates(
             verdict=controller.verdict.kind,
@@ -69,7 +70,8 @@ class Gatekeeper:
             errors_why=errors_why,
             canary=canary,
             canary_why=canary_why,
-            latency_profile=self._rehearsed.profiled(record.name) or not gate.latency_profile,
+            latency_profile=not too_slow,
+            latency_why=too_slow,
             control_ready=bool(self._registry.serving(record.control)),
             treatment_ready=bool(treatment),
             can_roll_back=ready.can,

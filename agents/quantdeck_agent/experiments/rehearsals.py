@@ -13,9 +13,11 @@ from quantdeck_agent.experiments.effects import Effects
 from quantdeck_agent.experiments.gates import CanaryWord
 from quantdeck_agent.experiments.registry import Registry
 from quantdeck_agent.store import Store
+from quantdeck_core.canary.latency import slo_breaches
 from quantdeck_core.canary.report import CanaryReport
 from quantdeck_core.protocol.gateway import VariantName
 from quantdeck_core.rollout.events import SYSTEM, TreatmentFailed
+from quantdeck_core.rollout.plan import PlanGate
 
 
 class Rehearsals:
@@ -67,10 +69,22 @@ class Rehearsals:
             return "missing", why
         return ("passed" if report.outcome == "passed" else "failed"), report.reason
 
-    def profiled(self, experiment: str) -> bool:
-        """Whether the latency of what serves as the treatment now was measured."""
+    def too_slow(self, experiment: str, gate: PlanGate) -> str:
+        """Why the latency of what serves as the treatment now speaks against first users; empty where it does not.
+
+        What breaks an objective with one request at a time does so under load too.
+        """
         found = self.latencies.latency(experiment)
-        return found is not None and found.complete
+        if found is None or not found.complete:
+            return "the latency of the treatment has not been measured yet"
+        breaches = slo_breaches(
+            found,
+            ttft_p95_ms=gate.ttft_p95_ms,
+            itl_p95_ms=gate.itl_p95_ms,
+            e2e_p95_ms=gate.e2e_p95_ms,
+            concurrency=1,
+        )
+        return f"the treatment is too slow without any load: {breaches[0]}" if breaches else ""
 
     def prepare(self, controller: Controller) -> None:
         """A plan waits for a latency profile: measure it, since the treatment has no users yet."""

@@ -82,7 +82,8 @@ def _staging(state: RolloutState, run: RolloutRun, gates: Gates) -> Iterator[Blo
     elif gate.canary and gates.canary != "passed":
         yield Block(text=f"the canary has not passed yet{why}", stops_soak=False)
     if gate.latency_profile and not gates.latency_profile and state.weight_bp == 0:
-        yield Block(text="the latency of the treatment has not been measured yet", stops_soak=False)
+        why = gates.latency_why or "the latency of the treatment has not been measured yet"
+        yield Block(text=why, stops_soak=False)
 
 
 def needs(state: RolloutState, run: RolloutRun) -> tuple[str, ...]:

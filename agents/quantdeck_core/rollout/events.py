@@ -28,7 +28,7 @@ class Gates(msgspec.Struct, frozen=True, kw_only=True):
         metrics_fresh: answers and figures are heard; where it is False `metrics_why` says since when or what is NaN.
         slo_ok, errors_ok: the treatment keeps the plan's gate (`service.check_slo`, `service.check_errors`).
         canary: the fixed prompts; `not-required` only where none are configured and the plan asks for none.
-        latency_profile: the treatment's latency was measured.
+        latency_profile: the treatment's latency was measured, and keeps the plan's objective; else `latency_why`.
         control_ready, treatment_ready: an engine of that arm is ready and probed.
         can_roll_back: everyone could be put back right now, else `roll_back_why` says what is missing.
         frozen: who froze this host or the fleet and why, empty where nothing is.
@@ -47,6 +47,7 @@ class Gates(msgspec.Struct, frozen=True, kw_only=True):
     canary: Literal["passed", "failed", "missing", "not-required"]
     canary_why: str = ""
     latency_profile: bool
+    latency_why: str = ""
     control_ready: bool
     treatment_ready: bool
     can_roll_back: bool
