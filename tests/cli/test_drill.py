@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 
 from quantdeck_agent.api.drill import DrillApi
 from quantdeck_agent.api.messages import error_answer
+from quantdeck_agent.api.once import Once
 from quantdeck_agent.store import Store
 from quantdeck_console.commands.drill import DrillOutcome, drill_exit_code, drill_lines
 from quantdeck_console.link.agent_client import AgentClient
@@ -33,7 +34,7 @@ async def test_the_path_rehearses_once_a_request(tmp_path: Path) -> None:
         return PASSED
 
     store = Store(tmp_path / "agent.db")
-    app = Starlette(routes=DrillApi(drill, store).routes(), exception_handlers={QuantdeckError: error_answer})
+    app = Starlette(routes=DrillApi(drill, Once(store)).routes(), exception_handlers={QuantdeckError: error_answer})
     operator = AgentClient("test", _as("operator", app))
     viewer = AgentClient("test", _as("viewer", app))
     try:

@@ -274,3 +274,17 @@ def test_both_arms_turning_bad_at_once_roll_nobody_back_however_few_are_on_the_c
                 trial.judge.hear(trial.answer(arm, mix, t=t))  # type: ignore[arg-type]
                 assert trial.judge.verdict().kind != "breach", trial.judge.verdict().reason
     assert trial.judge.verdict().kind == "control-unhealthy"
+
+
+def test_a_control_whose_few_users_have_enough_still_answers() -> None:
+    trial = Trial()
+    trial.run(300)
+    for number in range(2_000):
+        trial.judge.hear(trial.answer("treatment"))
+        if number % 50 == 0:
+            trial.judge.hear(trial.answer("control", user="0" * 16))
+    assert trial.judge.left_out > 0
+    assert trial.judge.verdict().kind == "healthy"
+    for _ in range(600):
+        trial.judge.hear(trial.answer("treatment"))
+    assert "the control gave no answer" in trial.judge.verdict().reason

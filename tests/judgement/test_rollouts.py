@@ -82,6 +82,8 @@ async def test_nobody_is_promoted_past_a_broken_control(
     demo_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with course(demo_models, tmp_path, capsys, "demo-damaged", "demo-q8") as it:
+        # Fixed prompts alone cannot say which of two that differ is the bad one.
+        await it.run("canary", "e", code=ExitCode.NO)
         await it.run("weight", "e", "5", "--reason", "the treatment first, to compare with")
         await it.start(canary=False)
         held = await it.when(lambda e: e.verdict.kind == "control-unhealthy" and e.progress, 120)

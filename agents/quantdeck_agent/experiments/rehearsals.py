@@ -106,8 +106,11 @@ class Rehearsals:
         controller.note(now, "canary", f"canary {report.outcome}: {report.reason}", SYSTEM)
         if report.outcome != "failed":
             return
-        if report.suspect in ("control", "both"):
-            self._effects.page(controller, f"the canary failed on the {report.suspect}: {report.reason}")
+        blamed = report.suspect if report.suspect in ("control", "both") else ""
+        if controller.verdict.kind == "control-unhealthy":
+            blamed = "control"  # what differs from a bad control is not bad for that
+        if blamed:
+            self._effects.page(controller, f"the canary failed on the {blamed}: {report.reason}")
             return
         ready = bool(self._registry.serving(controller.record.control))
         event = TreatmentFailed(reason=f"the canary failed: {report.reason}", control_ready=ready)

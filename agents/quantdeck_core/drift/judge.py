@@ -94,7 +94,11 @@ class Judge:
         """Count an answer; False where it does not count: of an older generation, or of a user who has enough."""
         self.start_generation(seen.variant, seen.generation)
         window = self._windows[seen.variant]
-        if seen.generation < window.generation or not self._users[seen.variant].admit(seen.user):
+        if seen.generation < window.generation:
+            return False
+        if seen.variant == "control":
+            self._unpaired = 0  # it answers, also where its few users have enough
+        if not self._users[seen.variant].admit(seen.user):
             return False
         window.add(seen)
         if self.learning and self._log.add(seen):
@@ -102,7 +106,6 @@ class Judge:
         if seen.variant == "control":
             self._past.hear(seen)
             self._credit = min(MAX_CREDIT, self._credit + 1)
-            self._unpaired = 0
         else:
             self._unpaired += 1
             if not self._credit:
