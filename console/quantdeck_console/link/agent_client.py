@@ -79,8 +79,8 @@ class AgentClient:
                         yield line
                     if len(rest) > MAX_LINE_BYTES:
                         raise self._unreachable(ValueError("a line without an end"))
-        except httpx.HTTPError as error:
-            raise self._unreachable(error) from None
+        except (httpx.HTTPError, RuntimeError) as error:
+            raise self._broken(error) from None
 
     async def deploy(self, ask: requests.Deploy) -> requests.Applied:
         """Begin to start or replace an engine."""
@@ -187,14 +187,19 @@ class AgentClient:
 
         try:
             response = await _twice(send)
-        except httpx.HTTPError as error:
-            raise self._unreachable(error) from None
+        except (httpx.HTTPError, RuntimeError) as error:
+            raise self._broken(error) from None
         if response.status_code != 200:
             raise _refusal(response.status_code, response.content)
         try:
             return msgspec.json.decode(response.content, type=kind)
         except msgspec.MsgspecError as error:
             raise self._unreachable(error) from None
+
+    def _broken(self, error: Exception) -> Exception:
+        """What a call that failed is: httpx has no error of its own for a client that was closed under it."""
+        closed = self._http.is_closed
+        return self._unreachable(error) if closed or isinstance(error, httpx.HTTPError) else error
 
     def _unreachable(self, error: Exception) -> UnreachableError:
         text = str(error) or type(error).__name__
