@@ -20,6 +20,7 @@ from quantdeck_core.protocol.canary import (
     MeasureLatency,
     RunCanary,
 )
+from quantdeck_core.protocol.distributions import Distributions
 
 POLL_S = 0.5
 _SLACK_S = 10.0
@@ -56,6 +57,10 @@ class CanaryClient(AgentClient):
             await asyncio.sleep(POLL_S)
             state = await self.latency(experiment)
         return state
+
+    async def distributions(self, experiment: str) -> Distributions:
+        """How long users of both arms wait."""
+        return await self._call("GET", f"/v1/experiments/{experiment}/distributions", None, Distributions)
 
     async def ask_arms(self, experiment: str, ask: Ask) -> Asked:
         """One prompt for one arm or both."""
