@@ -45,6 +45,10 @@ class Distribution(msgspec.Struct, frozen=True, kw_only=True):
     recent: Counted
     whole: Counted
 
+    def counted(self, *, whole: bool) -> Counted:
+        """All of it, or what came lately."""
+        return self.whole if whole else self.recent
+
 
 class ArmDistributions(msgspec.Struct, frozen=True, kw_only=True):
     """One arm.
@@ -63,6 +67,16 @@ class ArmDistributions(msgspec.Struct, frozen=True, kw_only=True):
     ttft: Distribution
     itl: Distribution
     e2e: Distribution
+
+    def of(self, signal: LatencySignal) -> Distribution:
+        """One signal."""
+        match signal:
+            case "ttft":
+                return self.ttft
+            case "itl":
+                return self.itl
+            case "e2e":
+                return self.e2e
 
 
 class Objective(msgspec.Struct, frozen=True, kw_only=True):
