@@ -9,7 +9,7 @@ from quantdeck_console.model.asked import Asked
 from quantdeck_console.model.glyphs import Glyphs
 from quantdeck_console.model.latency_plot import SIGNALS, Plot, plot_lines
 from quantdeck_console.model.profile_table import profile_lines
-from quantdeck_console.model.text import EMPTY, Line, beside, ends, greyed, line, span, wrapped
+from quantdeck_console.model.text import EMPTY, Line, Tone, beside, ends, greyed, line, span, wrapped
 from quantdeck_core.durations import spoken
 from quantdeck_core.fleet.cells import age, short_duration
 from quantdeck_core.protocol.canary import LatencyState
@@ -126,11 +126,18 @@ def _cuts(arms: tuple[ArmDistributions, ArmDistributions], wish: Wish, width: in
     """Why it is less than the last minutes."""
     if wish.whole:
         return []
-    said = [f"the last {spoken(arm.covers_s)} only: {_CUTS[arm.cut]}" if arm.cut else "" for arm in arms]
-    if said[0] == said[1]:
-        return wrapped(said[0], width, "strong", most=1) if said[0] else []
-    named = zip(("control", "treatment"), said, strict=True)
-    return [one for word, text in named if text for one in wrapped(f"{word}: {text}", width, "strong", most=1)]
+    control, treatment = (_cut(arm) for arm in arms)
+    if control == treatment:
+        said = [control]
+    else:
+        said = [f"{word}: {text}" for word, text in (("control", control), ("treatment", treatment)) if text]
+    # That an agent is young is no news of the arms.
+    tone: Tone = "dim" if {arm.cut for arm in arms} <= {"", "agent"} else "strong"
+    return [one for text in said if text for one in wrapped(text, width, tone, most=1)]
+
+
+def _cut(arm: ArmDistributions) -> str:
+    return f"the last {spoken(arm.covers_s)} only: {_CUTS[arm.cut]}" if arm.cut else ""
 
 
 def _nothing(arms: tuple[ArmDistributions, ArmDistributions], wish: Wish, width: int) -> list[Line]:

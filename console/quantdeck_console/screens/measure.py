@@ -65,5 +65,5 @@ def _lines(experiment: ExperimentStatus, variant: VariantName) -> list[Line]:
             if share
             else wrapped("It has no users.", WIDTH, "strong")
         ),
-        EMPTY,
+        *([EMPTY] if share else []),
     ]
