@@ -302,7 +302,8 @@ def test_a_bar_never_leaves_its_column_and_a_little_is_seen(share: float, width:
 
 @SIZES
 async def test_pictures(picture: Picture, size: tuple[int, int]) -> None:
-    async with bench(distributions(treatment=arm()), size=size) as deck:
+    level = latency_state(treatment=profile("treatment", 18.0, 24.0, 41.0, 88.0))
+    async with bench(distributions(treatment=arm()), level, size=size) as deck:
         take(deck, picture, "bench-calm")
     async with bench(size=size) as deck:
         take(deck, picture, "bench-slow")
