@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.lab.engine import PACE_S
 from gateway.lab.process import Experiment, Gateway
 from quantdeck_core.protocol.gateway import ArmCounters
 
@@ -65,6 +67,8 @@ async def test_a_paced_stream_is_in_the_buckets_of_its_pace(gateway: Gateway, ex
     control, treatment = await gateway.arms(experiment.name)
     assert control.itl
     assert treatment.itl
-    slow = [count for bound, count in zip(control.itl.bounds_s, control.itl.counts, strict=False) if bound > 0.05]
-    assert sum(slow) + control.itl.counts[-1] >= 3
+    # Pieces that came late on a busy machine are read together: their gaps still add up to the way.
+    assert control.itl.total_s >= 0.8 * 3 * PACE_S
+    slow = zip((*control.itl.bounds_s, math.inf), control.itl.counts, strict=True)
+    assert any(count for bound, count in slow if bound > 0.8 * PACE_S)
     assert sum(treatment.itl.counts) == 0
