@@ -70,7 +70,7 @@ class AgentClient:
         """
         rest = b""
         try:
-            async with self._http.stream("GET", path, timeout=timeout) as response:
+            async with self._open().stream("GET", path, timeout=timeout) as response:
                 if response.status_code != 200:
                     raise _refusal(response.status_code, await response.aread())
                 async for chunk in response.aiter_bytes():
@@ -79,8 +79,8 @@ class AgentClient:
                         yield line
                     if len(rest) > MAX_LINE_BYTES:
                         raise self._unreachable(ValueError("a line without an end"))
-        except (httpx.HTTPError, RuntimeError) as error:
-            raise self._broken(error) from None
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from None
 
     async def deploy(self, ask: requests.Deploy) -> requests.Applied:
         """Begin to start or replace an engine."""
@@ -183,12 +183,12 @@ class AgentClient:
         timeout: float,
     ) -> T:
         async def send() -> httpx.Response:
-            return await self._http.request(method, path, content=content, headers=headers, timeout=timeout)
+            return await self._open().request(method, path, content=content, headers=headers, timeout=timeout)
 
         try:
             response = await _twice(send)
-        except (httpx.HTTPError, RuntimeError) as error:
-            raise self._broken(error) from None
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from None
         if response.status_code != 200:
             raise _refusal(response.status_code, response.content)
         try:
@@ -196,10 +196,15 @@ class AgentClient:
         except msgspec.MsgspecError as error:
             raise self._unreachable(error) from None
 
-    def _broken(self, error: Exception) -> Exception:
-        """What a call that failed is: httpx has no error of its own for a client that was closed under it."""
-        closed = self._http.is_closed
-        return self._unreachable(error) if closed or isinstance(error, httpx.HTTPError) else error
+    def _open(self) -> httpx.AsyncClient:
+        """The connection; whoever asks over a link that was given up is told so like anybody whose link breaks.
+
+        Raises:
+            httpx.ConnectError: it was closed, while this was under way or before.
+        """
+        if self._http.is_closed:
+            raise httpx.ConnectError("the connection was closed")
+        return self._http
 
     def _unreachable(self, error: Exception) -> UnreachableError:
         text = str(error) or type(error).__name__

@@ -7,10 +7,10 @@ from quantdeck_console.model.text import (
     EMPTY,
     TEXT_TONES,
     Line,
-    Span,
     Tone,
     ends,
     fit,
+    greyed,
     line,
     span,
     status,
@@ -52,7 +52,7 @@ def as_old_as_it_is(view: HostView, now: float, lines: list[Line]) -> list[Line]
         return lines
     silent = heard_age(view, now)
     heard = line(" ", span(f"as last heard {age(silent)} ago:" if silent is not None else "", "stale"))
-    return [heard, *(tuple(Span(part.text, "stale") for part in one) for one in lines)]
+    return [heard, *greyed(lines)]
 
 
 def _status_lines(status: HostStatus, width: int) -> list[Line]:
