@@ -5,9 +5,8 @@ from __future__ import annotations
 from quantdeck_console.model.asked import Asked
 from quantdeck_console.model.engine_users import users_of
 from quantdeck_console.model.text import Line, line, span, wrapped
-from quantdeck_core.durations import spoken
 from quantdeck_core.engines.started import changes
-from quantdeck_core.fleet.cells import clock, number, plural, short_duration, size, whole_percent
+from quantdeck_core.fleet.cells import age, clock, number, plural, short_duration, size, whole_percent
 from quantdeck_core.protocol.engine import EngineDetail, EngineStatus
 from quantdeck_core.protocol.host import HostStatus
 
@@ -40,7 +39,7 @@ def _figures(engine: EngineStatus, now: float) -> list[str]:
     """What is known and stands in no column at 80 cells."""
     up = engine.started_at is not None and engine.state not in ("failed", "stopped", "restarting")
     known = (
-        (f"started {spoken(now - (engine.started_at or now))} ago", up),
+        (f"up {age(now - (engine.started_at or now))}", up),
         (f"ready after {engine.ready_s or 0:.1f} s", engine.ready_s is not None),
         (f"pid {engine.pid}", engine.pid is not None),
         (f"RSS {size(engine.rss_bytes)}", engine.rss_bytes is not None),
