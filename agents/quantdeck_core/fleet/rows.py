@@ -71,13 +71,18 @@ def level_counts(rows: list[FleetRow]) -> dict[Level, int]:
 
 
 def matches(row: FleetRow, pattern: str) -> bool:
-    """Whether a row has the words of a filter in its name, status or sentence; a leading `!` inverts."""
+    """Whether a row has the words of a filter in its name, status or sentence."""
+    return has_words(f"{row.name} {WORDS[row.level]} {row.experiment} {row.why}", pattern)
+
+
+def has_words(text: str, pattern: str) -> bool:
+    """Whether a text has all words of a filter, in any case; a leading `!` inverts, and no words are in every text."""
     wanted = pattern.strip().casefold()
     inverted = wanted.startswith("!")
     words = wanted.removeprefix("!").split()
     if not words:
         return True
-    text = f"{row.name} {WORDS[row.level]} {row.experiment} {row.why}".casefold()
+    text = text.casefold()
     return all(word in text for word in words) != inverted
 
 

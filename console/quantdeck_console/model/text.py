@@ -50,6 +50,11 @@ def status(level: Level) -> Span:
     return Span(WORDS[level], TONES[level])
 
 
+def grey(parts: Iterable[Span]) -> Line:
+    """As it was, and not as it is: without its tones."""
+    return tuple(Span(part.text, "stale") for part in parts)
+
+
 def width_of(parts: Iterable[Span]) -> int:
     """Terminal cells that a line takes."""
     return sum(cell_len(part.text) for part in parts)
