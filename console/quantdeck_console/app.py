@@ -196,9 +196,9 @@ class DeckApp(App[None]):
         self._rollbacks[run.experiment] = run
         self.run_worker(run.run(), group="rollback")
 
-    def start_deployments(self, orders: Sequence[Order], accepted: Callable[[str], None]) -> None:
+    def start_deployments(self, orders: Sequence[Order]) -> None:
         """Ask for them; they live on when the pane is closed."""
-        self.run_worker(self.deployments.begin(orders, accepted), group="deploy")
+        self.run_worker(self.deployments.begin(orders), group="deploy")
 
     def run_extra(self, extra: ExtraAction) -> None:
         """Do what the caller added, and say how it went."""

@@ -63,7 +63,7 @@ def test_whatever_is_pressed_the_choice_stays_one(keys: list[str]) -> None:
         assert (choice.wish() is None) == (choice.chosen is None)
         wanted = (choice.profile, choice.name), (before.profile, before.name)
         if wanted[0] != wanted[1] or set(choice.marks) - set(before.marks):
-            assert not (choice.swap or choice.force), f"{key} kept what was accepted for something else"
+            assert (choice.swap, choice.force) == (False, False), f"{key} kept what was accepted for something else"
 
 
 def test_space_chooses_and_marks_and_takes_both_back() -> None:

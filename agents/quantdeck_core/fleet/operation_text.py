@@ -68,9 +68,9 @@ def room_needed(room: Room) -> str:
 
 
 def room_free(room: Room) -> str:
-    """``21.4 GiB of 80.0 GiB free on GPU 0 now, 5.0 GiB more once the old one has ended``."""
+    """``21.4 GiB of 80.0 GiB free on GPU 0 now, plus 5.0 GiB of the old one``."""
     place = "in RAM" if room.where == "RAM" else f"on {room.where}"
-    more = f", {size(room.freed)} more once the old one has ended" if room.freed else ""
+    more = f", plus {size(room.freed)} of the old one" if room.freed else ""
     return f"{size(room.free)} of {size(room.total)} free {place} now{more}"
 
 

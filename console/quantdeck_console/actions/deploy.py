@@ -28,12 +28,8 @@ class Deployments:
         self.sent: dict[str, Sent] = {}
         self._link, self._by, self._clock, self._changed = link, by, clock, changed
 
-    async def begin(self, orders: Iterable[Order], accepted: Callable[[str], None]) -> None:
-        """Ask all hosts at once, but those that are being asked; return when none is left that may answer.
-
-        Args:
-            accepted: called with each host that has begun.
-        """
+    async def begin(self, orders: Iterable[Order]) -> None:
+        """Ask all hosts at once, but those that are being asked; return when none is left that may answer."""
         fresh = [order for order in orders if not self._waiting(order.host)]
         for order in fresh:
             request = order.request
@@ -41,12 +37,12 @@ class Deployments:
                 request = msgspec.structs.replace(request, request_id=uuid4().hex, by=self._by)
             self.sent[order.host] = Sent(wish=order.wish, request=request, since=self._clock())
         self._changed()
-        await asyncio.gather(*(self._one(order.host, accepted) for order in fresh))
+        await asyncio.gather(*(self._one(order.host) for order in fresh))
 
     def _waiting(self, host: str) -> bool:
         return host in self.sent and self.sent[host].progress == "sent"
 
-    async def _one(self, host: str, accepted: Callable[[str], None]) -> None:
+    async def _one(self, host: str) -> None:
         sent = self.sent[host]
         try:
             applied = await self._link.ask(host, lambda client: client.deploy(sent.request))
@@ -55,5 +51,4 @@ class Deployments:
             self.sent[host] = replace(sent, progress="refused" if refused else "lost", error=error.info())
         else:
             self.sent[host] = replace(sent, progress="accepted", operation=applied.operation)
-            accepted(host)
         self._changed()

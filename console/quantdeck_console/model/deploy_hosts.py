@@ -98,7 +98,7 @@ class HostColumns:
 
 def host_head(columns: HostColumns, pattern: str, amount: int, marked: int) -> Line:
     """Column names; how many are marked."""
-    first = f"HOST  {amount} with {pattern}" if pattern else f"HOST {marked} marked" if marked else "HOST"
+    first = f"HOST {amount} /{pattern}" if pattern else f"HOST {marked} marked" if marked else "HOST"
     engine = (*left("ENGINE", columns.engine, "head"), Span(" ")) if columns.engine else ()
     return (Span(" "), *left(first, columns.name + 4, "head"), Span(" "), *engine, Span("STATE", "head"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from quantdeck_console.model.text import Line, Span, Tone, left
 from quantdeck_core.errors import ErrorInfo
@@ -35,7 +36,7 @@ class ProfileItem:
     @property
     def name(self) -> str:
         """What the list calls it."""
-        return self.profile.name if self.profile else self.source
+        return self.profile.name if self.profile else PurePath(self.source).name
 
     @property
     def size(self) -> str:
@@ -112,7 +113,7 @@ class ProfileColumns:
 
 def profile_head(columns: ProfileColumns, pattern: str, amount: int) -> Line:
     """Column names, how many there are, and the filter."""
-    first = f"PROFILE {amount} with {pattern}" if pattern else f"PROFILE {amount}  / filters"
+    first = f"PROFILE {amount}  /{pattern}" if pattern else f"PROFILE {amount}  / filters"
     cells = (
         left(first, columns.name, "head"), left("SIZE", columns.size, "head"), left("FORMAT", columns.format, "head"),
         left("ENGINE", columns.engine, "head"),

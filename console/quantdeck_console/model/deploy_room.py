@@ -58,9 +58,11 @@ def _fits(room: Room, *, after: bool) -> bool:
 def _cells(parts: list[tuple[str, Tone, int]], whole: int, width: int) -> list[int]:
     """Cells of each part; the ends are rounded, not the parts, so that they add up. What is there has one at least."""
     cells, start, sum_ = [], 0, 0
+    after = sum(amount > 0 for _, _, amount in parts)
     for _, _, amount in parts:
         sum_ += amount
-        end = min(width, max(round(sum_ / whole * width), start + (amount > 0)))
+        after -= amount > 0
+        end = min(width - after, max(round(sum_ / whole * width), start + (amount > 0)))
         cells.append(end - start)
         start = end
     return cells

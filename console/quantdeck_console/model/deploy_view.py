@@ -70,14 +70,15 @@ def detail_lines(
     lines = _profile(choice, width)
     if shown is None:
         return [*lines, line(span(f" no host matches {choice.host_filter!r}; Esc shows all", "dim"))]
-    lines += _going_on(shown, now, width, height - len(lines), glyphs)
     wish = choice.wish()
+    checked = wish is not None and shown.host in choice.marks
+    lines += _going_on(shown, now, width, 0 if checked else height - len(lines), glyphs)
     if wish is None:
         return lines
     gap = [EMPTY] if lines else []
     if wish.profile.nodes is not None:
         return [*lines, *gap, *_over_hosts(choice, wish, deploy_command(choice, shown.fleet, shown.options), width)]
-    if shown.view.name not in choice.marks:
+    if not checked:
         return lines or [line(span(f" {shown.view.name} is not marked: Space marks it, then it is checked", "dim"))]
     return [*lines, *gap, *check_lines(shown.asked, shown.view, wish, now, width, glyphs)]
 
@@ -104,7 +105,11 @@ def _profile(choice: Choice, width: int) -> list[Line]:
 
 
 def _going_on(shown: Shown, now: float, width: int, height: int, glyphs: Glyphs) -> list[Line]:
-    """Operations of the host, what was answered to the last request, and how the last one ended."""
+    """Operations of the host, what was answered to the last request, and how the last one ended.
+
+    Args:
+        height: rows there are; 0 for as few as it takes, since more comes below.
+    """
     view, sent = shown.view, shown.sent
     lines = _answer(sent, now, width) if sent else []
     gone = view.link.state != "connected" or health(view, now).level == "stale"
@@ -154,27 +159,35 @@ def check_lines(
 def _facts(
     intended: Intended, view: HostView, wish: Deploy, stands: Standing, width: int, glyphs: Glyphs
 ) -> list[Line]:
-    lines = room_lines(intended.room, width, glyphs, after=intended.kind == "swap") if intended.room else []
+    users = users_of(view, intended.engine)
+    lines = wrapped(f"{does(view, intended)}{f' ({users})' if users else ''}", width, "", most=2)
+    if intended.room is not None:
+        lines += room_lines(intended.room, width, glyphs, after=intended.kind == "swap")
     if intended.note:
         lines += wrapped(f"! {intended.note}", width, "warn", most=2)
-    if intended.refusal is not None:
-        forced = "forced although refused" if wish.force else "refused"
-        lines += wrapped(f"x {forced}: {intended.refusal.detail}", width, "warn", most=3)
-        lines += wrapped(f"next: {intended.refusal.hint}", width, "", indent="   ", most=2)
-    if intended.outage:
-        how = (
-            "nobody is served by it for" if intended.kind == "swap" else "there is no room for both. A swap would take"
-        )
-        lines += wrapped(f"! {how} {intended.outage}", width, "warn", most=2)
-    lines += _keys(intended, wish)
-    users = users_of(view, intended.engine)
-    lines += wrapped(f"{does(view, intended)}{f' ({users})' if users else ''}", width, "", most=2)
+    lines += [*_against(intended, wish, width), *_keys(intended, wish)]
     copies = f"{intended.replicas} replicas, the first: " if intended.replicas > 1 else ""
     if intended.argv:
         lines.append(line(span(f" {copies}{wish.profile.engine} {intended.version}, started with", "dim")))
         shell = shell_lines(Command(argv=intended.argv, env=intended.env))
         lines += [piece for one in shell for piece in _shell(one, width)]
     return lines
+
+
+def _against(intended: Intended, wish: Deploy, width: int) -> list[Line]:
+    """What speaks against it, in the agent's words, and what to do."""
+    refusal, outage = intended.refusal, intended.outage
+    if outage and intended.kind == "swap":
+        return wrapped(f"! nobody is served by {intended.engine} for {outage}", width, "warn", most=2)
+    if outage:
+        why = refusal.detail if refusal else "A port or a host is the old one's own."
+        swap = f"A swap ends the old one first: nobody is served by it for {outage}."
+        return wrapped(f"! no room for both: {why} {swap}", width, "warn", most=3)
+    if refusal is None:
+        return []
+    forced = "forced although refused" if wish.force else "refused"
+    lines = wrapped(f"x {forced}: {refusal.detail}", width, "warn", most=3)
+    return lines + wrapped(f"next: {refusal.hint}", width, "", indent="   ", most=2)
 
 
 def _keys(intended: Intended, wish: Deploy) -> list[Line]:

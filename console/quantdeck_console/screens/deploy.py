@@ -57,6 +57,7 @@ class DeployScreen(SubjectPane):
         self._operation = ""
         self._questions: dict[str, Question[Intended]] = {}
         self._asked_for: dict[str, object] = {}
+        self._settled: dict[str, str] = {}
         self._path = ""
 
     def compose_content(self) -> ComposeResult:
@@ -74,6 +75,7 @@ class DeployScreen(SubjectPane):
         """Mark the host that it is about, and read the profiles."""
         known = self.deck.deploy_choice or Choice(hosts=())
         self.choice = known.reopened(self.deck.link.hosts).about(self._subject.host)
+        self._settled = self._accepted()
         super().opened()
         self.run_worker(self._read())
 
@@ -124,6 +126,7 @@ class DeployScreen(SubjectPane):
 
     def fill(self) -> None:
         """Draw the choice, the hosts as they are now, and the details."""
+        self._settle()
         width, choice = self.size.width, self.choice
         self.query_one("#lists").styles.height = self._list_rows
         views = self.deck.model.fleet.hosts
@@ -214,6 +217,20 @@ class DeployScreen(SubjectPane):
                 question = self._questions.setdefault(host, Question(self, f"check of {host}", CHECK_EVERY_S))
                 question.ask(host, lambda client: client.intend(wish), anew=True)
 
+    def _accepted(self) -> dict[str, str]:
+        """Hosts that have begun what was asked of them last, with the request's id."""
+        sent = self.deck.deployments.sent
+        return {host: one.request.request_id for host, one in sent.items() if one.progress == "accepted"}
+
+    def _settle(self) -> None:
+        """What was accepted since is not marked any more; somebody may mark it again."""
+        accepted = self._accepted()
+        fresh = [host for host in self.choice.marks if accepted.get(host, "") not in ("", self._settled.get(host))]
+        self._settled = accepted
+        if fresh:
+            self.choice = self.choice.begun(fresh)
+            self._ask()
+
     def _orders(self) -> tuple[Order, ...] | str:
         checks = {host: self._check(host) for host in self.choice.marks}
         model = self.deck.model
@@ -240,10 +257,7 @@ class DeployScreen(SubjectPane):
         if isinstance(found, str):
             self.deck.say(found, "warn")
         else:
-            self.app.push_screen(FormDialog(deploy_form(self.deck, found, self._orders, self._accepted)))
-
-    def _accepted(self, host: str) -> None:
-        self._become(self.choice.begun([host]))
+            self.app.push_screen(FormDialog(deploy_form(self.deck, found, self._orders)))
 
     def action_cancel_operation(self) -> None:
         """Ask whether to end what goes on."""

@@ -20,21 +20,18 @@ Found = tuple[Order, ...] | str
 """The orders that there would be now, or why there are none."""
 
 
-def deploy_form(
-    deck: DeckApp, said: tuple[Order, ...], now: Callable[[], Found], accepted: Callable[[str], None]
-) -> Form:
+def deploy_form(deck: DeckApp, said: tuple[Order, ...], now: Callable[[], Found]) -> Form:
     """Says what happens on each host; `y` does it, and where something is forced, the engine's name.
 
     Args:
         said: what is confirmed: as soon as `now` differs, nothing can be confirmed any more.
-        accepted: called with each host that has begun.
     """
     first = said[0].request
     engine = first.name or first.profile.name
     forced = any(order.forced for order in said)
 
     def send(_typed: str, _request_id: str, _basis: int) -> None:
-        deck.start_deployments(said, accepted)
+        deck.start_deployments(said)
 
     return Form(
         host=said[0].host,
