@@ -100,6 +100,7 @@ def test_moving_stops_at_both_ends_and_follows_the_filter() -> None:
     found = CHOICE.filtered("FP8 vllm")
     assert [item.name for item in found.shown_profiles] == ["llama-2-7b-fp8"]
     assert found.under == ITEMS[2]
+    assert after(found, "space", "no filter").under == ITEMS[2], "the cursor stays on what was chosen"
     assert [item.name for item in CHOICE.filtered("!vllm").shown_profiles] == ["demo-f16", "demo-q8"]
     hosts = after(CHOICE, "tab").filtered("gpu-1")
     assert hosts.shown_hosts == ("gpu-1", "gpu-10")

@@ -139,11 +139,12 @@ class Choice:
             item = self.under
             if item is None or item.profile is None:
                 return self
-            return replace(self._anew(), profile="" if item.source == self.profile else item.source)
+            chosen = "" if item.source == self.profile else item.source
+            return replace(self._anew(), profile=chosen, profile_at=item.source)
         if self.area == "hosts" and self.host:
             marks = tuple(one for one in self.marks if one != self.host)
             marks = marks if self.host in self.marks else (*marks, self.host)
-            return replace(self._anew(), marks=marks, own_marks=True)
+            return replace(self._anew(), marks=marks, own_marks=True, host_at=self.host)
         return self
 
     def turned(self, by: int) -> Choice:

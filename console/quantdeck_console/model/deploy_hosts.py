@@ -9,9 +9,9 @@ from quantdeck_console.model.asked import Asked
 from quantdeck_console.model.deploy_check import standing
 from quantdeck_console.model.deploy_choice import Choice
 from quantdeck_console.model.deploy_order import Sent
-from quantdeck_console.model.deploy_progress import lately, step_words, under_way
-from quantdeck_console.model.text import TEXT_TONES, Line, Span, Tone, left, span
-from quantdeck_core.fleet.cells import size
+from quantdeck_console.model.deploy_progress import UNREACHABLE, lately, step_words, under_way
+from quantdeck_console.model.text import TEXT_TONES, Line, Span, Tone, left
+from quantdeck_core.fleet.cells import plural, size
 from quantdeck_core.fleet.health import WORDS
 from quantdeck_core.fleet.rows import FleetRow
 from quantdeck_core.fleet.state import HostView
@@ -51,8 +51,7 @@ def _words(
     if sent and sent.progress == "sent":
         return Span(sent.word(now), "warn" if gone else "strong"), sent.request.name or sent.request.profile.name
     if going := under_way(view):
-        words = step_words(going[0])
-        return (Span(f"{words.text} ?", "stale") if gone else words), going[0].engine
+        return (UNREACHABLE if gone else step_words(going[0])), going[0].engine
     if sent and sent.progress in ("refused", "lost") and sent.wish == wish:
         return Span(sent.word(now), "warn"), sent.request.name or sent.request.profile.name
     if view.name in choice.marks and wish is not None and wish.profile.nodes is None:
@@ -111,7 +110,7 @@ def host_line(row: HostRow, columns: HostColumns) -> Line:
             *left(row.words, columns.words, row.tone))  # fmt: skip
 
 
-def under_way_line(views: Mapping[str, HostView]) -> Span:
-    """How much goes on in the fleet, and the key that goes there."""
+def at_work(views: Mapping[str, HostView]) -> Line:
+    """On how many hosts something goes on, and the key that goes there; empty where nothing does."""
     hosts = sum(1 for view in views.values() if under_way(view))
-    return span(f"{hosts} host{'s' if hosts != 1 else ''} at work, o goes there", "strong") if hosts else Span("")
+    return (Span(f"{plural(hosts, 'host')} at work ", "strong"), Span("o", "key"), Span(" ")) if hosts else ()

@@ -127,7 +127,7 @@ def does(view: HostView, intended: Intended) -> str:
     what = f"{old.name}.{old.generation} ({old.profile})" if old else intended.engine
     if intended.kind == "swap":
         return f"ends {what} first, then starts {intended.engine}"
-    return f"replaces {what}; it serves until the new one is ready"
+    return f"replaces {what}" + ("" if intended.outage else "; it serves until the new one is ready")
 
 
 def users_of(view: HostView, engine: str) -> str:

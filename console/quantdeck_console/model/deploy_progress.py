@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from quantdeck_console.model.glyphs import Glyphs
-from quantdeck_console.model.text import Line, Span, ends, fit, grey, left, line, right, span, width_of, wrapped
+from quantdeck_console.model.text import EMPTY, Line, Span, ends, fit, grey, left, line, right, span, width_of, wrapped
 from quantdeck_core.durations import spoken
 from quantdeck_core.fleet.cells import age, clock
+from quantdeck_core.fleet.health import health
 from quantdeck_core.fleet.operation_text import title
 from quantdeck_core.fleet.state import HostView
 from quantdeck_core.protocol.operation import Operation, Step, StepState
 
 ENDED_SHOWN_S = 600.0
 """How an operation ended stays in its host's row for ten minutes of the host's clock."""
+UNREACHABLE = Span("unreachable ?", "stale")
+"""What goes on there is not known: neither how far it is nor that it is done."""
 _BAR = 16
+_HEAD = 2
 _LOST = (
     "UNREACHABLE ? as last heard {age} ago, and it was not done then. Its agent goes on by itself; what became of it "
     "is shown once that answers."
@@ -91,6 +97,26 @@ def _outcome(operation: Operation, width: int) -> list[Line]:
         return []
     lines = wrapped(f"x {error.title}: {error.detail}", width, "warn", indent="   ", most=3)
     return lines + (wrapped(f"next: {error.hint}", width, "", indent="   ", most=2) if error.hint else [])
+
+
+def at_work_lines(views: Iterable[HostView], now: float, width: int, room: int) -> list[Line]:
+    """What goes on on other hosts, a line each; the last one says how many more there are."""
+    going = [(view, one) for view in views for one in under_way(view)]
+    if not going or room < _HEAD + 1:
+        return []
+    shown = going[: room - _HEAD] if len(going) <= room - _HEAD else going[: room - _HEAD - 1]
+    lines = [EMPTY, line(span(" AT WORK ELSEWHERE", "head")), *(_at_work(view, one, now, width) for view, one in shown)]
+    more = len(going) - len(shown)
+    return [*lines, line(span(f"   and {more} more", "dim"))] if more else lines
+
+
+def _at_work(view: HostView, operation: Operation, now: float, width: int) -> Line:
+    gone = view.link.state != "connected" or health(view, now).level == "stale"
+    words = UNREACHABLE if gone else step_words(operation)
+    current = operation.current
+    start = (Span("   "), *left(view.name, 14, "strong"), Span(" "), *left(words.text, 14, words.tone), Span(" "))
+    detail = f"{title(operation)}  {current.detail if current and not gone else ''}"
+    return (*start, span(fit(detail, width - width_of(start) - 1), "dim"))
 
 
 def step_mark(operation: Operation) -> Span:

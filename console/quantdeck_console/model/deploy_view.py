@@ -10,7 +10,7 @@ from quantdeck_console.model.asked import Asked
 from quantdeck_console.model.deploy_check import Standing, standing
 from quantdeck_console.model.deploy_choice import Choice
 from quantdeck_console.model.deploy_order import Sent, does, users_of
-from quantdeck_console.model.deploy_progress import lately, operation_lines, under_way
+from quantdeck_console.model.deploy_progress import at_work_lines, lately, operation_lines, under_way
 from quantdeck_console.model.deploy_room import room_lines
 from quantdeck_console.model.glyphs import Glyphs
 from quantdeck_console.model.text import EMPTY, Line, Span, ends, fit, grey, line, span, wrapped
@@ -45,7 +45,7 @@ class Shown:
         return self.fleet.hosts[self.host]
 
 
-def wish_line(choice: Choice, at_work: Span, width: int) -> Line:
+def wish_line(choice: Choice, at_work: Line, width: int) -> Line:
     """What Enter would do, in one line."""
     item = choice.chosen
     if item is None or item.profile is None:
@@ -53,12 +53,12 @@ def wish_line(choice: Choice, at_work: Span, width: int) -> Line:
             " ", Span("Space", "key"), " chooses a profile", Span("  Tab", "key"), " the hosts",
             Span("  Enter", "key"), " deploys",
         )  # fmt: skip
-        return ends(start, line(at_work, " "), width)
+        return ends(start, at_work, width)
     named = f"{choice.engine} from {item.name}" if choice.engine != item.name else item.name
     where = ", ".join(choice.marks) or "no host yet"
     flags = [Span("  FORCE !", "warn")] if choice.force else []
     flags += [Span("  swap !", "warn")] if choice.swap else []
-    end = (*flags, Span("  "), at_work, Span(" "))
+    end = (*flags, Span("  "), *at_work)
     start = line(span(" deploy ", "dim"), span(named, "strong"), span(" on ", "dim"), span(where, "strong"))
     return ends(start, end, width)
 
@@ -73,13 +73,17 @@ def detail_lines(
     wish = choice.wish()
     checked = wish is not None and shown.host in choice.marks
     lines += _going_on(shown, now, width, 0 if checked else height - len(lines), glyphs)
+    others = [view for name, view in shown.fleet.hosts.items() if name != shown.host]
     if wish is None:
-        return lines
+        return [*lines, *at_work_lines(others, now, width, height - len(lines))]
     gap = [EMPTY] if lines else []
     if wish.profile.nodes is not None:
         return [*lines, *gap, *_over_hosts(choice, wish, deploy_command(choice, shown.fleet, shown.options), width)]
     if not checked:
-        return lines or [line(span(f" {shown.view.name} is not marked: Space marks it, then it is checked", "dim"))]
+        lines += (
+            [] if lines else [line(span(f" {shown.host} is not marked: Space marks it, then it is checked", "dim"))]
+        )
+        return [*lines, *at_work_lines(others, now, width, height - len(lines))]
     return [*lines, *gap, *check_lines(shown.asked, shown.view, wish, now, width, glyphs)]
 
 

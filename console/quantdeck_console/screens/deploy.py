@@ -15,13 +15,13 @@ from quantdeck_console.actions.registry import action_of
 from quantdeck_console.model.asked import Asked
 from quantdeck_console.model.deploy_check import CHECK_EVERY_S
 from quantdeck_console.model.deploy_choice import Choice
-from quantdeck_console.model.deploy_hosts import HostColumns, HostRow, host_head, host_line, host_row, under_way_line
+from quantdeck_console.model.deploy_hosts import HostColumns, HostRow, at_work, host_head, host_line, host_row
 from quantdeck_console.model.deploy_order import Order, orders
 from quantdeck_console.model.deploy_profiles import ProfileColumns, ProfileRow, profile_head, profile_line
 from quantdeck_console.model.deploy_progress import under_way
 from quantdeck_console.model.deploy_view import Shown, deploy_command, detail_lines, wish_line
 from quantdeck_console.model.subject import Subject
-from quantdeck_console.model.text import Line
+from quantdeck_console.model.text import Line, line, span
 from quantdeck_console.profile_list import read_item, read_items, source_of
 from quantdeck_console.screens.base import bindings_of
 from quantdeck_console.screens.question import Question
@@ -43,7 +43,7 @@ class DeployScreen(SubjectPane):
     NAME = "deploy"
     BINDINGS = bindings_of("deploy")
     DEFAULT_CSS = """
-    DeployScreen #wish { height: 1; width: 100%; }
+    DeployScreen #wish, DeployScreen #rule { height: 1; width: 100%; }
     DeployScreen #lists { width: 100%; height: 8; }
     DeployScreen #profiles { height: 100%; }
     DeployScreen #hosts { width: 1fr; height: 100%; margin-left: 1; }
@@ -66,6 +66,7 @@ class DeployScreen(SubjectPane):
         with Horizontal(id="lists"):
             yield Table[ProfileRow](id="profiles", cursor=self.deck.glyphs.cursor)
             yield Table[HostRow](id="hosts", cursor=self.deck.glyphs.cursor)
+        yield Lines(id="rule")
         yield from super().compose_content()
         yield Prompt(id="filter", label="/")
         yield Prompt(id="path", label="profile's file")
@@ -130,7 +131,8 @@ class DeployScreen(SubjectPane):
         width, choice = self.size.width, self.choice
         self.query_one("#lists").styles.height = self._list_rows
         views = self.deck.model.fleet.hosts
-        self.query_one("#wish", Lines).show([wish_line(choice, under_way_line(views), width)])
+        self.query_one("#wish", Lines).show([wish_line(choice, at_work(views), width)])
+        self.query_one("#rule", Lines).show([line(span(self.deck.glyphs.rule * width, "dim"))])
         left = _LEFT + max(0, width - 80) // 2
         self._fill_profiles(left)
         self._fill_hosts(width - left - 1)
@@ -138,7 +140,7 @@ class DeployScreen(SubjectPane):
 
     def body(self, width: int, height: int) -> list[Line]:
         """Below the lists."""
-        room = height - 1 - self._list_rows
+        room = height - 2 - self._list_rows
         return detail_lines(self.choice, self._shown(), self.deck.model.clock(), width, room, self.deck.glyphs)
 
     @property

@@ -73,13 +73,12 @@ def _deploy_lines(deck: DeckApp, said: tuple[Order, ...], engine: str) -> list[L
 
 
 def _order(deck: DeckApp, order: Order, engine: str) -> list[Line]:
-    does = wrapped(order.does, WIDTH - 15, "", indent="", most=3)
-    names = [order.host, *[""] * len(does)]
-    lines = [(Span(" "), *left(name, 14, "strong"), Span(" "), *one) for name, one in zip(names, does, strict=False)]
     view = deck.model.fleet.hosts.get(order.host)
     users = users_of(view, engine) if view else ""
-    if users:
-        lines += wrapped(f"it is the {users}", WIDTH, "", indent=" " * 16, most=2)
+    said = f"{order.does} ({users})" if users and not order.again else order.does
+    does = wrapped(said, WIDTH - 17, "", indent="", most=4)
+    names = [order.host, *[""] * len(does)]
+    lines = [(Span(" "), *left(name, 14, "strong"), Span(" "), *one) for name, one in zip(names, does, strict=False)]
     return lines + _outage(order, engine)
 
 
@@ -106,8 +105,8 @@ def cancel_form(deck: DeckApp, host: str, operation: Operation) -> Form:
 
     return Form(
         host=host,
-        title=f"cancel {operation.id} on {host}",
-        verb="cancel it",
+        title=f"end {operation.id} on {host} and undo it",
+        verb="end and undo it",
         lines=lambda: _cancel_lines(now()),
         send=send,
     )
