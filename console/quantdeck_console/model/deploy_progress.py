@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from quantdeck_console.model.glyphs import Glyphs
-from quantdeck_console.model.text import EMPTY, Line, Span, ends, fit, grey, left, line, right, span, width_of, wrapped
+from quantdeck_console.model.text import (
+    EMPTY,
+    Line,
+    Span,
+    ends,
+    fit,
+    greyed,
+    left,
+    line,
+    right,
+    span,
+    width_of,
+    wrapped,
+)
 from quantdeck_core.durations import spoken
 from quantdeck_core.fleet.cells import age, clock
 from quantdeck_core.fleet.health import health
@@ -88,7 +101,7 @@ def operation_lines(
         lines += wrapped(f"forced by {operation.forced}", width, "dim", most=1)
     steps = _each if height - len(lines) > len(operation.steps) else _together
     drawn = steps(operation, width, now, glyphs)
-    return lines + (drawn if lost_s is None else [grey(one) for one in drawn])
+    return lines + (drawn if lost_s is None else greyed(drawn))
 
 
 def _outcome(operation: Operation, width: int) -> list[Line]:

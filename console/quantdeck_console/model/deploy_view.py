@@ -13,7 +13,7 @@ from quantdeck_console.model.deploy_order import Sent, does, users_of
 from quantdeck_console.model.deploy_progress import at_work_lines, lately, operation_lines, under_way
 from quantdeck_console.model.deploy_room import room_lines
 from quantdeck_console.model.glyphs import Glyphs
-from quantdeck_console.model.text import EMPTY, Line, Span, ends, fit, grey, line, span, wrapped
+from quantdeck_console.model.text import EMPTY, Line, Span, ends, fit, greyed, line, span, wrapped
 from quantdeck_core.engines.command import Command
 from quantdeck_core.engines.shell import shell_lines
 from quantdeck_core.fleet.cells import clock
@@ -156,7 +156,7 @@ def check_lines(
         return [top, *blocks]
     facts = _facts(intended, view, wish, stands, width, glyphs)
     if not stands.current:
-        return [top, *blocks, *(grey(one) for one in facts)]
+        return [top, *blocks, *greyed(facts)]
     return [top, *facts]
 
 
