@@ -15,6 +15,7 @@ from quantdeck_console.model.deploy_choice import Choice
 from quantdeck_console.model.deploy_order import Order, Sent, does, orders, users_of
 from quantdeck_console.model.deploy_profiles import ProfileItem
 from quantdeck_console.model.deploy_room import END, room_bar
+from quantdeck_console.model.deploy_said import said_lines
 from quantdeck_console.model.deploy_view import deploy_command
 from quantdeck_console.model.glyphs import ASCII, UNICODE
 from quantdeck_console.model.text import plain, width_of
@@ -178,3 +179,27 @@ def test_the_bar_has_every_part_and_its_width(
         assert (char in drawn) == (amount > 0), (char, drawn)
     used = total - free - (room.freed if after else 0)
     assert (END in drawn) == (used + room.needed > total), "its end is shown where it is passed"
+
+
+def many(amount: int, **changes: Any) -> list[Order]:
+    wish = choice().wish()
+    assert wish is not None
+    order = Order(host="", wish=wish, request=wish, does="replaces treatment.1 (tiny-treatment)")
+    return [dataclasses.replace(order, host=f"gpu-rack-{number}", **changes) for number in range(amount)]
+
+
+@pytest.mark.parametrize("amount", [1, 3, 12])
+def test_a_confirmation_names_every_host_and_leaves_room_for_its_keys(amount: int) -> None:
+    found = [
+        *many(amount),
+        dataclasses.replace(*many(1), host="van-7", does="starts treatment", outage="about 12 s", forced="x"),
+    ]
+    lines = [plain(one) for one in said_lines(found, {"gpu-rack-0": "treatment of int4_v1, 10 % of users"}, 74)]
+    text = " ".join(line.strip() for line in lines)
+    for order in found:
+        assert order.host in text
+    for said in ("replaces treatment.1", "starts treatment", "nobody is served by treatment for about 12 s", "forced"):
+        assert said in text
+    assert "treatment of int4_v1, 10 % of users" in text
+    assert "Type treatment to force it:" in text
+    assert len(lines) <= 14, "the field and the keys stand below, in a box of 20 lines"

@@ -90,7 +90,7 @@ class HostColumns:
     @classmethod
     def for_width(cls, width: int) -> HostColumns:
         """What fits beside the profiles."""
-        words = 14
+        words = 13
         engine = 16 if width >= 46 else 0
         return cls(name=max(6, width - 5 - words - 1 - (engine + 1 if engine else 0)), engine=engine, words=words)
 

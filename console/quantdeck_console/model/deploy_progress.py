@@ -127,7 +127,8 @@ def _at_work(view: HostView, operation: Operation, now: float, width: int) -> Li
     gone = view.link.state != "connected" or health(view, now).level == "stale"
     words = UNREACHABLE if gone else step_words(operation)
     current = operation.current
-    start = (Span("   "), *left(view.name, 14, "strong"), Span(" "), *left(words.text, 14, words.tone), Span(" "))
+    name = max(14, width // 5)
+    start = (Span("   "), *left(view.name, name, "strong"), Span(" "), *left(words.text, 13, words.tone), Span("  "))
     detail = f"{title(operation)}  {current.detail if current and not gone else ''}"
     return (*start, span(fit(detail, width - width_of(start) - 1), "dim"))
 

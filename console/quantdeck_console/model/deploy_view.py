@@ -164,7 +164,7 @@ def _facts(
     intended: Intended, view: HostView, wish: Deploy, stands: Standing, width: int, glyphs: Glyphs
 ) -> list[Line]:
     users = users_of(view, intended.engine)
-    lines = wrapped(f"{does(view, intended)}{f' ({users})' if users else ''}", width, "", most=2)
+    lines = wrapped(f"{does(view, intended)}{f'. It is the {users}.' if users else ''}", width, "", most=2)
     if intended.room is not None:
         lines += room_lines(intended.room, width, glyphs, after=intended.kind == "swap")
     if intended.note:

@@ -33,7 +33,7 @@ from quantdeck_core.errors import QuantdeckError
 from quantdeck_core.fleet.state import HostView
 from quantdeck_core.protocol.operation import Intended, Operation
 
-_LEFT = 49
+_LEFT = 47
 """Columns of the profiles at 80; half of what is more goes to them."""
 
 

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from quantdeck_console.app import DeckApp
 from quantdeck_console.model.deploy_order import Order, users_of
-from quantdeck_console.model.text import EMPTY, Line, Span, left, line, span, wrapped
+from quantdeck_console.model.deploy_said import said_lines
+from quantdeck_console.model.text import EMPTY, Line, line, span, wrapped
 from quantdeck_console.screens.dialog import WIDTH
 from quantdeck_console.screens.form import Form
 from quantdeck_core.fleet.cells import clock, plural
@@ -14,8 +15,6 @@ from quantdeck_core.fleet.operation_text import progress_line, title
 from quantdeck_core.protocol.operation import Operation
 from quantdeck_core.protocol.requests import Applied, Cancel
 
-_ALONE = 5
-"""So many hosts have lines of their own; more are listed together."""
 Found = tuple[Order, ...] | str
 """The orders that there would be now, or why there are none."""
 
@@ -37,8 +36,8 @@ def deploy_form(deck: DeckApp, said: tuple[Order, ...], now: Callable[[], Found]
         host=said[0].host,
         title=f"deploy {first.profile.name} as {engine} on {_hosts(said)}",
         verb="force it" if forced else "deploy",
-        lines=lambda: _deploy_lines(deck, said, engine),
-        label=f"type {engine} to force it" if forced else "",
+        lines=lambda: said_lines(said, _users(deck, said, engine), WIDTH),
+        label="its name" if forced else "",
         target=engine if forced else "",
         blocks=lambda: _changed(said, now()),
         send=send,
@@ -49,46 +48,19 @@ def _hosts(orders: Sequence[Order]) -> str:
     return orders[0].host if len(orders) == 1 else plural(len(orders), "host")
 
 
+def _users(deck: DeckApp, orders: Sequence[Order], engine: str) -> dict[str, str]:
+    """Who is served by what is replaced, as the fleet is now."""
+    hosts = deck.model.fleet.hosts
+    replaced = (order.host for order in orders if order.request.replace)
+    return {host: users_of(hosts[host], engine) for host in replaced}
+
+
 def _changed(said: tuple[Order, ...], now: Found) -> str:
     if isinstance(now, str):
         return f"{now} Nothing can be begun as it is said here."
     if [order.key for order in now] != [order.key for order in said]:
         return "The check says something else by now. Esc, then Enter says what."
     return ""
-
-
-def _deploy_lines(deck: DeckApp, said: tuple[Order, ...], engine: str) -> list[Line]:
-    profile = said[0].request.profile
-    lines = [EMPTY, *wrapped(f"{profile.name}: {profile.model} on {profile.engine}", WIDTH, "", most=2), EMPTY]
-    if len(said) <= _ALONE:
-        for order in said:
-            lines += _order(deck, order, engine)
-    else:
-        for does in dict.fromkeys(order.does for order in said):
-            hosts = [order.host for order in said if order.does == does]
-            lines += wrapped(f"{does}: {', '.join(hosts)}", WIDTH, "strong", most=3)
-    for order in said if len(said) > _ALONE else ():
-        lines += _outage(order, engine)[:1]
-    return [*lines, EMPTY]
-
-
-def _order(deck: DeckApp, order: Order, engine: str) -> list[Line]:
-    view = deck.model.fleet.hosts.get(order.host)
-    users = users_of(view, engine) if view else ""
-    said = f"{order.does} ({users})" if users and not order.again else order.does
-    does = wrapped(said, WIDTH - 17, "", indent="", most=4)
-    names = [order.host, *[""] * len(does)]
-    lines = [(Span(" "), *left(name, 14, "strong"), Span(" "), *one) for name, one in zip(names, does, strict=False)]
-    return lines + _outage(order, engine)
-
-
-def _outage(order: Order, engine: str) -> list[Line]:
-    lines: list[Line] = []
-    if order.outage:
-        lines += wrapped(f"! {order.host}: nobody is served by {engine} for {order.outage}", WIDTH, "warn", most=2)
-    if order.forced:
-        lines += wrapped(f"! forced on {order.host}: {order.forced} Who forced it is recorded.", WIDTH, "warn", most=3)
-    return lines
 
 
 def cancel_form(deck: DeckApp, host: str, operation: Operation) -> Form:
