@@ -44,6 +44,7 @@ def test_what_changes_traffic_is_marked() -> None:
         ("panes", "weight"), ("panes", "roll_back"), ("experiment", "clear"), ("weight", "apply_weight"),
         ("rollback", "confirm"), ("form", "submit"), ("form", "confirm"), ("bench", "measure"),
         ("bench", "measure_control"), ("host", "stop_engine"), ("host", "restart_engine"), ("host", "swap_engine"),
+        ("bench", "measure_control"), ("deploy", "start"), ("deploy", "cancel_operation"),
     }  # fmt: skip
     assert all(action.role == "operator" for action in ACTIONS if action.dangerous)
 

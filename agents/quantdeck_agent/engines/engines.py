@@ -171,6 +171,7 @@ class Engines:
             argv=argv,
             env=env,
             planned_bytes=prepared.planned_bytes,
+            room=prepared.room,
             refusal=prepared.refusal,
             outage_s=expected.seconds if expected else None,
             outage=expected.words if expected else "",

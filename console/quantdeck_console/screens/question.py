@@ -39,6 +39,11 @@ class Question(Generic[T]):
             self.asked = Asked()
         self._screen.run_worker(self._keep(host, call), group=f"question-{self._name}", exclusive=True)
 
+    def stop(self) -> None:
+        """Ask no more, and forget what was answered."""
+        self.asked = Asked()
+        self._screen.workers.cancel_group(self._screen, f"question-{self._name}")
+
     async def _keep(self, host: str, call: Callable[[DeckClient], Awaitable[T]]) -> None:
         deck = self._screen.deck
         while True:
