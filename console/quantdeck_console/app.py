@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.style import Style
 from textual.app import App
@@ -30,6 +30,9 @@ from quantdeck_core.errors import QuantdeckError
 from quantdeck_core.fleet.link import LinkChange
 from quantdeck_core.protocol.events import Event
 from quantdeck_core.text import clean
+
+if TYPE_CHECKING:
+    from quantdeck_console.actions.replay import ReplayRun
 
 DRAW_S = 0.5
 """Updates are collected and drawn at most twice a second."""
@@ -94,6 +97,7 @@ class DeckApp(App[None]):
         self.terminal_title = ""
         self._background = background
         self._connecting_text = connecting_text
+        self.replays: dict[Subject, ReplayRun] = {}
         self._rollbacks: dict[str, RollbackRun] = {}
         self._drawn_at = 0.0
         self._pending = False
@@ -178,6 +182,11 @@ class DeckApp(App[None]):
         """Send it; it lives on when its dialog is closed."""
         self._rollbacks[run.experiment] = run
         self.run_worker(run.run(), group="rollback")
+
+    def start_replay(self, run: ReplayRun) -> None:
+        """Send it; it lives on when its pane is closed."""
+        self.replays[run.subject] = run
+        self.run_worker(run.run(), group="replay")
 
     def run_extra(self, extra: ExtraAction) -> None:
         """Do what the caller added, and say how it went."""

@@ -20,6 +20,7 @@ from quantdeck_core.fleet.health import (
 from quantdeck_core.fleet.state import FleetState, HostView
 from quantdeck_core.protocol.experiment import ExperimentStatus
 from quantdeck_core.protocol.host import HostSample, HostStatus
+from quantdeck_core.text import has_words
 
 Quality = Literal["ok", "warn", "fail", "unknown"]
 
@@ -72,13 +73,7 @@ def level_counts(rows: list[FleetRow]) -> dict[Level, int]:
 
 def matches(row: FleetRow, pattern: str) -> bool:
     """Whether a row has the words of a filter in its name, status or sentence; a leading `!` inverts."""
-    wanted = pattern.strip().casefold()
-    inverted = wanted.startswith("!")
-    words = wanted.removeprefix("!").split()
-    if not words:
-        return True
-    text = f"{row.name} {WORDS[row.level]} {row.experiment} {row.why}".casefold()
-    return all(word in text for word in words) != inverted
+    return has_words(f"{row.name} {WORDS[row.level]} {row.experiment} {row.why}", pattern)
 
 
 def host_row(view: HostView, now: float) -> FleetRow:

@@ -10,6 +10,7 @@ from quantdeck_console.model.text import (
     Tone,
     ends,
     fit,
+    grey,
     left,
     line,
     right,
@@ -48,7 +49,7 @@ def host_lines(view: HostView, now: float, width: int, *, said: bool = False) ->
     if finding.level == "stale" or view.link.state != "connected":
         heard = f"as last heard {age(silent)} ago:" if silent is not None else ""
         lines.append(line(" ", span(heard, "stale")))
-        return lines + [tuple(Span(part.text, "stale") for part in one) for one in _status_lines(view.status, width)]
+        return lines + [grey(one) for one in _status_lines(view.status, width)]
     return lines + _status_lines(view.status, width)
 
 
@@ -152,7 +153,9 @@ def recent_lines(view: HostView, width: int, room: int) -> list[Line]:
     return [EMPTY, line(span(" RECENT", "head")), *(event_line(*one, width) for one in newest)] if newest else []
 
 
-def event_line(t: float, kind: str, text: str, by: str, width: int) -> Line:
-    """One thing that happened: when, what kind, what, who."""
-    start = line(span(f" {clock(t)}  ", "dim"), span(f"{kind:<9} ", "dim"), span(text, _KINDS.get(kind, "")))
+def event_line(t: float, kind: str, text: str, by: str, width: int, *, at: str = "", host: Line = ()) -> Line:
+    """One thing that happened: when (by the clock, or in the words of `at`), what kind, on which host, what, who."""
+    start = line(
+        span(f" {at or clock(t)}  ", "dim"), span(f"{kind:<9} ", "dim"), *host, span(text, _KINDS.get(kind, ""))
+    )
     return ends(start, line(span(fit(f"{by} ", width // 4), "dim")), width)

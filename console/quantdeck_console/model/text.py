@@ -60,6 +60,11 @@ def plain(parts: Iterable[Span]) -> str:
     return clean("".join(part.text for part in parts), one_line=True).rstrip()
 
 
+def grey(parts: Iterable[Span]) -> Line:
+    """What is not current any more."""
+    return tuple(Span(part.text, "stale") for part in parts)
+
+
 def fit(text: str, width: int, ellipsis: str = "~") -> str:
     """Cleaned and cut to a width, with a mark where something is missing."""
     text = clean(text, one_line=True)

@@ -63,8 +63,12 @@ class SubjectPane(Pane):
         )
         waiting = banner(deck.rollbacks, now)
         top = [line(" ", span(fit(waiting, width - 2), "warn"))] if waiting else []
-        self.query_one("#body", Lines).show([*top, *self.body(width, self.size.height - 2 - len(top))])
+        self.fill_body(top, width, self.size.height - 2)
         self.query_one("#footer", Lines).show([self.keys_line(width)])
+
+    def fill_body(self, top: list[Line], width: int, height: int) -> None:
+        """Everything between header and footer; `top` is what has to stay in sight."""
+        self.query_one("#body", Lines).show([*top, *self.body(width, height - len(top))])
 
     def action_next_subject(self) -> None:
         """The next experiment of the fleet, round and round."""

@@ -1,0 +1,156 @@
+"""The head of an incident as lines: how it stands, who has it, what was found; and what the views below it are."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from quantdeck_console.model.incident import Incident, Side
+from quantdeck_console.model.text import (
+    EMPTY,
+    TEXT_TONES,
+    Line,
+    Span,
+    Tone,
+    ends,
+    fit,
+    grey,
+    line,
+    span,
+    status,
+    width_of,
+    wrap,
+    wrapped,
+)
+from quantdeck_core.alerts.words import standing
+from quantdeck_core.errors import ErrorInfo
+from quantdeck_core.fleet.cells import age, plural
+from quantdeck_core.fleet.health import Finding, experiment_health, health, heard_age
+
+View = Literal["timeline", "trends", "replay"]
+VIEWS: tuple[View, ...] = get_args(View)
+
+
+def head_lines(incident: Incident, width: int, most: int) -> list[Line]:
+    """How it stands, then at most so many lines of findings."""
+    found = finding_lines(incident, width)
+    more: Line = (Span("o", "key"), Span(" all findings ")) if len(found) > most else ()
+    lines = [*_standing(incident, width), ends(_facts(incident), more, width), *_troubles(incident, width)]
+    if more:
+        (*start, last), (mark, *cut) = found[most - 1], found[most]
+        if mark.text.isspace():  # the sentence goes on
+            text = fit(f"{last.text} {cut[-1].text}", width - 2 - width_of(start))
+            found[most - 1] = (*start, Span(text, last.tone))
+    return [*lines, *found[:most]]
+
+
+def finding_lines(incident: Incident, width: int) -> list[Line]:
+    """What stands out: the first of each host, then the rest of the pane's own; grey where it is old."""
+    lines = [one for side in incident.sides for one in _found(side, incident, width, slice(0, 1))]
+    return [*lines, *_found(incident.own, incident, width, slice(1, None))]
+
+
+def all_lines(incident: Incident, width: int) -> list[Line]:
+    """Everything that was found, for reading."""
+    lines = head_lines(incident, width, 1_000)
+    for side in incident.sides:
+        if side.asked.value:
+            verdict = side.asked.value.report.verdict
+            lines += [EMPTY, *wrapped(f"{side.view.name}, verdict: {verdict.kind}: {verdict.reason}", width)]
+    for host, page in incident.pages():
+        lines += [EMPTY, *wrapped(f"page {page.id} of {host}: {page.text}; {standing(page, incident.now)}", width)]
+        lines += wrapped(page.hint, width, "dim")
+    return lines
+
+
+def finding_of(side: Side, now: float) -> Finding:
+    """How the experiment stands, or why that is not known."""
+    link = health(side.view, now)
+    if link.level in ("stale", "connecting") or side.view.link.state == "refused":
+        return link
+    if side.experiment is None:
+        return Finding(level="warn", text="it does not run here any more")
+    return experiment_health(side.experiment)
+
+
+def gateways_sentence(incident: Incident) -> str:
+    """``on 2 gateways``, where it is rolled back ``on 1 of 2 gateways``."""
+    known = [found for view in incident.gateways if (found := view.experiment(incident.name))]
+    latched = sum(one.state.latched for one in known)
+    return f"on {f'{latched} of ' if latched else ''}{plural(len(known), 'gateway')}"
+
+
+def section_line(title: str, extra: str, *, chosen: bool) -> Line:
+    """The head of a part of the pane; the part that keys move in is in capitals."""
+    name = Span(f" {title.upper()}", "strong") if chosen else Span(f" {title}", "head")
+    return (name, span(f"  {extra}" if extra else "", "dim"))
+
+
+def tabs(view: View, of: View) -> str:
+    """The other views, behind the head of the one that keys move in."""
+    if view != of:
+        return ""
+    following = VIEWS[VIEWS.index(view) + 1 :] + VIEWS[: VIEWS.index(view)]
+    return f"v {', '.join(following)}"
+
+
+def error_lines(error: ErrorInfo, width: int, *, host: str = "", most: int = 3) -> list[Line]:
+    """What happened, and what to do next."""
+    where = f"{host}: " if host else ""
+    return [
+        *wrapped(f"x {where}{error.title}: {error.detail}", width, "warn", most=most),
+        *wrapped(error.hint, width, indent="   ", most=2),
+    ]
+
+
+def _standing(incident: Incident, width: int) -> list[Line]:
+    finding = finding_of(incident.own, incident.now)
+    start = line(" ", status(finding.level), "  ")
+    room = width - width_of(start) - 1
+    tone: Tone = "stale" if finding.level == "stale" else TEXT_TONES[finding.level]
+    first, *rest = wrapped(finding.text, room, tone, indent="", most=2)
+    return [(*start, *first), *((Span(" " * width_of(start)), *one) for one in rest)]
+
+
+def _facts(incident: Incident) -> Line:
+    """Where, who has it, and how old that is."""
+    known = [found for view in incident.gateways if (found := view.experiment(incident.name))]
+    latched = sum(one.state.latched for one in known)
+    partly = 0 < latched < len(known)
+    where = f"{'rolled back ' if latched else ''}{gateways_sentence(incident)}"
+    parts = [Span(f" {where}{' !' if partly else ''}", "warn" if partly else "dim")]
+    pages = [page for _, page in incident.pages()]
+    if pages:
+        worst = min(pages, key=lambda page: (page.level != "fail", bool(page.acknowledged_by), -page.began))
+        open_ = worst.state(incident.now) == "open"
+        parts.append(span(f"   {standing(worst, incident.now)}{' !' if open_ else ''}", "warn" if open_ else "dim"))
+    old = incident.own.age_s(incident.now)
+    if old is not None:
+        parts.append(span(f"   told {age(old)} ago", "stale"))
+    silent = heard_age(incident.own.view, incident.now)
+    if old is None and incident.own.view.link.state != "connected" and silent is not None:
+        parts.append(span(f"   heard {age(silent)} ago", "stale"))
+    return tuple(parts)
+
+
+def _troubles(incident: Incident, width: int) -> list[Line]:
+    lines: list[Line] = []
+    for side in incident.sides:
+        if side.asked.error:
+            lines += error_lines(side.asked.error, width, host=side.view.name if incident.merged else "")
+    if incident.own.asked.error and incident.story is None:
+        lines.append(line(span(" The timeline is what the host tells by itself.", "dim")))
+    return lines
+
+
+def _found(side: Side, incident: Incident, width: int, which: slice) -> list[Line]:
+    if side.asked.value is None:
+        waiting = side.asked.error is None and side.experiment is not None and which.start == 0
+        return [line(span(f" asking {side.view.name} what happened ...", "dim"))] if waiting else []
+    where = f"{side.view.name}: " if incident.merged else ""
+    found = side.asked.value.report.findings[which]
+    lines = [one for text in found for one in _bullet(f"{where}{text}", width)]
+    return [grey(one) for one in lines] if side.age_s(incident.now) is not None else lines
+
+
+def _bullet(text: str, width: int) -> list[Line]:
+    return [(Span(" * " if index == 0 else "   "), Span(piece)) for index, piece in enumerate(wrap(text, width - 4))]
