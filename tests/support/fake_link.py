@@ -42,7 +42,7 @@ class FakeLink:
         answers: what to answer to changes by host, used up one by one; the last one stays.
         pages: what to answer by host and path, to what is read and to changes that have an answer of their own.
         streams: lines of logs by host and path without its query.
-        gate: changes wait here, so that a test can look at what is shown meanwhile.
+        gate: changes wait here, so that a test can look at what is shown meanwhile; `held` are paths of reads that do.
     """
 
     def __init__(self, *statuses: HostStatus, hosts: Sequence[str] = (), role: str = "operator") -> None:
@@ -53,6 +53,7 @@ class FakeLink:
         self.answers: dict[str, list[Answer]] = {}
         self.pages: dict[tuple[str, str], Answer] = {}
         self.streams: dict[tuple[str, str], list[msgspec.Struct]] = {}
+        self.held: set[str] = set()
         self.gate = asyncio.Event()
         self.gate.set()
         self._listener: Listener | None = None
@@ -97,6 +98,8 @@ class FakeClient(DeckClient):
             if page is None or queue:
                 queue = queue or [Applied(revision=4, effective_ms=6.2)]
                 page = queue.pop(0) if len(queue) > 1 else queue[0]
+        elif path in self._link.held:
+            await self._link.gate.wait()
         if page is None:
             raise RemoteError(ErrorInfo(code="not-found", title="Not found", detail=f"{path} is not there."), 404)
         if isinstance(page, QuantdeckError):

@@ -124,7 +124,12 @@ def replayed(prompt: str = "") -> ReplayReport:
             )
             for number in range(11)
         ]
-        + [Replayed(t=NOW - 60, flags=("loop", "garbled"), control=(), error="treatment: no answer within 60 s")]
+        + [
+            Replayed(
+                t=NOW - 60, flags=("loop", "garbled"), control=(), error="treatment: no answer within 60 s",
+                prompt=prompt,
+            )
+        ]
     )  # fmt: skip
 
 

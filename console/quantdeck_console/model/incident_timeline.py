@@ -99,7 +99,7 @@ def opened_lines(one: Happened, incident: Incident, width: int) -> list[Line]:
     local = zone(entry.t)
     there = "" if local == "UTC" else f", {clock_utc(entry.t)}"
     lines = [
-        line(span(f" {entry.kind}", "strong"), f" on {one.host}{f' by {entry.by}' if entry.by else ''}"),
+        *wrapped(f"{entry.kind} on {one.host}{f' by {entry.by}' if entry.by else ''}", width, "strong"),
         line(span(f" {day(entry.t)} {clock(entry.t)} {local}{there}", "dim")),
         EMPTY,
         *wrapped(entry.text, width),

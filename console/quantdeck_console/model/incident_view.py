@@ -79,18 +79,13 @@ def gateways_sentence(incident: Incident) -> str:
     return f"on {f'{latched} of ' if latched else ''}{plural(len(known), 'gateway')}"
 
 
-def section_line(title: str, extra: str, *, chosen: bool) -> Line:
-    """The head of a part of the pane; the part that keys move in is in capitals."""
-    name = Span(f" {title.upper()}", "strong") if chosen else Span(f" {title}", "head")
-    return (name, span(f"  {extra}" if extra else "", "dim"))
-
-
-def tabs(view: View, of: View) -> str:
-    """The other views, behind the head of the one that keys move in."""
-    if view != of:
-        return ""
-    following = VIEWS[VIEWS.index(view) + 1 :] + VIEWS[: VIEWS.index(view)]
-    return f"v {', '.join(following)}"
+def section_line(view: View, chosen: View, extra: str = "") -> Line:
+    """The head of a view; the one that keys move in is in capitals, and names the others."""
+    if view != chosen:
+        return (Span(f" {view}", "head"), span(f"  {extra}" if extra else "", "dim"))
+    following = ", ".join(VIEWS[VIEWS.index(view) + 1 :] + VIEWS[: VIEWS.index(view)])
+    said = span(f"  {extra}   " if extra else "  ", "dim")
+    return (Span(f" {view.upper()}", "strong"), said, Span("v", "key"), Span(f" {following}", "dim"))
 
 
 def error_lines(error: ErrorInfo, width: int, *, host: str = "", most: int = 3) -> list[Line]:
@@ -119,11 +114,12 @@ def _facts(incident: Incident) -> Line:
     where = f"{'rolled back ' if latched else ''}{gateways_sentence(incident)}"
     parts = [Span(f" {where}{' !' if partly else ''}", "warn" if partly else "dim")]
     pages = [page for _, page in incident.pages()]
+    old = incident.own.age_s(incident.now)
     if pages:
         worst = min(pages, key=lambda page: (page.level != "fail", bool(page.acknowledged_by), -page.began))
         open_ = worst.state(incident.now) == "open"
-        parts.append(span(f"   {standing(worst, incident.now)}{' !' if open_ else ''}", "warn" if open_ else "dim"))
-    old = incident.own.age_s(incident.now)
+        tone: Tone = "stale" if old is not None else "warn" if open_ else "dim"
+        parts.append(span(f"   {standing(worst, incident.now)}{' !' if open_ else ''}", tone))
     if old is not None:
         parts.append(span(f"   told {age(old)} ago", "stale"))
     silent = heard_age(incident.own.view, incident.now)
@@ -145,7 +141,7 @@ def _troubles(incident: Incident, width: int) -> list[Line]:
 def _found(side: Side, incident: Incident, width: int, which: slice) -> list[Line]:
     if side.asked.value is None:
         waiting = side.asked.error is None and side.experiment is not None and which.start == 0
-        return [line(span(f" asking {side.view.name} what happened ...", "dim"))] if waiting else []
+        return wrapped(f"asking {side.view.name} what happened ...", width, "dim", most=1) if waiting else []
     where = f"{side.view.name}: " if incident.merged else ""
     found = side.asked.value.report.findings[which]
     lines = [one for text in found for one in _bullet(f"{where}{text}", width)]

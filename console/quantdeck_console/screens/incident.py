@@ -11,7 +11,7 @@ from quantdeck_console.model.incident_handover import handover
 from quantdeck_console.model.incident_replay import WHY_NONE, replay_lines
 from quantdeck_console.model.incident_timeline import Columns, Happened, entry_line, happened, matching, opened_lines
 from quantdeck_console.model.incident_trends import trend_lines
-from quantdeck_console.model.incident_view import VIEWS, View, all_lines, head_lines, section_line, tabs
+from quantdeck_console.model.incident_view import VIEWS, View, all_lines, head_lines, section_line
 from quantdeck_console.model.subject import Subject
 from quantdeck_console.model.text import EMPTY, Line, grey, line, span
 from quantdeck_console.screens.base import bindings_of
@@ -25,8 +25,8 @@ from quantdeck_core.fleet.cells import plural, zone
 _OFFER = "p asks them again, on both arms: is it the quantization, or upstream?"
 _TALL = 32
 """Rows from which on two views fit at once."""
-_FOUND: dict[View, int] = {"timeline": 7, "trends": 2, "replay": 4}
-"""Lines of findings above each view on a low screen."""
+_FOUND: dict[View, int] = {"timeline": 7, "trends": 2, "replay": 2}
+"""Lines of findings above each view; where two fit, the timeline is one of them."""
 _CHART = 16
 """Rows of sparklines with their axis and their head."""
 
@@ -84,7 +84,7 @@ class IncidentScreen(SubjectPane):
         self._stories.follow(self.subject.experiment, self._hosts())
         incident = self.incident()
         tall = self.size.height >= _TALL
-        head = [*top, *head_lines(incident, width, 9 if tall else _FOUND[self._view]), EMPTY]
+        head = [*top, *head_lines(incident, width, _FOUND["timeline" if tall else self._view]), EMPTY]
         every = happened(incident)
         rows = matching(every, self._pattern)
         room = height - len(head) - (not self.query_one(Filter).field.disabled)
@@ -104,8 +104,8 @@ class IncidentScreen(SubjectPane):
         table.display = height > 0
         _set_height(table, height)
         extra = [f"{len(rows)} lines", f"/ {self._pattern}" if self._pattern else ""]
-        extra += [zone(incident.now) if zone(incident.now) != "UTC" else "", tabs(self._view, "timeline")]
-        head = section_line("timeline", "   ".join(filter(None, extra)), chosen=self._view == "timeline")
+        extra.append(zone(incident.now) if zone(incident.now) != "UTC" else "")
+        head = section_line("timeline", self._view, "   ".join(filter(None, extra)))
         columns = Columns.of(incident, rows)
         if columns != self._columns:  # equal rows look another way
             self._columns = columns
@@ -116,7 +116,7 @@ class IncidentScreen(SubjectPane):
     def _lower(self, incident: Incident, rows: list[Happened], width: int) -> list[Line]:
         """The view that needs no cursor; beside the timeline, the trends."""
         view: View = "replay" if self._view == "replay" else "trends"
-        head = section_line(view, tabs(self._view, view), chosen=self._view == view)
+        head = section_line(view, self._view)
         if view == "replay":
             why = self.refused("replay")
             offer = f"They cannot be asked again from here: {why}." if why else _OFFER
@@ -174,8 +174,8 @@ class IncidentScreen(SubjectPane):
             return
         self._view = "replay"
         self._from_the_top()
-        if not running:
-            self.deck.say(WHY_NONE if story else "the agent has not told yet whether prompts are held")
+        if not story:
+            self.deck.say("the agent has not told yet whether prompts are held")
 
     def _replay(self, most: int) -> None:
         from quantdeck_console.actions.replay import ReplayRun

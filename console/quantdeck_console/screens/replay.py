@@ -66,7 +66,7 @@ class ReplayDialog(Dialog):
         keys += [Span("   a", key), Span(" ask all")] if more else []
         return [
             EMPTY,
-            *wrapped(f"{plural(self._held, 'flagged prompt')} held in memory. Both arms answer the treatment's "
+            *wrapped(f"{plural(self._held, 'flagged prompt')} held in memory: both arms answer those of the treatment "
                      "again, as they were asked, two at a time.", WIDTH),
             EMPTY,
             *wrapped("Users do not see it and are not judged by it, but both engines have this to do beside them. "
