@@ -43,7 +43,7 @@ async def test_it_says_what_both_arms_will_do_and_y_does_it_once() -> None:
         await deck.press("p")
         assert deck.screen.NAME == "incident"
         link.gate.set()
-        await deck.shows("It is the quantization, or how it is served: of 11 flagged prompts", "TREATMENT NOW")
+        await deck.shows("It is the quantization, or how it is served (loop: of 11 prompts 0 on the", "TREATMENT NOW")
         await deck.shows("06-01 02:17:20 loop               refusal            loop")
         await deck.press("G")
         await deck.shows("loop, garbled      well               no answer", "treatment: no answer within 60 s")
@@ -109,7 +109,7 @@ async def test_an_error_is_shown_and_it_can_be_asked_for_again() -> None:
         await deck.press("p")
         await deck.dialog("replay")
         await deck.press("y")
-        await deck.shows("Too few to decide: of 2 flagged prompts")
+        await deck.shows("Unclear (loop: of 2 prompts 0 on the control")
 
 
 async def test_without_prompts_it_says_why_and_how_to_have_some() -> None:
@@ -124,7 +124,7 @@ async def test_without_prompts_it_says_why_and_how_to_have_some() -> None:
         await deck.shows("REPLAY", "No flagged prompt is held", "keep_flagged = true")
         await deck.shows("The last one, 06-01 02:18:44 cy: 20 flagged prompts were asked again: It is")
         await deck.press("E")
-        await deck.shows("No flagged prompt is held: none was flagged in the last hour")
+        await deck.shows("No flagged prompt is held: none was flagged, or the profiles do not")
         assert (deck.screen.NAME, link.asked) == ("incident", [])
 
 

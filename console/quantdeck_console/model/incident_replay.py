@@ -7,9 +7,9 @@ from quantdeck_console.model.incident_view import error_lines
 from quantdeck_console.model.text import EMPTY, Line, Span, Tone, left, line, span, wrapped
 from quantdeck_core.durations import spoken
 from quantdeck_core.fleet.cells import clock, day, plural
-from quantdeck_core.incident.replay import Conclusion, ReplayReport
+from quantdeck_core.incident.replay import Conclusion, ReplayReport, conclude
 
-WHY_NONE = "No flagged prompt is held: none was flagged in the last hour, or they may not be kept."
+WHY_NONE = conclude(()).text
 HOW_TO_KEEP = (
     "Prompts are kept where the profiles of both arms say keep_flagged = true: set it, deploy both, and what is "
     "flagged from then on can be asked again."
