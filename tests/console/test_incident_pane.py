@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -305,3 +306,32 @@ async def test_who_may_change_nothing_reads_all_of_it_and_replays_nothing(option
         assert link.asked == []
         await deck.press("e")
         await deck.dialog("export")
+
+
+async def test_while_nothing_changes_nothing_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with opened(broken(), size=(120, 36)) as deck:
+        await deck.shows(ROSE)
+        await deck.pilot.pause()
+        drawn: list[str | None] = []
+        refresh = Lines.refresh
+
+        def spy(self: Lines, *regions: Any, **how: Any) -> Lines:
+            drawn.append(self.id)
+            return refresh(self, *regions, **how)
+
+        monkeypatch.setattr(Lines, "refresh", spy)
+        deck.draw()
+        deck.draw()
+        assert drawn == []
+        deck.link.say("rack-1", AlarmEvent(revision=2, alarm=Alarm(id=9, t=LATER, level="fail", text="loud")))
+        deck.draw()
+        assert "timeline" in drawn
+
+
+async def test_another_zone_is_named_beside_the_views(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    async with opened(broken()) as deck:
+        await deck.shows("TIMELINE  12 lines   UTC+2", "04:17:31  rollback")
+        await deck.press("v")
+        await deck.shows("TRENDS  UTC+2", "^ 04:13 onset", ROSE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,15 +18,13 @@ from quantdeck_console.model.incident_trends import MARKS, trend_lines
 from quantdeck_console.model.incident_view import all_lines, head_lines
 from quantdeck_console.model.text import Line, plain, width_of
 from quantdeck_console.plain.incident import incident_lines
-from quantdeck_core.engines.started import Start
 from quantdeck_core.errors import ErrorInfo
 from quantdeck_core.fleet.link import LinkChange
 from quantdeck_core.fleet.state import HostView
-from quantdeck_core.incident.replay import Replayed, conclude
 from quantdeck_core.incident.trend import TrendCell, TrendRow
 from quantdeck_core.protocol.experiment import TimelineEntry
 from support.fleets import NOW, experiment, rack, replace
-from support.incidents import LATER, broken_experiment, line, page, replayed, report
+from support.incidents import LATER, broken_experiment, line, page, replayed, report, saying
 
 EVIL = "a[/oops][b]\x1b]52;c;ZXZpbA==\x07\x1b[2J\x9b31m\x85\u202eb\n\tc"
 
@@ -128,8 +128,6 @@ def test_a_day_is_named_where_it_is_another() -> None:
 
 
 def test_another_zone_is_said_beside_utc(monkeypatch: pytest.MonkeyPatch) -> None:
-    import time
-
     monkeypatch.setenv("TZ", "Asia/Kolkata")
     time.tzset()
     told = incident(Story.of(report()))
@@ -144,20 +142,9 @@ words = st.text(max_size=120) | st.just(EVIL)
 def test_whatever_is_told_fits_and_draws_nothing(
     findings: list[str], text: str, name: str, width: int, hosts: int, most: int
 ) -> None:
-    start = Start(generation=1, t=NOW, profile=text, model=text, sha256=text, argv=(text, "--x", text), version=text)
     status = broken_experiment()
     error = ErrorInfo(code="x", title=text, detail=text, hint=text)
-    told = report(
-        host=name,
-        experiment=name,
-        findings=tuple(findings) or (text,),
-        control_starts=(start, replace(start, t=NOW + 1)),
-        timeline=(line(NOW + 1, "start", text, text), line(NOW, text, text, "")),
-        by_segment=(replace(minute(0.0, 2), label=text, t=0.0),),
-        verdict=replace(status.verdict, reason=text),
-        state=replace(status.state, reason=text, by=text),
-        replay=conclude([Replayed(t=NOW, flags=(text, text), control=(text,), error=text)]),
-    )
+    told = saying(text, name, tuple(findings) or (text,))
     asked = (page(experiment=name, text=text, hint=text, owner=text),)
     what = incident(Story.of(told, asked), hosts=hosts, error=error)
     rows = happened(what)

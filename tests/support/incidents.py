@@ -114,6 +114,26 @@ def report(status: ExperimentStatus | None = None, *, bad: bool = True, **change
     return replace(told, **changed)
 
 
+def saying(text: str, name: str, found: tuple[str, ...]) -> IncidentReport:
+    """A report that has a text wherever one can be, of an experiment and a host of a name."""
+    status = broken_experiment()
+    start = Start(
+        generation=1, t=NOW, profile=text, model=text, sha256=text, argv=(text, "--x", text), version=text
+    )  # fmt: skip
+    rows = story(bad=True).by_segment()
+    return report(
+        replace(status, name=name),
+        host=name,
+        findings=found,
+        control_starts=(start, replace(start, t=NOW + 1, version="2")),
+        timeline=(line(NOW + 1, "start", text, text), line(NOW, text, text, "")),
+        by_segment=tuple(replace(row, label=text) for row in rows),
+        verdict=replace(status.verdict, reason=text),
+        state=replace(status.state, reason=text, by=text),
+        replay=conclude([Replayed(t=NOW, flags=(text, text), control=(text,), error=text)]),
+    )
+
+
 def replayed(prompt: str = "") -> ReplayReport:
     """Twelve prompts: the treatment goes wrong on most of them, the control on one."""
     return conclude(

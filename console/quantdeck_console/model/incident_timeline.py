@@ -28,11 +28,10 @@ class Happened(NamedTuple):
 
 def happened(incident: Incident) -> list[Happened]:
     """All hosts' rows, the newest last."""
-    rows = [
-        Happened(side.view.name, entry, side.age_s(incident.now) is not None)
-        for side in incident.sides
-        for entry in _told(side)
-    ]
+    rows: list[Happened] = []
+    for side in incident.sides:
+        old = side.age_s(incident.now) is not None
+        rows += [Happened(side.view.name, entry, old) for entry in _told(side)]
     return sorted(rows, key=lambda one: one.entry.t)
 
 

@@ -103,8 +103,7 @@ class IncidentScreen(SubjectPane):
         table = self.query_one("#timeline", Table)
         table.display = height > 0
         _set_height(table, height)
-        extra = [f"{len(rows)} lines", f"/ {self._pattern}" if self._pattern else ""]
-        extra.append(zone(incident.now) if zone(incident.now) != "UTC" else "")
+        extra = (f"{len(rows)} lines", f"/ {self._pattern}" if self._pattern else "", _local(incident))
         head = section_line("timeline", self._view, "   ".join(filter(None, extra)))
         columns = Columns.of(incident, rows)
         if columns != self._columns:  # equal rows look another way
@@ -116,7 +115,8 @@ class IncidentScreen(SubjectPane):
     def _lower(self, incident: Incident, rows: list[Happened], width: int) -> list[Line]:
         """The view that needs no cursor; beside the timeline, the trends."""
         view: View = "replay" if self._view == "replay" else "trends"
-        head = section_line(view, self._view)
+        extra = (f"of {incident.own.view.name}" if incident.merged else "", _local(incident))
+        head = section_line(view, self._view, "   ".join(filter(None, extra)))
         if view == "replay":
             why = self.refused("replay")
             offer = f"They cannot be asked again from here: {why}." if why else _OFFER
@@ -239,6 +239,12 @@ class IncidentScreen(SubjectPane):
 
 def _same(one: Happened, chosen: Happened | None) -> bool:
     return chosen is not None and (one.host, one.entry) == (chosen.host, chosen.entry)
+
+
+def _local(incident: Incident) -> str:
+    """The zone of the clock, where it is not that of the findings."""
+    local = zone(incident.now)
+    return "" if local == "UTC" else local
 
 
 def _set_height(widget: Lines, height: int) -> None:
