@@ -105,7 +105,7 @@ async def test_the_incident_pane_does_too(tmp_path: Path, monkeypatch: pytest.Mo
         assert harmless(deck.app.clipboard)
         await deck.press("p")
         await deck.dialog("replay")
-        await literal(f"replay {SEEN} on {SEEN}")
+        await literal(f"replay {SEEN} on ")
         await deck.press("y")
         await literal(f"x {SEEN}: {SEEN}")
         await deck.press("e")
