@@ -110,7 +110,7 @@ async def test_the_incident_pane_does_too(tmp_path: Path, monkeypatch: pytest.Mo
         await literal(f"x {SEEN}: {SEEN}")
         await deck.press("e")
         await deck.dialog("export")
-        await literal("file incident-a_oops_b_52_c_ZXZpbA_2J31mb-2026")
+        await literal("file incident-a_oops_b_52_c_ZXZpbA_2J_31m_b-2026")
 
 
 async def test_the_rollback_dialog_and_the_link_do_too() -> None:

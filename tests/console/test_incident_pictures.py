@@ -23,9 +23,12 @@ REPLAY = "/v1/experiments/int4_v1/replay"
 
 async def take(deck: Deck, picture: Picture, name: str) -> None:
     deck.draw()
-    await deck.pilot.pause()  # rows that moved have their places then
-    size = deck.app.size
-    picture(f"incident-{name}-{size.width}x{size.height}", deck.app.export_screenshot())
+    await deck.pilot.pause()
+    size, before = deck.app.size, ""
+    while (drawn := deck.app.export_screenshot()) != before:  # rows that moved have their places then
+        before = drawn
+        await deck.pilot.pause()
+    picture(f"incident-{name}-{size.width}x{size.height}", drawn)
 
 
 def broken() -> FakeLink:

@@ -10,7 +10,7 @@ from quantdeck_console.model.text import (
     Tone,
     ends,
     fit,
-    grey,
+    greyed,
     left,
     line,
     right,
@@ -49,7 +49,7 @@ def host_lines(view: HostView, now: float, width: int, *, said: bool = False) ->
     if finding.level == "stale" or view.link.state != "connected":
         heard = f"as last heard {age(silent)} ago:" if silent is not None else ""
         lines.append(line(" ", span(heard, "stale")))
-        return lines + [grey(one) for one in _status_lines(view.status, width)]
+        return lines + greyed(_status_lines(view.status, width))
     return lines + _status_lines(view.status, width)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from quantdeck_console.model.asked import error_lines
 from quantdeck_console.model.incident import Incident
-from quantdeck_console.model.incident_view import error_lines
 from quantdeck_console.model.text import EMPTY, Line, Span, Tone, left, line, span, wrapped
 from quantdeck_core.durations import spoken
 from quantdeck_core.fleet.cells import clock, day, plural

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from quantdeck_console.model.host_view import event_line
 from quantdeck_console.model.incident import Incident, Side
-from quantdeck_console.model.text import EMPTY, Line, Span, grey, left, line, span, wrapped
+from quantdeck_console.model.text import EMPTY, Line, Span, greyed, left, line, span, wrapped
 from quantdeck_core.engines.started import Start, changes
 from quantdeck_core.fleet.cells import clock, clock_utc, day, zone
 from quantdeck_core.protocol.experiment import TimelineEntry
@@ -80,7 +80,7 @@ def entry_line(one: Happened, columns: Columns, width: int) -> Line:
     at = clock(entry.t) if columns.today else f"{day(entry.t)} {clock(entry.t)}"
     host = (*left(one.host, columns.host, "dim"), Span(" ")) if columns.host else ()
     row = event_line(entry.t, entry.kind, entry.text, entry.by, width, at=at, host=host)
-    return grey(row) if one.old else row
+    return greyed([row])[0] if one.old else row
 
 
 def whole_lines(one: Happened, width: int) -> list[Line]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
+from quantdeck_console.model.asked import error_lines
 from quantdeck_console.model.incident import Incident, Side
 from quantdeck_console.model.text import (
     EMPTY,
@@ -13,7 +14,7 @@ from quantdeck_console.model.text import (
     Tone,
     ends,
     fit,
-    grey,
+    greyed,
     line,
     span,
     status,
@@ -22,7 +23,6 @@ from quantdeck_console.model.text import (
     wrapped,
 )
 from quantdeck_core.alerts.words import standing
-from quantdeck_core.errors import ErrorInfo
 from quantdeck_core.fleet.cells import age, plural
 from quantdeck_core.fleet.health import Finding, experiment_health, health, heard_age
 
@@ -88,15 +88,6 @@ def section_line(view: View, chosen: View, extra: str = "") -> Line:
     return (Span(f" {view.upper()}", "strong"), said, Span("v", "key"), Span(f" {following}", "dim"))
 
 
-def error_lines(error: ErrorInfo, width: int, *, host: str = "", most: int = 3) -> list[Line]:
-    """What happened, and what to do next."""
-    where = f"{host}: " if host else ""
-    return [
-        *wrapped(f"x {where}{error.title}: {error.detail}", width, "warn", most=most),
-        *wrapped(error.hint, width, indent="   ", most=2),
-    ]
-
-
 def _standing(incident: Incident, width: int) -> list[Line]:
     finding = finding_of(incident.own, incident.now)
     start = line(" ", status(finding.level), "  ")
@@ -132,7 +123,7 @@ def _troubles(incident: Incident, width: int) -> list[Line]:
     lines: list[Line] = []
     for side in incident.sides:
         if side.asked.error:
-            lines += error_lines(side.asked.error, width, host=side.view.name if incident.merged else "")
+            lines += error_lines(side.asked.error, width, host=side.view.name if incident.merged else "", most=3)
     if incident.own.asked.error and incident.story is None:
         lines.append(line(span(" The timeline is what the host tells by itself.", "dim")))
     return lines
@@ -145,7 +136,7 @@ def _found(side: Side, incident: Incident, width: int, which: slice) -> list[Lin
     where = f"{side.view.name}: " if incident.merged else ""
     found = side.asked.value.report.findings[which]
     lines = [one for text in found for one in _bullet(f"{where}{text}", width)]
-    return [grey(one) for one in lines] if side.age_s(incident.now) is not None else lines
+    return greyed(lines) if side.age_s(incident.now) is not None else lines
 
 
 def _bullet(text: str, width: int) -> list[Line]:

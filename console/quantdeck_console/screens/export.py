@@ -13,7 +13,7 @@ from quantdeck_console.actions.action import refusal
 from quantdeck_console.actions.export import ExportRun
 from quantdeck_console.actions.registry import action_of
 from quantdeck_console.incident_file import default_name, require_new
-from quantdeck_console.model.incident_view import error_lines
+from quantdeck_console.model.asked import error_lines
 from quantdeck_console.model.text import EMPTY, Line, Span, Tone, line, span, wrapped
 from quantdeck_console.screens.base import bindings_of
 from quantdeck_console.screens.dialog import WIDTH, Dialog

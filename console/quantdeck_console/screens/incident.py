@@ -13,7 +13,7 @@ from quantdeck_console.model.incident_timeline import Columns, Happened, entry_l
 from quantdeck_console.model.incident_trends import trend_lines
 from quantdeck_console.model.incident_view import VIEWS, View, all_lines, head_lines, section_line
 from quantdeck_console.model.subject import Subject
-from quantdeck_console.model.text import EMPTY, Line, grey, line, span
+from quantdeck_console.model.text import EMPTY, Line, greyed, line, span
 from quantdeck_console.screens.base import bindings_of
 from quantdeck_console.screens.stories import Stories
 from quantdeck_console.screens.subject_pane import SubjectPane
@@ -126,7 +126,7 @@ class IncidentScreen(SubjectPane):
             return [head, line(span(f" {incident.own.view.name} has told no figures yet", "dim"))]
         marked = [one.entry for one in rows if one.host == incident.own.view.name]
         lines = trend_lines(story, marked, width, self.deck.glyphs)
-        return [head, *(map(grey, lines) if incident.own.age_s(incident.now) is not None else lines)]
+        return [head, *(greyed(lines) if incident.own.age_s(incident.now) is not None else lines)]
 
     def sentence(self) -> str:
         """What somebody else needs to know."""
