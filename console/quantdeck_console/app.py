@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -123,7 +124,7 @@ class DeckApp(App[None]):
             self.animation_level = "none"
         self._write(_PUSH_TITLE)
         self._set_terminal_title(self.title)
-        self.set_interval(DRAW_S, self.redraw)
+        self.set_interval(DRAW_S, self._tick)
         self.run_worker(self._guarded(self.link.run(self._receive)), group="link")
         if self._background:
             self.run_worker(self._guarded(self._background()), group="background")
@@ -132,10 +133,16 @@ class DeckApp(App[None]):
         """Give the terminal its title back."""
         self._write(_POP_TITLE)
 
+    async def _tick(self) -> None:
+        for _ in self.model.prepare():
+            await asyncio.sleep(0)  # a key need not wait for a whole fleet's rows
+        self.redraw()
+
     def redraw(self) -> None:
         """Show the model as it is now; what is equal sends nothing."""
         self._pending = False
         self._drawn_at = self.monotonic()
+        self.model.catch_up()
         if self.terminal_title != self.title and self.model.quiet:
             self._set_terminal_title(self.title)
         for screen in self.screen_stack:
