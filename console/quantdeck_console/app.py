@@ -18,11 +18,13 @@ from quantdeck_console.actions.rollback import RollbackRun
 from quantdeck_console.link.interface import FleetLink
 from quantdeck_console.model.deck import DeckModel
 from quantdeck_console.model.glyphs import ASCII, UNICODE, Glyphs
+from quantdeck_console.model.subject import Subject
 from quantdeck_console.model.text import Tone
 from quantdeck_console.pending import PendingFile
 from quantdeck_console.screens.base import DeckScreen
-from quantdeck_console.screens.experiment import ExperimentScreen
 from quantdeck_console.screens.fleet import FleetScreen
+from quantdeck_console.screens.pane import Pane
+from quantdeck_console.screens.panes import missing, pane_of, subject_for
 from quantdeck_console.terminal import MIN_COLUMNS, MIN_ROWS, Display, display_of
 from quantdeck_console.widgets.tones import ANSI, DECK_THEME, TRUECOLOR
 from quantdeck_core.errors import QuantdeckError
@@ -149,17 +151,20 @@ class DeckApp(App[None]):
             if isinstance(screen, DeckScreen):
                 screen.draw()
 
-    def show_fleet(self) -> None:
-        """Back to pane 1."""
-        while len(self.screen_stack) > 1:
+    def show_pane(self, name: str, subject: Subject) -> None:
+        """Open a pane about something, or go back to it where it is open already; each is open once at most."""
+        subject = subject_for(name, subject, self.model)
+        if (why := missing(name, subject)) and name != "fleet":
+            self.say(why)
+            return
+        names = [screen.NAME for screen in self.screen_stack if isinstance(screen, Pane)]
+        if name not in names:
+            self.push_screen(pane_of(name, subject))
+            return
+        while isinstance(self.screen, Pane) and name != self.screen.NAME:
             self.pop_screen()
-
-    def show_experiment(self, host: str, experiment: str) -> None:
-        """Pane 4 on one experiment."""
-        if isinstance(self.screen, ExperimentScreen):
-            self.screen.choose(host, experiment)
-        else:
-            self.push_screen(ExperimentScreen(host, experiment))
+        if isinstance(self.screen, Pane):
+            self.screen.choose(subject)
 
     def rollback_of(self, experiment: str) -> RollbackRun:
         """The run that is under way for an experiment, or a new one that nothing was sent of."""

@@ -147,7 +147,7 @@ class Guard:
             self._report.asked(wish)
             self._asks.start(
                 (wish.experiment, wish.host, change.request_id),
-                lambda: self._link.roll_back(wish.host, wish.experiment, change),
+                lambda: self._link.ask(wish.host, lambda client: client.roll_back(wish.experiment, change)),
             )
 
         return start
@@ -160,7 +160,7 @@ class Guard:
             if key in self._asks.answered:
                 return  # the host has not said so yet
             self._report.lowering(experiment, lowering)
-            self._asks.start(key, lambda: self._link.change_weight(host, experiment, change))
+            self._asks.start(key, lambda: self._link.ask(host, lambda client: client.change_weight(experiment, change)))
 
         return start
 

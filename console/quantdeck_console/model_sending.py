@@ -11,8 +11,9 @@ from typing import Any
 
 import msgspec
 
+from quantdeck_console.link.connect import client_of
 from quantdeck_console.link.fleet_file import Host
-from quantdeck_console.link.model_client import ModelClient, models_of
+from quantdeck_console.link.model_client import ModelClient
 from quantdeck_core.artifacts.chunks import length_of
 from quantdeck_core.errors import ConflictError, QuantdeckError, RemoteError, UnreachableError
 from quantdeck_core.protocol.models import ENDED, BeginPush, FinishPush, Job, Push
@@ -62,7 +63,7 @@ class Sending:
         while True:
             arrived = [furthest]
             try:
-                async with models_of(self._host) as client:
+                async with client_of(self._host, ModelClient) as client:
                     return await self._once(client, arrived)
             except UnreachableError:
                 tries, pause = (tries + 1, pause * 2) if arrived[0] <= furthest else (1, FIRST_PAUSE_S)

@@ -118,7 +118,7 @@ class Course:
             request_id=uuid.uuid4().hex, by=BY, weight_bp=weight_bp, revision=self._state().state.revision
         )
         asked = time.perf_counter()
-        applied = await self._fleet.change_weight(RACK, EXPERIMENT, change)
+        applied = await self._fleet.ask(RACK, lambda client: client.change_weight(EXPERIMENT, change))
         took = (time.perf_counter() - asked) * 1000
         if applied.effective_ms is not None:
             self._check.settled(weight_bp)

@@ -123,10 +123,10 @@ async def test_raising_while_rolled_back_shows_the_agents_words() -> None:
 async def test_the_latch_is_cleared_with_a_reason_only() -> None:
     async with running(FakeLink(rack(rolled_back()), van())) as deck:
         await deck.press("enter", "c")
-        await deck.dialog("clear")
+        await deck.dialog("form")
         await deck.shows("100/0 -> 95/5", "rolled back 02:17:31 by quantdeck")
         await deck.press("enter")
-        await deck.shows("The reason is empty.")
+        await deck.shows("Nothing was typed.", "Say why the treatment may have users again.")
         await deck.press(*"fixed", "space", *"it", "enter")
         await deck.shows("applied")
         [(_, _, change)] = deck.link.asked

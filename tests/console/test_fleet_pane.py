@@ -80,10 +80,11 @@ async def test_silence_is_stale_even_while_the_link_seems_up() -> None:
         await deck.shows("all quiet")
 
 
-async def test_open_without_an_experiment_says_so() -> None:
+async def test_open_without_an_experiment_shows_the_host() -> None:
     async with running(FakeLink(rack(), van())) as deck:
         await deck.press("j", "enter")
-        await deck.shows("no experiment on van-7")
+        await eventually(lambda: deck.screen.NAME == "host")
+        await deck.shows("cpu 12% of 4 cores")
         await deck.press("R")
         await deck.shows("no experiment on van-7: nothing to roll back")
         await deck.press("w")

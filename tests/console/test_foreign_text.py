@@ -63,7 +63,7 @@ async def test_every_screen_draws_it_literally() -> None:
         await deck.shows(f"x {SEEN}: {SEEN}")
         assert harmless(deck.text)
         await deck.press("escape", "c")
-        await deck.dialog("clear")
+        await deck.dialog("form")
         await deck.shows(SEEN)
         assert harmless(deck.text)
 

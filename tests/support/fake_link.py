@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
+import httpx
+import msgspec
+
+from quantdeck_console.link.deck_client import DeckClient
 from quantdeck_console.link.interface import Listener
-from quantdeck_core.errors import QuantdeckError
+from quantdeck_core.errors import ErrorInfo, QuantdeckError, RemoteError
 from quantdeck_core.fleet.link import LinkChange
 from quantdeck_core.protocol.events import Event, Snapshot
 from quantdeck_core.protocol.host import HostStatus
-from quantdeck_core.protocol.requests import Applied, ChangeWeight, ClearLatch, Rollback
+from quantdeck_core.protocol.requests import Applied
 from support.fleets import NOW
+
+T = TypeVar("T")
 
 
 class Clock:
@@ -24,15 +31,17 @@ class Clock:
         return self.now
 
 
-Answer = Applied | QuantdeckError
+Answer = msgspec.Struct | QuantdeckError
 
 
 class FakeLink:
-    """A fleet's wire in memory: it says `script` at once, records every change, and answers as told.
+    """A fleet's wire in memory: it says `statuses` at once, records every change, and answers as told.
 
     Attributes:
-        asked: host, experiment and message of every change, in order.
-        answers: what to answer by host, used up one by one; the last one stays.
+        asked: host, experiment (or the path, where it names none) and message of every change, in order.
+        answers: what to answer to changes by host, used up one by one; the last one stays.
+        pages: what to answer by host and path, to what is read and to changes that have an answer of their own.
+        streams: lines of logs by host and path without its query.
         gate: changes wait here, so that a test can look at what is shown meanwhile.
     """
 
@@ -40,8 +49,10 @@ class FakeLink:
         self.hosts = tuple(hosts) or tuple(status.name for status in statuses)
         self.role = role
         self.statuses = statuses
-        self.asked: list[tuple[str, str, ChangeWeight | Rollback | ClearLatch]] = []
+        self.asked: list[tuple[str, str, Any]] = []
         self.answers: dict[str, list[Answer]] = {}
+        self.pages: dict[tuple[str, str], Answer] = {}
+        self.streams: dict[tuple[str, str], list[msgspec.Struct]] = {}
         self.gate = asyncio.Event()
         self.gate.set()
         self._listener: Listener | None = None
@@ -58,20 +69,42 @@ class FakeLink:
         assert self._listener is not None
         self._listener(host, update)
 
-    async def change_weight(self, host: str, experiment: str, change: ChangeWeight) -> Applied:
-        return await self._answer(host, experiment, change)
+    async def ask(self, host: str, call: Callable[[DeckClient], Awaitable[T]]) -> T:
+        client = FakeClient(self, host)
+        try:
+            return await call(client)
+        finally:
+            await client.close()
 
-    async def roll_back(self, host: str, experiment: str, change: Rollback) -> Applied:
-        return await self._answer(host, experiment, change)
 
-    async def clear_latch(self, host: str, experiment: str, change: ClearLatch) -> Applied:
-        return await self._answer(host, experiment, change)
+class FakeClient(DeckClient):
+    """The typed calls of one host, answered by a `FakeLink`; what they send is what would go over the wire."""
 
-    async def _answer(self, host: str, experiment: str, change: ChangeWeight | Rollback | ClearLatch) -> Applied:
-        self.asked.append((host, experiment, change))
-        await self.gate.wait()
-        queue = self.answers.get(host) or [Applied(revision=4, effective_ms=6.2)]
-        answer = queue.pop(0) if len(queue) > 1 else queue[0]
-        if isinstance(answer, QuantdeckError):
-            raise answer
-        return answer
+    def __init__(self, link: FakeLink, host: str) -> None:
+        super().__init__(host, httpx.MockTransport(lambda _: httpx.Response(500)))
+        self._link, self._name = link, host
+
+    async def _call(
+        self, method: str, path: str, body: msgspec.Struct | None, kind: type[Any], deadline_s: float = 0.0
+    ) -> Any:
+        page = self._link.pages.get((self._name, path))
+        if method == "POST":
+            parts = path.split("/")
+            about = parts[3] if path.startswith("/v1/experiments/") else path
+            self._link.asked.append((self._name, about, body))
+            await self._link.gate.wait()
+            queue = self._link.answers.get(self._name)
+            if page is None or queue:
+                queue = queue or [Applied(revision=4, effective_ms=6.2)]
+                page = queue.pop(0) if len(queue) > 1 else queue[0]
+        if page is None:
+            raise RemoteError(ErrorInfo(code="not-found", title="Not found", detail=f"{path} is not there."), 404)
+        if isinstance(page, QuantdeckError):
+            raise page
+        return msgspec.json.decode(msgspec.json.encode(page), type=kind)
+
+    async def lines(self, path: str, timeout: httpx.Timeout) -> AsyncIterator[bytes]:
+        for one in self._link.streams.get((self._name, path.partition("?")[0]), ()):
+            yield msgspec.json.encode(one)
+        if "follow=1" in path:
+            await asyncio.Event().wait()

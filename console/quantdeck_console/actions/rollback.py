@@ -117,7 +117,9 @@ class RollbackRun:
             target.progress = "sent" if target.progress == "asked" else target.progress
             self._changed()
             try:
-                answer = await self._link.roll_back(target.host, self.experiment, self._request)
+                answer = await self._link.ask(
+                    target.host, lambda client: client.roll_back(self.experiment, self._request)
+                )
             except QuantdeckError as error:
                 refused = isinstance(error, RemoteError) and 400 <= error.status < 500
                 target.progress = "refused" if refused else "unreachable"

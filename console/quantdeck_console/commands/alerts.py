@@ -15,7 +15,8 @@ from quantdeck_console.commands.common import (
     run_with_fleet,
     who,
 )
-from quantdeck_console.link.alert_client import AlertClient, alerts_of
+from quantdeck_console.link.alert_client import AlertClient
+from quantdeck_console.link.connect import client_of
 from quantdeck_console.link.fleet_file import Fleet, Host
 from quantdeck_core.durations import parse_duration, spoken
 from quantdeck_core.errors import ErrorInfo, ExitCode, InputError, QuantdeckError, exit_code_of
@@ -57,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
 def _list(options: argparse.Namespace) -> int:
     async def one(host: Host) -> PageList | QuantdeckError:
         try:
-            async with alerts_of(host) as client:
+            async with client_of(host, AlertClient) as client:
                 return await client.alerts()
         except QuantdeckError as error:
             return error
@@ -125,7 +126,7 @@ def _take(options: argparse.Namespace) -> int:
         if not options.host and len(fleet.host) != 1:
             raise InputError("Which host's page?", "Name it with --host; `quantdeck alerts list` shows both.")
         host = host_named(fleet, options.host) if options.host else fleet.host[0]
-        async with alerts_of(host) as client:
+        async with client_of(host, AlertClient) as client:
             return host.name, await change(client)
 
     host, page = run_with_fleet(options, work)

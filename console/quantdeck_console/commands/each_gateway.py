@@ -11,7 +11,8 @@ import msgspec
 
 from quantdeck_console.commands.changes import find_experiment
 from quantdeck_console.commands.common import emit, run_with_fleet
-from quantdeck_console.link.canary_client import CanaryClient, canaries_of
+from quantdeck_console.link.canary_client import CanaryClient
+from quantdeck_console.link.connect import client_of
 from quantdeck_console.link.fleet_file import Fleet, Host
 from quantdeck_core.errors import ExitCode, QuantdeckError, exit_code_of
 from quantdeck_core.text import clean
@@ -36,7 +37,7 @@ def ask_each(
 
         async def one(host: Host) -> T | QuantdeckError:
             try:
-                async with canaries_of(host) as client:
+                async with client_of(host, CanaryClient) as client:
                     return await question(client)
             except QuantdeckError as error:
                 return error

@@ -11,8 +11,9 @@ import msgspec
 from quantdeck_console.commands.changes import find_experiment
 from quantdeck_console.commands.common import emit, parser_for, positive, run_with_fleet, who
 from quantdeck_console.incident_text import incident_lines
+from quantdeck_console.link.connect import client_of
 from quantdeck_console.link.fleet_file import Fleet
-from quantdeck_console.link.incident_client import incidents_of
+from quantdeck_console.link.incident_client import IncidentClient
 from quantdeck_core.errors import InputError
 from quantdeck_core.protocol.incident import IncidentReport, ReplayAsk
 
@@ -43,7 +44,7 @@ async def _reports(fleet: Fleet, options: argparse.Namespace) -> list[IncidentRe
         raise next(iter(silent.values()))
     reports = []
     for host, experiment in found:
-        async with incidents_of(host) as client:
+        async with client_of(host, IncidentClient) as client:
             report = await client.incident(experiment.name)
             if options.replay:
                 wish = ReplayAsk(most=min(options.most, 128), prompts=options.export is not None, by=who())

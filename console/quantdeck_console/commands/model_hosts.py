@@ -10,8 +10,9 @@ from typing import TypeVar
 import msgspec
 
 from quantdeck_console.commands.common import emit, host_named
+from quantdeck_console.link.connect import client_of
 from quantdeck_console.link.fleet_file import Fleet, Host
-from quantdeck_console.link.model_client import ModelClient, models_of
+from quantdeck_console.link.model_client import ModelClient
 from quantdeck_core.errors import ErrorInfo, ExitCode, InputError, NotFoundError, QuantdeckError, exit_code_of
 from quantdeck_core.protocol.models import Garbage, Job, ModelList
 
@@ -72,7 +73,7 @@ async def on_each(
     async def one(host: Host) -> T | QuantdeckError:
         async with turn:
             try:
-                async with models_of(host) as client:
+                async with client_of(host, ModelClient) as client:
                     return await work(host, client)
             except QuantdeckError as error:
                 return error

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from quantdeck_console.commands.changes import find_experiment
 from quantdeck_console.commands.common import emit, parser_for, run_with_fleet
+from quantdeck_console.link.connect import client_of
 from quantdeck_console.link.fleet_file import Fleet
-from quantdeck_console.link.incident_client import incidents_of
+from quantdeck_console.link.incident_client import IncidentClient
 from quantdeck_core.rollout.who import WhoAnswer
 
 
@@ -22,7 +23,7 @@ def main(argv: list[str]) -> int:
             raise next(iter(silent.values()))
         answers = {}
         for host, experiment in found:
-            async with incidents_of(host) as client:
+            async with client_of(host, IncidentClient) as client:
                 answers[host.name] = await client.who(experiment.name, options.user)
         return answers
 

@@ -160,20 +160,18 @@ class AgentClient:
 
     async def drill(self, experiment: str, ask: Drill) -> DrillRecord:
         """Rehearse a rollback; takes as long as the control's replicas take for a token."""
-        return await self._post(f"/v1/experiments/{experiment}/drill", ask, DrillRecord, CHANGE_DEADLINE_S)
+        return await self._call("POST", f"/v1/experiments/{experiment}/drill", ask, DrillRecord, CHANGE_DEADLINE_S)
 
     async def _change(self, path: str, ask: msgspec.Struct) -> requests.Applied:
         return await self._call("POST", path, ask, requests.Applied)
 
-    async def _call(self, method: str, path: str, body: msgspec.Struct | None, kind: type[T]) -> T:
+    async def _call(
+        self, method: str, path: str, body: msgspec.Struct | None, kind: type[T], deadline_s: float = 0.0
+    ) -> T:
+        """Every typed call goes through here; `deadline_s` is for what takes its time."""
         content = None if body is None else msgspec.json.encode(body)
-        deadline = CHANGE_DEADLINE_S if path.startswith("/v1/engines") else DEADLINE_S
-        return await self._ask(method, path, content, kind, {"content-type": "application/json"}, deadline)
-
-    async def _post(self, path: str, body: msgspec.Struct, kind: type[T], timeout: float) -> T:
-        """As `_call`, for what takes its time: seconds."""
-        content = msgspec.json.encode(body)
-        return await self._ask("POST", path, content, kind, {"content-type": "application/json"}, timeout)
+        usual = CHANGE_DEADLINE_S if path.startswith("/v1/engines") else DEADLINE_S
+        return await self._ask(method, path, content, kind, {"content-type": "application/json"}, deadline_s or usual)
 
     async def _ask(
         self,

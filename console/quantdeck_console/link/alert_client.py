@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 from quantdeck_console.link.agent_client import AgentClient
-from quantdeck_console.link.connect import transport_of
-from quantdeck_console.link.fleet_file import Host
 from quantdeck_core.protocol import alerts as messages
 
 
@@ -32,18 +27,3 @@ class AlertClient(AgentClient):
     async def hand_over(self, page: int, ask: messages.HandOver) -> messages.Page:
         """Give it to somebody else."""
         return await self._call("POST", f"/v1/alerts/{page}/handover", ask, messages.Page)
-
-
-@asynccontextmanager
-async def alerts_of(host: Host) -> AsyncIterator[AlertClient]:
-    """A client for the pages of one host.
-
-    Raises:
-        UnreachableError, LinkRefusedError: as `quantdeck_console.link.connect.agent_of`.
-    """
-    async with transport_of(host) as transport:
-        client = AlertClient(host.name, transport)
-        try:
-            yield client
-        finally:
-            await client.close()

@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
-import msgspec
 
 from quantdeck_console.link.agent_client import AgentClient
-from quantdeck_console.link.connect import transport_of
-from quantdeck_console.link.fleet_file import Host
 from quantdeck_core.protocol.canary import (
     ASK_DEADLINE_S,
     Ask,
@@ -59,20 +53,4 @@ class CanaryClient(AgentClient):
 
     async def ask_arms(self, experiment: str, ask: Ask) -> Asked:
         """One prompt for one arm or both."""
-        path, headers = f"/v1/experiments/{experiment}/ask", {"content-type": "application/json"}
-        return await self._ask("POST", path, msgspec.json.encode(ask), Asked, headers, ASK_DEADLINE_S + _SLACK_S)
-
-
-@asynccontextmanager
-async def canaries_of(host: Host) -> AsyncIterator[CanaryClient]:
-    """A client for the experiments of one host.
-
-    Raises:
-        UnreachableError, LinkRefusedError: as `quantdeck_console.link.connect.agent_of`.
-    """
-    async with transport_of(host) as transport:
-        client = CanaryClient(host.name, transport)
-        try:
-            yield client
-        finally:
-            await client.close()
+        return await self._call("POST", f"/v1/experiments/{experiment}/ask", ask, Asked, ASK_DEADLINE_S + _SLACK_S)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
@@ -15,6 +15,8 @@ from quantdeck_core.errors import QuantdeckError, UnreachableError
 
 if TYPE_CHECKING:
     import asyncssh
+
+Client = TypeVar("Client", bound=AgentClient)
 
 CONNECT_DEADLINE_S = 10.0
 KEEPALIVE_S = 15
@@ -30,14 +32,21 @@ class LinkRefusedError(QuantdeckError):
 
 @asynccontextmanager
 async def agent_of(host: Host) -> AsyncIterator[AgentClient]:
-    """A client for one host's agent.
+    """`client_of` for what every part needs."""
+    async with client_of(host, AgentClient) as client:
+        yield client
+
+
+@asynccontextmanager
+async def client_of(host: Host, kind: type[Client]) -> AsyncIterator[Client]:
+    """A client of some kind for one host's agent.
 
     Raises:
         UnreachableError: the host does not answer.
         LinkRefusedError: its key is not the known one, or it does not accept ours.
     """
     async with transport_of(host) as transport:
-        client = AgentClient(host.name, transport)
+        client = kind(host.name, transport)
         try:
             yield client
         finally:
@@ -49,7 +58,7 @@ async def transport_of(host: Host) -> AsyncIterator[httpx.AsyncBaseTransport]:
     """What carries HTTP to one host's agent; whoever uses it closes it.
 
     Raises:
-        UnreachableError, LinkRefusedError: as `agent_of`.
+        UnreachableError, LinkRefusedError: as `client_of`.
     """
     if not host.ssh:
         yield httpx.AsyncHTTPTransport(uds=os.path.expanduser(host.socket))

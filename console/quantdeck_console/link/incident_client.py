@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 from quantdeck_console.link.agent_client import AgentClient
-from quantdeck_console.link.connect import transport_of
-from quantdeck_console.link.fleet_file import Host
 from quantdeck_core.incident.replay import ReplayReport
 from quantdeck_core.protocol.incident import IncidentReport, ReplayAsk, WhoAsk
 from quantdeck_core.rollout.who import WhoAnswer
@@ -29,23 +24,8 @@ class IncidentClient(AgentClient):
     async def replay(self, experiment: str, ask: ReplayAsk) -> ReplayReport:
         """Ask the flagged prompts again."""
         path = f"/v1/experiments/{experiment}/replay"
-        return await self._post(path, ask, ReplayReport, _REPLAY_DEADLINE_S)
+        return await self._call("POST", path, ask, ReplayReport, _REPLAY_DEADLINE_S)
 
     async def who(self, experiment: str, user: str) -> WhoAnswer:
         """Which arm a user is on, and why."""
         return await self._call("POST", f"/v1/experiments/{experiment}/who", WhoAsk(user=user), WhoAnswer)
-
-
-@asynccontextmanager
-async def incidents_of(host: Host) -> AsyncIterator[IncidentClient]:
-    """A client for the incidents of one host.
-
-    Raises:
-        UnreachableError, LinkRefusedError: as `quantdeck_console.link.connect.agent_of`.
-    """
-    async with transport_of(host) as transport:
-        client = IncidentClient(host.name, transport)
-        try:
-            yield client
-        finally:
-            await client.close()

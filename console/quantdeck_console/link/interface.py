@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from quantdeck_core.fleet.link import LinkChange
 from quantdeck_core.protocol.events import Event
-from quantdeck_core.protocol.requests import Applied, ChangeWeight, ClearLatch, Rollback
+
+if TYPE_CHECKING:
+    from quantdeck_console.link.deck_client import DeckClient
 
 Listener = Callable[[str, Event | LinkChange], None]
 """Called in the event loop with a host's name and what came from it."""
 
+T = TypeVar("T")
+
 
 class FleetLink(Protocol):
-    """Connections to all hosts of a fleet.
-
-    The three changes raise `quantdeck_core.errors.QuantdeckError`: `ConflictError`-like answers of the agent as
-    `RemoteError`, a dead link as `UnreachableError`. Sending the same `request_id` again applies it once.
-    """
+    """Connections to all hosts of a fleet."""
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -27,11 +27,9 @@ class FleetLink(Protocol):
     async def run(self, listener: Listener) -> None:
         """Keep every host connected and report what comes, until cancelled."""
 
-    async def change_weight(self, host: str, experiment: str, change: ChangeWeight) -> Applied:
-        """Set the treatment's weight on one gateway."""
+    async def ask(self, host: str, call: Callable[[DeckClient], Awaitable[T]]) -> T:
+        """Make a call to one host's agent; a change with the same `request_id` is applied once.
 
-    async def roll_back(self, host: str, experiment: str, change: Rollback) -> Applied:
-        """Everyone back to the control, latched."""
-
-    async def clear_latch(self, host: str, experiment: str, change: ClearLatch) -> Applied:
-        """Let the treatment start again from 5 %."""
+        Raises:
+            QuantdeckError: what the agent refuses as `RemoteError`, a dead or missing link as `UnreachableError`.
+        """

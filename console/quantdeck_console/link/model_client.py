@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from quantdeck_console.link.agent_client import AgentClient
-from quantdeck_console.link.connect import transport_of
-from quantdeck_console.link.fleet_file import Host
 from quantdeck_core.protocol import models as messages
 
 _PIECE_BYTES = 256 << 10
@@ -77,18 +74,3 @@ class _Pieces:
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for start in range(0, len(self._chunk), _PIECE_BYTES):
             yield self._chunk[start : start + _PIECE_BYTES]
-
-
-@asynccontextmanager
-async def models_of(host: Host) -> AsyncIterator[ModelClient]:
-    """A client for the models of one host.
-
-    Raises:
-        UnreachableError, LinkRefusedError: as `quantdeck_console.link.connect.agent_of`.
-    """
-    async with transport_of(host) as transport:
-        client = ModelClient(host.name, transport)
-        try:
-            yield client
-        finally:
-            await client.close()

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
-from quantdeck_console.link.agent_client import AgentClient
-from quantdeck_console.link.connect import LinkRefusedError, agent_of
+from quantdeck_console.link.connect import LinkRefusedError, client_of
+from quantdeck_console.link.deck_client import DeckClient
 from quantdeck_console.link.fleet_file import Fleet, Host
 from quantdeck_console.link.interface import Listener
 from quantdeck_core.errors import QuantdeckError, UnreachableError
 from quantdeck_core.fleet.link import LinkChange
 from quantdeck_core.protocol.host import PROTOCOL
-from quantdeck_core.protocol.requests import Applied, ChangeWeight, ClearLatch, Rollback
+
+T = TypeVar("T")
 
 FIRST_RETRY_S = 0.5
 LAST_RETRY_S = 10.0
@@ -23,7 +25,7 @@ class SshFleet:
 
     def __init__(self, fleet: Fleet) -> None:
         self._hosts = {host.name: host for host in fleet.host}
-        self._clients: dict[str, AgentClient] = {}
+        self._clients: dict[str, DeckClient] = {}
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -41,7 +43,7 @@ class SshFleet:
         while True:
             listener(host.name, LinkChange(state="connecting"))
             try:
-                async with agent_of(host) as client:
+                async with client_of(host, DeckClient) as client:
                     pause = await self._watch(host, client, listener)
             except LinkRefusedError as error:
                 listener(host.name, LinkChange(state="refused", detail=f"{error.detail} {error.hint}"))
@@ -53,7 +55,7 @@ class SshFleet:
             await asyncio.sleep(pause)
             pause = min(LAST_RETRY_S, pause * 2)
 
-    async def _watch(self, host: Host, client: AgentClient, listener: Listener) -> float:
+    async def _watch(self, host: Host, client: DeckClient, listener: Listener) -> float:
         """Pass on events until the link breaks; returns the pause before the next try."""
         version = await client.version()
         read_only = version.protocol != PROTOCOL
@@ -65,19 +67,12 @@ class SshFleet:
         listener(host.name, LinkChange(state="lost", detail="the agent ended the connection"))
         return FIRST_RETRY_S
 
-    async def change_weight(self, host: str, experiment: str, change: ChangeWeight) -> Applied:
-        """Set the treatment's weight on one gateway."""
-        return await self._with(host, lambda client: client.change_weight(experiment, change))
+    async def ask(self, host: str, call: Callable[[DeckClient], Awaitable[T]]) -> T:
+        """Make a call to one host's agent.
 
-    async def roll_back(self, host: str, experiment: str, change: Rollback) -> Applied:
-        """Everyone back to the control, latched."""
-        return await self._with(host, lambda client: client.roll_back(experiment, change))
-
-    async def clear_latch(self, host: str, experiment: str, change: ClearLatch) -> Applied:
-        """Let the treatment start again from 5 %."""
-        return await self._with(host, lambda client: client.clear_latch(experiment, change))
-
-    async def _with(self, host: str, call: Callable[[AgentClient], Awaitable[Applied]]) -> Applied:
+        Raises:
+            QuantdeckError: as `FleetLink.ask`.
+        """
         client = self._clients.get(host)
         if client is None:
             raise UnreachableError(f"{host} is not connected.", "It is connected again as soon as it answers.")

@@ -87,6 +87,11 @@ class DeckModel:
         """The fleet in a sentence, from all its rows."""
         return headline(self.fleet, rows)
 
+    def experiment(self, host: str, name: str) -> ExperimentStatus | None:
+        """An experiment as its host said last."""
+        view = self.fleet.hosts.get(host)
+        return view.experiment(name) if view else None
+
     @property
     def quiet(self) -> bool:
         """Nothing is wrong anywhere."""

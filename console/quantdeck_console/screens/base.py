@@ -8,8 +8,9 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from quantdeck_console.actions.registry import action_for_key, action_of, actions_of, refusal
-from quantdeck_console.model.text import EMPTY, Line, Span, ends, fit, line, span
+from quantdeck_console.actions.action import refusal
+from quantdeck_console.actions.registry import PANES, action_for_key, action_of, actions_of
+from quantdeck_console.model.text import EMPTY, Line, Span, ends, fit, line, span, width_of
 from quantdeck_console.terminal import MIN_COLUMNS, MIN_ROWS
 from quantdeck_console.widgets.lines import Lines
 from quantdeck_core.fleet.state import HostView
@@ -121,20 +122,27 @@ class DeckScreen(Screen[None]):
         notice = self.deck.model.notice
         if notice:
             return line(" ", span(fit(notice.text, width - 2), notice.tone))
+        tabs = self._tabs(width)
         parts: list[Span] = []
         for action in actions_of(self.NAME):
             if action.footer and not self.refused(action.id):
-                parts += [Span(f"  {action.shown}" if parts else f" {action.shown}", "key"), Span(f" {action.title}")]
-        return ends(tuple(parts), self._tabs() if width >= WIDE else (), width)
+                more = [Span(f"  {action.shown}" if parts else f" {action.shown}", "key"), Span(f" {action.title}")]
+                if width_of((*parts, *more, *tabs)) < width:  # a key that is cut says nothing; `?` has them all
+                    parts += more
+        return ends(tuple(parts), tabs, width)
 
-    def _tabs(self) -> Line:
-        """Where the number keys lead."""
-        panes = [action for action in actions_of(self.NAME) if action.keys[0].isdigit()]
+    def _tabs(self, width: int) -> Line:
+        """Where the number keys lead; on a narrow screen only that they do."""
+        panes = [action for action in actions_of(self.NAME) if action.id in PANES]
+        if not panes:
+            return ()
+        if width < WIDE:
+            return (Span("1-6", "key"), Span(" panes "))
         return tuple(
             part
             for pane in panes
             for part in (
-                Span(f"{pane.shown} ", "key"),
+                Span(f"{pane.keys[0]} ", "key"),
                 Span(f"{pane.title}  ", "strong" if pane.id == self.NAME else ""),
             )
         )

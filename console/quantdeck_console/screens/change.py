@@ -12,17 +12,15 @@ from quantdeck_console.screens.dialog import WIDTH, Dialog
 from quantdeck_core.errors import ErrorInfo, QuantdeckError
 from quantdeck_core.fleet.cells import duration
 from quantdeck_core.fleet.state import HostView
-from quantdeck_core.protocol.experiment import ExperimentStatus
 from quantdeck_core.protocol.requests import Applied
 
 
 class ChangeDialog(Dialog):
-    """One request at a time: pressing Enter twice sends it once."""
+    """One request at a time: pressing a key twice sends it once."""
 
-    def __init__(self, view: HostView, experiment: ExperimentStatus) -> None:
+    def __init__(self, host: str) -> None:
         super().__init__()
-        self.host = view.name
-        self.experiment = experiment
+        self.host = host
         self.busy = False
         self.error: ErrorInfo | None = None
         self.applied: Applied | None = None
@@ -48,6 +46,9 @@ class ChangeDialog(Dialog):
     def ask(self) -> None:
         """Check what was typed, and send it or say what is wrong with it."""
 
+    def was_refused(self) -> None:
+        """Hook: whatever was refused because of what somebody else did, show that: the next try is based on it."""
+
     def concerns(self) -> HostView | None:
         """The host that would be changed."""
         return self.deck.model.fleet.hosts.get(self.host)
@@ -64,9 +65,7 @@ class ChangeDialog(Dialog):
             self.applied = await ask()
         except QuantdeckError as error:
             self.error = error.info()
-            # Whatever was refused because of what somebody else did: show that, so that the next Enter is based on it.
-            view = self.concerns()
-            self.experiment = (view.experiment(self.experiment.name) if view else None) or self.experiment
+            self.was_refused()
         finally:
             self.busy = False
         self.deck.redraw()
@@ -76,13 +75,13 @@ class ChangeDialog(Dialog):
         self.error = error.info()
         self.draw()
 
-    def answer_lines(self, verb: str) -> list[Line]:
+    def answer_lines(self, verb: str, key: str = "Enter") -> list[Line]:
         """Sending, applied, or why not, and the keys that make sense now."""
         if self.busy:
             return [EMPTY, line(" ", span("sent, waiting for the agent ...", "strong")), EMPTY]
         if self.applied:
             return [EMPTY, *_done(self.applied), EMPTY, line(Span(" Enter Esc", "key"), " close")]
-        keys = line(Span(" Enter", "key" if self.armed_at else "dim"), f" {verb}", Span("   Esc", "key"), " cancel")
+        keys = line(Span(f" {key}", "key" if self.armed_at else "dim"), f" {verb}", Span("   Esc", "key"), " cancel")
         return [EMPTY, *(error_lines(self.error) if self.error else ()), *([EMPTY] if self.error else ()), keys]
 
 
@@ -90,7 +89,8 @@ def _done(applied: Applied) -> list[Line]:
     if applied.pending:
         return wrapped(f"PENDING: {applied.detail}", WIDTH, "warn", most=3)
     took = f", effective in {duration(applied.effective_ms)}" if applied.effective_ms is not None else ""
-    return wrapped(f"applied{took}", WIDTH, "ok", most=2)
+    said = f": {applied.detail}" if applied.detail else ""
+    return wrapped(f"applied{took}{said}", WIDTH, "ok", most=3)
 
 
 def error_lines(error: ErrorInfo) -> list[Line]:

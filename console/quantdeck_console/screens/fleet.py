@@ -11,6 +11,7 @@ from textual.widgets import Input
 from quantdeck_console.actions.rollback import banner
 from quantdeck_console.model.fleet_view import FleetColumns, fleet_head, fleet_line, header_line, headline_lines
 from quantdeck_console.model.host_view import host_lines, recent_lines
+from quantdeck_console.model.subject import Subject
 from quantdeck_console.model.text import Line, line, span
 from quantdeck_console.screens.base import bindings_of
 from quantdeck_console.screens.pane import Pane
@@ -20,8 +21,6 @@ from quantdeck_console.widgets.table import Table
 from quantdeck_core.fleet.headline import Headline
 from quantdeck_core.fleet.health import WORDS
 from quantdeck_core.fleet.rows import FleetRow
-from quantdeck_core.fleet.state import HostView
-from quantdeck_core.protocol.experiment import ExperimentStatus
 
 _FRAME = 7
 """Rows that are neither hosts nor details: header, headline (2) and a blank, table head, a blank, footer."""
@@ -101,17 +100,20 @@ class FleetScreen(Pane):
         """The row under the cursor."""
         return self.query_one("#hosts", Table).selected
 
-    def concerns(self) -> HostView | None:
-        """The selected host."""
+    @property
+    def subject(self) -> Subject:
+        """The selected host and its worst experiment."""
         row = self.selected if self._composed else None
-        return self.deck.model.fleet.hosts[row.name] if row else None
+        if row is None:
+            return Subject()
+        status = self.deck.model.fleet.hosts[row.name].status
+        first = status.experiments[0].name if status and status.experiments else ""
+        return Subject(row.name, row.experiment or first)
 
-    def target(self) -> tuple[HostView, ExperimentStatus] | None:
-        """The selected host's worst experiment."""
-        view, row = self.concerns(), self.selected
-        if view is None or row is None or view.status is None or not view.status.experiments:
-            return None
-        return view, view.experiment(row.experiment) or view.status.experiments[0]
+    def choose(self, subject: Subject) -> None:
+        """Put the cursor on a host."""
+        self._chosen = subject.host or self._chosen
+        self.draw()
 
     def sentence(self) -> str:
         """The selected host's."""
@@ -119,17 +121,15 @@ class FleetScreen(Pane):
         return f"{row.name} {WORDS[row.level]}: {row.experiment and f'{row.experiment}: '}{row.why}" if row else ""
 
     def action_open(self) -> None:
-        """The experiment of the selected host."""
-        if target := self.target():
-            self.deck.show_experiment(target[0].name, target[1].name)
-        elif view := self.concerns():
-            self.deck.say(f"no experiment on {view.name}")
+        """The experiment of the selected host, or the host where it has none."""
+        if self.subject.host:
+            self.deck.show_pane("experiment" if self.target() else "host", self.subject)
 
     def action_filter(self) -> None:
         """Ask for words."""
         self.query_one(Prompt).open(self._pattern)
 
-    def action_unfilter(self) -> None:
+    def action_back(self) -> None:
         """Show all hosts again."""
         self._pattern = ""
         self.query_one(Prompt).close()

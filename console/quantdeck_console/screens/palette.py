@@ -9,8 +9,9 @@ from textual import on
 from textual.app import ComposeResult
 from textual.widgets import Input
 
+from quantdeck_console.actions.action import Action
 from quantdeck_console.actions.extra import ExtraAction
-from quantdeck_console.actions.registry import Action, actions_of
+from quantdeck_console.actions.registry import actions_of
 from quantdeck_console.model.text import EMPTY, Line, Span, left
 from quantdeck_console.screens.base import bindings_of
 from quantdeck_console.screens.dialog import WIDTH, Dialog

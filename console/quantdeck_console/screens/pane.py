@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 
+from quantdeck_console.model.subject import Subject
 from quantdeck_console.screens.base import DeckScreen, TooSmall
 from quantdeck_console.widgets.lines import Lines
 from quantdeck_core.fleet.state import HostView
@@ -30,13 +31,27 @@ class Pane(DeckScreen):
         """The pane's own widgets."""
         yield from ()
 
+    @property
+    def subject(self) -> Subject:
+        """What the pane is about, for the next one that is opened."""
+        return Subject()
+
+    def choose(self, subject: Subject) -> None:
+        """Be about something else."""
+
+    def concerns(self) -> HostView | None:
+        """The host that is shown."""
+        return self.deck.model.fleet.hosts.get(self.subject.host)
+
     def target(self) -> tuple[HostView, ExperimentStatus] | None:
         """The experiment that a change here would act on."""
-        raise NotImplementedError
+        view = self.concerns()
+        experiment = view.experiment(self.subject.experiment) if view else None
+        return (view, experiment) if view and experiment else None
 
     def sentence(self) -> str:
         """What `y` copies."""
-        raise NotImplementedError
+        return ""
 
     def action_weight(self) -> None:
         """Ask for a new share of users."""
@@ -62,20 +77,40 @@ class Pane(DeckScreen):
         """Copy a sentence through the terminal."""
         # What is copied ends up in somebody's shell.
         text = clean(self.sentence(), one_line=True)
+        if not text:
+            self.deck.say("there is nothing to copy here")
+            return
         self.app.copy_to_clipboard(text)
         self.deck.say(f"copied: {text}", "dim")
 
     def action_fleet(self) -> None:
         """Pane 1."""
-        self.deck.show_fleet()
+        self.deck.show_pane("fleet", self.subject)
+
+    def action_host(self) -> None:
+        """Pane 2."""
+        self.deck.show_pane("host", self.subject)
+
+    def action_deploy(self) -> None:
+        """Pane 3."""
+        self.deck.show_pane("deploy", self.subject)
 
     def action_experiment(self) -> None:
         """Pane 4."""
-        target = self.target() or next(iter(self.deck.model.experiments()), None)
-        if target is None:
-            self.deck.say("there is no experiment in this fleet")
-            return
-        self.deck.show_experiment(target[0].name, target[1].name)
+        self.deck.show_pane("experiment", self.subject)
+
+    def action_incident(self) -> None:
+        """Pane 5."""
+        self.deck.show_pane("incident", self.subject)
+
+    def action_bench(self) -> None:
+        """Pane 6."""
+        self.deck.show_pane("bench", self.subject)
+
+    def action_back(self) -> None:
+        """To the pane that this one was opened from; the first one stays."""
+        if len(self.app.screen_stack) > 1:
+            self.dismiss(None)
 
     def action_help(self) -> None:
         """All keys."""

@@ -28,7 +28,8 @@ class WeightDialog(ChangeDialog):
     """
 
     def __init__(self, view: HostView, experiment: ExperimentStatus, by: str) -> None:
-        super().__init__(view, experiment)
+        super().__init__(view.name)
+        self.experiment = experiment
         self._requests = WeightRequests(by)
 
     def title_text(self) -> str:
@@ -96,4 +97,10 @@ class WeightDialog(ChangeDialog):
             self.fail(error)
             return
         request = self._requests.request(new_bp, self.experiment.state.revision)
-        self.send(lambda: self.deck.link.change_weight(self.host, self.experiment.name, request))
+        name = self.experiment.name
+        self.send(lambda: self.deck.link.ask(self.host, lambda client: client.change_weight(name, request)))
+
+    def was_refused(self) -> None:
+        """Show the split as it is now."""
+        view = self.concerns()
+        self.experiment = (view.experiment(self.experiment.name) if view else None) or self.experiment

@@ -1,0 +1,1 @@
+"""The registry, a file a pane: keys, words and dangers."""

@@ -1,0 +1,54 @@
+"""A question that a pane asks of an agent again and again while it is open."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from quantdeck_console.link.deck_client import DeckClient
+from quantdeck_console.model.asked import Asked
+from quantdeck_core.errors import QuantdeckError
+
+if TYPE_CHECKING:
+    from quantdeck_console.screens.base import DeckScreen
+
+T = TypeVar("T")
+
+
+class Question(Generic[T]):
+    """Asks at once, then at intervals; it ends with its screen.
+
+    Args:
+        every_s: seconds between two tries, however they ended; 0: once.
+    """
+
+    def __init__(self, screen: DeckScreen, name: str, every_s: float) -> None:
+        self.asked: Asked[T] = Asked()
+        self._screen = screen
+        self._name = name
+        self._every_s = every_s
+
+    def ask(self, host: str, call: Callable[[DeckClient], Awaitable[T]], *, anew: bool = False) -> None:
+        """Ask this from now on instead of what was asked before.
+
+        Args:
+            anew: it is about something else: forget the last answer.
+        """
+        if anew:
+            self.asked = Asked()
+        self._screen.run_worker(self._keep(host, call), group=f"question-{self._name}", exclusive=True)
+
+    async def _keep(self, host: str, call: Callable[[DeckClient], Awaitable[T]]) -> None:
+        deck = self._screen.deck
+        while True:
+            try:
+                value = await deck.link.ask(host, call)
+            except QuantdeckError as error:
+                self.asked = Asked(value=self.asked.value, at=self.asked.at, error=error.info())
+            else:
+                self.asked = Asked(value=value, at=deck.model.clock())
+            self._screen.draw()
+            if not self._every_s:
+                return
+            await asyncio.sleep(self._every_s)
