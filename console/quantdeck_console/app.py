@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import ClassVar
 
+from rich.console import RenderableType
 from rich.style import Style
 from textual.app import App
 from textual.binding import Binding, BindingType
@@ -26,6 +27,7 @@ from quantdeck_console.screens.fleet import FleetScreen
 from quantdeck_console.screens.pane import Pane
 from quantdeck_console.screens.panes import missing, pane_of, subject_for
 from quantdeck_console.terminal import MIN_COLUMNS, MIN_ROWS, Display, display_of
+from quantdeck_console.widgets.shown import Shown
 from quantdeck_console.widgets.tones import ANSI, DECK_THEME, TRUECOLOR
 from quantdeck_core.errors import QuantdeckError
 from quantdeck_core.fleet.link import LinkChange
@@ -98,6 +100,7 @@ class DeckApp(App[None]):
         self._rollbacks: dict[str, RollbackRun] = {}
         self._drawn_at = 0.0
         self._pending = False
+        self._shown = Shown()
         self.register_theme(DECK_THEME)
 
     @property
@@ -127,13 +130,16 @@ class DeckApp(App[None]):
         self._write(_PUSH_TITLE)
         self._set_terminal_title(self.title)
         self.set_interval(DRAW_S, self._tick)
-        self.run_worker(self._guarded(self.link.run(self._receive)), group="link")
+        self.call_after_refresh(self._connect)
         if self._background:
             self.run_worker(self._guarded(self._background()), group="background")
 
     def on_unmount(self) -> None:
         """Give the terminal its title back."""
         self._write(_POP_TITLE)
+
+    def _connect(self) -> None:
+        self.run_worker(self._guarded(self.link.run(self._receive)), group="link")
 
     async def _tick(self) -> None:
         for _ in self.model.prepare():
@@ -227,6 +233,9 @@ class DeckApp(App[None]):
         if text != self.terminal_title:
             self.terminal_title = text
             self._write(f"\x1b]2;{text}\x07")
+
+    def _display(self, screen: Screen[None], renderable: RenderableType | None) -> None:
+        super()._display(screen, self._shown.difference(renderable))
 
     def _write(self, codes: str) -> None:
         """Textual has no call for titles, and its driver is the only way that keeps the order of what is written."""

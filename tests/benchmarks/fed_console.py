@@ -14,14 +14,16 @@ import os
 import random
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from quantdeck_console import terminal
+from quantdeck_core.errors import UnreachableError
 from quantdeck_core.fleet.link import LinkChange
 from quantdeck_core.protocol.events import (
     EngineEvent,
@@ -33,8 +35,12 @@ from quantdeck_core.protocol.events import (
     Snapshot,
 )
 from quantdeck_core.protocol.host import HostStatus
-from quantdeck_core.protocol.requests import Applied, ChangeWeight, ClearLatch, Rollback
 from support.fleets import arm, engine, experiment, gateway, gpus, sample
+
+if TYPE_CHECKING:
+    from quantdeck_console.link.deck_client import DeckClient
+
+T = TypeVar("T")
 
 VARIANTS = 40
 ENGINES = ("control", "treatment", "chat-a", "chat-b", "code", "embed")
@@ -91,10 +97,18 @@ class Lines:
         return msgspec.json.encode(Snapshot(revision=1, status=status))
 
     def endless(self, hosts: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
-        """Every kind of event of every host in turn."""
+        """Every kind of event of every host in turn; nothing stays as it is."""
         for turn in itertools.count():
             for kind in self.kinds:
                 for n, host in enumerate(hosts):
+                    yield host, kind[(turn + n * 7) % VARIANTS]
+
+    def rows(self, hosts: tuple[str, ...], changing: int) -> Iterator[tuple[str, bytes]]:
+        """What changes the rows of some hosts, while the others say that they are there."""
+        sample, engine, *_, heartbeat = self.kinds
+        for turn in itertools.count(1):
+            for n, host in enumerate(hosts):
+                for kind in (sample, engine) if n < changing else (heartbeat,) * 2:
                     yield host, kind[(turn + n * 7) % VARIANTS]
 
 
@@ -146,14 +160,8 @@ class FedLink:
                 await asyncio.sleep(0)
         await self._feed.run(lambda host, line: listener(host, decode(line)))
 
-    async def change_weight(self, host: str, experiment: str, change: ChangeWeight) -> Applied:
-        raise NotImplementedError
-
-    async def roll_back(self, host: str, experiment: str, change: Rollback) -> Applied:
-        raise NotImplementedError
-
-    async def clear_latch(self, host: str, experiment: str, change: ClearLatch) -> Applied:
-        raise NotImplementedError
+    async def ask(self, host: str, call: Callable[[DeckClient], Awaitable[T]]) -> T:
+        raise UnreachableError(f"{host} is played.")
 
 
 def bare(names: tuple[str, ...], lines: Lines, rate: float, seconds: float) -> None:
@@ -169,6 +177,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--hosts", type=int, default=1000, help="(default: %(default)s)")
     parser.add_argument("--rate", type=float, default=10_000, help="updates a second (default: %(default)s)")
+    parser.add_argument("--changing", type=int, help="how many hosts' rows change; all values of all by default")
     parser.add_argument("--bare", type=float, default=0.0, help="seconds without a console")
     parser.add_argument("--result", type=Path, help="where to write how the feed went")
     options = parser.parse_args()
@@ -179,7 +188,8 @@ def main() -> int:
     terminal.prepare(os.environ)
     from quantdeck_console.app import DeckApp
 
-    feed = Feed(lines.endless(names), options.rate)
+    endless = lines.endless(names) if options.changing is None else lines.rows(names, options.changing)
+    feed = Feed(endless, options.rate)
     app = DeckApp(FedLink(names, lines, feed), by="bench@here")
     app.run(mouse=False)
     if options.result:

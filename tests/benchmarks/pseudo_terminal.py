@@ -2,72 +2,21 @@
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import fcntl
 import os
-import re
 import select
 import struct
 import subprocess
+import sys
 import termios
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 
-_TOKEN = re.compile(
-    r"\x1b\[(?P<params>[0-9;:<=>?]*)[ -/]*(?P<final>[@-~])"  # CSI
-    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC
-    r"|\x1b[P_^][^\x1b]*\x1b\\"  # DCS, APC, PM
-    r"|\x1b[ -/]*[0-~]"  # other escapes
-    r"|(?P<control>[\x00-\x1a\x1c-\x1f])"
-    r"|(?P<text>[^\x00-\x1f]+)"
-)
-_UNFINISHED = re.compile(r"\x1b(?:\[[0-9;:<=>?]*[ -/]*|\][^\x07\x1b]*\x1b?|[P_^][^\x1b]*\x1b?|[ -/]*)?\Z")
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-
-class Cells:
-    """As much of a terminal as says what stands where: cursor moves, text of single cells, and erasing."""
-
-    def __init__(self, columns: int, rows: int) -> None:
-        self._size = (columns, rows)
-        self._cells = [[" "] * columns for _ in range(rows)]
-        self._x = self._y = 0
-        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
-        self._rest = ""
-
-    def feed(self, data: bytes) -> None:
-        """What the program wrote."""
-        text = self._rest + self._decode(data)
-        unfinished = _UNFINISHED.search(text)
-        text, self._rest = (text[: unfinished.start()], unfinished.group()) if unfinished else (text, "")
-        for token in _TOKEN.finditer(text):
-            if token["text"]:
-                self._write(token["text"])
-            elif token["final"]:
-                self._control(token["final"], token["params"])
-            elif token["control"] == "\r":
-                self._x = 0
-            elif token["control"] == "\n":
-                self._y = min(self._y + 1, self._size[1] - 1)
-
-    @property
-    def lines(self) -> list[str]:
-        """Row by row."""
-        return ["".join(row) for row in self._cells]
-
-    def _write(self, text: str) -> None:
-        row = self._cells[self._y]
-        for char in text[: self._size[0] - self._x]:
-            row[self._x] = char
-            self._x += 1
-
-    def _control(self, final: str, params: str) -> None:
-        columns, rows = self._size
-        if final in "Hf":
-            y, _, x = params.partition(";")
-            self._y, self._x = min(int(y or 1), rows) - 1, min(int(x or 1), columns) - 1
-        elif final == "J":
-            self._cells = [[" "] * columns for _ in range(rows)]
+from support.terminal_cells import Cells
 
 
 class PseudoTerminal:
@@ -158,7 +107,7 @@ def has(*words: str) -> Callable[[list[str]], bool]:
     return lambda lines: all(any(word in line for line in lines) for word in words)
 
 
-def report(rows: Iterator[tuple[str, float, float, str]]) -> int:
+def report(rows: Iterable[tuple[str, float, float, str]]) -> int:
     """Print each figure beside its limit; 1 where one is exceeded."""
     failed = 0
     for name, value, limit, unit in rows:

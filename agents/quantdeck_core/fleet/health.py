@@ -63,10 +63,12 @@ def heard_age(view: HostView, now: float) -> float | None:
 
 def same_until(view: HostView, now: float) -> float:
     """When time alone may next change what is said of a host: ages are whole seconds, and so are the limits above."""
+    connected = view.link.state == "connected"
     moments = [] if view.heard_at is None else [view.heard_at]
-    if view.link.state == "connected" and view.linked_at is not None and view.linked_at > (view.heard_at or 0.0):
+    if connected and view.linked_at is not None and view.linked_at > (view.heard_at or 0.0):
         moments.append(view.linked_at)
-    return min((t + max(AGE_SHOWN_AFTER_S, math.ceil(now - t)) for t in moments), default=math.inf)
+    first = AGE_SHOWN_AFTER_S if connected else 0.0
+    return min((t + max(first, math.ceil(now - t)) for t in moments), default=math.inf)
 
 
 def health(view: HostView, now: float) -> Finding:

@@ -1,4 +1,4 @@
-"""The fleet as one immutable value: `apply(state, host, update, now)` gives the next one, `apply_all` that after many."""
+"""The fleet as one immutable value: `apply` gives the one after something was heard, `apply_all` that after much was."""
 
 from __future__ import annotations
 
