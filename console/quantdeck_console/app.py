@@ -31,7 +31,7 @@ from quantdeck_console.widgets.shown import Shown
 from quantdeck_console.widgets.tones import ANSI, DECK_THEME, TRUECOLOR
 from quantdeck_core.errors import QuantdeckError
 from quantdeck_core.fleet.link import LinkChange
-from quantdeck_core.protocol.events import Event
+from quantdeck_core.protocol.events import Event, Snapshot
 from quantdeck_core.text import clean
 
 DRAW_S = 0.5
@@ -100,6 +100,7 @@ class DeckApp(App[None]):
         self._rollbacks: dict[str, RollbackRun] = {}
         self._drawn_at = 0.0
         self._pending = False
+        self._reported = False
         self._shown = Shown()
         self.register_theme(DECK_THEME)
 
@@ -153,9 +154,11 @@ class DeckApp(App[None]):
         self.model.catch_up()
         if self.terminal_title != self.title and self.model.quiet:
             self._set_terminal_title(self.title)
-        for screen in self.screen_stack:
+        for screen in reversed(self.screen_stack):
             if isinstance(screen, DeckScreen):
                 screen.draw()
+            if isinstance(screen, Pane):
+                break  # it hides what lies below, which is drawn when it comes up again
 
     def show_pane(self, name: str, subject: Subject) -> None:
         """Open a pane about something, or go back to it where it is open already; each is open once at most."""
@@ -223,10 +226,11 @@ class DeckApp(App[None]):
         if alarms:
             self.bell()
             self._set_terminal_title(f"! {host}: {alarms[-1].text}")
-        if not self._pending:
-            self._pending = True
-            if self.monotonic() - self._drawn_at >= DRAW_S:
-                self.call_later(self.redraw)
+        first = isinstance(update, Snapshot) and not self._reported
+        if first or (not self._pending and self.monotonic() - self._drawn_at >= DRAW_S):
+            self.call_later(self.redraw)
+        self._pending = True
+        self._reported |= first
 
     def _set_terminal_title(self, text: str) -> None:
         text = clean(text, one_line=True)

@@ -18,6 +18,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.terminal_cells import Cells
 
+_NOT_PASSED_ON = ("SSH_", "TEXTUAL", "NO_COLOR", "COLUMNS", "LINES", "PYTHONDONTWRITEBYTECODE")
+"""What would make the console draw, measure or compile otherwise than for its users."""
+
 
 class PseudoTerminal:
     """A running program; use it as a context manager.
@@ -35,9 +38,8 @@ class PseudoTerminal:
         self.started_at = time.monotonic()
         self._fd, inside = os.openpty()
         fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("SSH_", "TEXTUAL", "NO_COLOR"))}
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(_NOT_PASSED_ON)}
         kept |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"} | dict(environ or {})
-        kept.pop("COLUMNS", None), kept.pop("LINES", None)
         self.process = subprocess.Popen(
             argv, stdin=inside, stdout=inside, stderr=inside, env=kept, start_new_session=True
         )
@@ -61,6 +63,14 @@ class PseudoTerminal:
         until = time.monotonic() + seconds
         while self.process.poll() is None and time.monotonic() < until:
             self.read(0.05)
+
+    @property
+    def waited_ms(self) -> float:
+        """How long its main thread was ready to run in all, and waited for a core that others had."""
+        try:
+            return int(Path(f"/proc/{self.process.pid}/schedstat").read_text().split()[1]) / 1e6
+        except (OSError, IndexError):
+            return 0.0
 
     def press(self, keys: str) -> None:
         """As if typed."""

@@ -1,4 +1,4 @@
-"""The fleet as one immutable value: `apply` gives the one after something was heard, `apply_all` that after much was."""
+"""The fleet as one immutable value: `apply` gives the next one after an update, `apply_all` that after many."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class FleetScreen(Pane):
         hosts.fill(fleet_head(columns), rows, partial(fleet_line, columns=columns, glyphs=deck.glyphs), cursor)
         view = self.concerns()
         details: list[Line] = []
-        if view and view.link.state != "connecting":
+        if kept and view and view.link.state != "connecting":
             details = host_lines(view, now, width, said=headline.host == view.name)
             details += recent_lines(view, width, height - _FRAME - shown - len(details))
         if not rows:
