@@ -143,15 +143,18 @@ class DeckApp(App[None]):
         self.run_worker(self._guarded(self.link.run(self._receive)), group="link")
 
     async def _tick(self) -> None:
-        for _ in self.model.prepare():
-            await asyncio.sleep(0)  # a key need not wait for a whole fleet's rows
-        self.redraw()
+        for _ in self.model.catching_up():
+            await asyncio.sleep(0)  # a key need not wait for a whole fleet
+        self._draw()
 
     def redraw(self) -> None:
         """Show the model as it is now; what is equal sends nothing."""
+        self.model.catch_up()
+        self._draw()
+
+    def _draw(self) -> None:
         self._pending = False
         self._drawn_at = self.monotonic()
-        self.model.catch_up()
         if self.terminal_title != self.title and self.model.quiet:
             self._set_terminal_title(self.title)
         for screen in reversed(self.screen_stack):

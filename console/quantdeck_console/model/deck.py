@@ -40,7 +40,10 @@ class DeckModel:
         self._waiting: list[Heard] = []
         self._notice: Notice | None = None
         self._memory = RowMemory()
-        self._rows = self._memory.rows(self._fleet, clock())
+        self._rows: list[FleetRow] = []
+        self._headline = headline(self._fleet, self._rows)
+        self._turn = 0
+        self.catch_up()
 
     @property
     def fleet(self) -> FleetState:
@@ -59,16 +62,23 @@ class DeckModel:
         after = self.fleet.hosts[host]
         return fresh_alarms(before, after) if rings else ()
 
-    def prepare(self) -> Iterator[None]:
-        """Make the rows of what was heard until now, some at a time: little of `catch_up` is left then."""
-        views, now = tuple(self.fleet.hosts.values()), self.clock()
+    def catch_up(self) -> None:
+        """Let the rows show what was heard until now: keys draw, but they do not count a fleet anew."""
+        for _ in self.catching_up():
+            pass
+
+    def catching_up(self) -> Iterator[None]:
+        """`catch_up` in pieces, which gives way to one that begins later."""
+        fleet, now = self.fleet, self.clock()
+        views = tuple(fleet.hosts.values())
+        self._turn = turn = self._turn + 1
         for start in range(0, len(views), ROWS_AT_ONCE):
             self._memory.prepare(views[start : start + ROWS_AT_ONCE], now)
             yield
-
-    def catch_up(self) -> None:
-        """Let the rows show what was heard until now: keys draw, but they do not count a fleet anew."""
-        self._rows = self._memory.rows(self.fleet, self.clock())
+            if turn != self._turn:
+                return
+        self._rows = self._memory.rows(fleet, now)
+        self._headline = headline(fleet, self._rows)
 
     def say(self, text: str, tone: Tone = "") -> None:
         """Show a sentence in the footer for a few seconds."""
@@ -83,9 +93,10 @@ class DeckModel:
         """Rows of the hosts that match a filter, worst first."""
         return [row for row in self._rows if matches(row, pattern)] if pattern else self._rows
 
-    def headline(self, rows: list[FleetRow]) -> Headline:
+    @property
+    def headline(self) -> Headline:
         """The fleet in a sentence, from all its rows."""
-        return headline(self.fleet, rows)
+        return self._headline
 
     def experiment(self, host: str, name: str) -> ExperimentStatus | None:
         """An experiment as its host said last."""

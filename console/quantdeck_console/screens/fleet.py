@@ -61,7 +61,7 @@ class FleetScreen(Pane):
         width, height, now = self.size.width, self.size.height, self.deck.model.clock()
         every = model.rows()
         rows = model.rows(self._pattern) if self._pattern else every
-        headline = model.headline(every)
+        headline = model.headline
         self._draw_top(headline, every, now, width)
         columns = FleetColumns.for_width(width - 1)
         cursor = next((index for index, row in enumerate(rows) if row.name == self._chosen), 0)
