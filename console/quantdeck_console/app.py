@@ -12,7 +12,9 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from quantdeck_console.actions.banner import banner
 from quantdeck_console.actions.extra import ExtraAction
+from quantdeck_console.actions.resumed import Resumed
 from quantdeck_console.actions.rollback import RollbackRun
 from quantdeck_console.link.interface import FleetLink
 from quantdeck_console.model.deck import DeckModel
@@ -28,7 +30,7 @@ from quantdeck_console.terminal import MIN_COLUMNS, MIN_ROWS, Display, display_o
 from quantdeck_console.widgets.tones import ANSI, DECK_THEME, TRUECOLOR
 from quantdeck_core.errors import QuantdeckError
 from quantdeck_core.fleet.link import LinkChange
-from quantdeck_core.protocol.events import Event
+from quantdeck_core.protocol.events import Event, Snapshot
 from quantdeck_core.text import clean
 
 DRAW_S = 0.5
@@ -95,6 +97,7 @@ class DeckApp(App[None]):
         self._background = background
         self._connecting_text = connecting_text
         self._rollbacks: dict[str, RollbackRun] = {}
+        self._resumed = self._resume(pending) if pending else None
         self._drawn_at = 0.0
         self._pending = False
         self.register_theme(DECK_THEME)
@@ -105,9 +108,15 @@ class DeckApp(App[None]):
         return self._connecting_text if isinstance(self._connecting_text, str) else self._connecting_text()
 
     @property
-    def rollbacks(self) -> list[RollbackRun]:
-        """Rollbacks that were asked for in this console."""
-        return list(self._rollbacks.values())
+    def banner(self) -> str:
+        """The rollback that is not applied everywhere; it stays on every pane until it is."""
+        resumed = self._resumed
+        return banner(
+            self._rollbacks.values(),
+            resumed.wishes if resumed else (),
+            resumed.expired if resumed else (),
+            self.model.clock(),
+        )
 
     @staticmethod
     def monotonic() -> float:
@@ -127,6 +136,8 @@ class DeckApp(App[None]):
         self._set_terminal_title(self.title)
         self.set_interval(DRAW_S, self.redraw)
         self.run_worker(self._guarded(self.link.run(self._receive)), group="link")
+        if self._resumed:
+            self.run_worker(self._resumed.run(), group="rollback")
         if self._background:
             self.run_worker(self._guarded(self._background()), group="background")
 
@@ -167,7 +178,7 @@ class DeckApp(App[None]):
         return RollbackRun(
             self.link,
             experiment,
-            self.model.fleet.running(experiment),
+            (*self.model.fleet.running(experiment), *self.model.fleet.unheard),
             by=self.by,
             clock=self.model.clock,
             changed=self.redraw,
@@ -205,8 +216,21 @@ class DeckApp(App[None]):
         info = error.info()
         self.say(f"x {info.title}: {info.detail} {info.hint}".strip(), "warn")
 
+    def _resume(self, file: PendingFile) -> Resumed:
+        return Resumed(
+            self.link,
+            file,
+            self.model,
+            by=self.by,
+            mine=lambda: {run.request_id for run in self._rollbacks.values()},
+            tell=lambda text: self.say(text, "warn"),
+            readonly=self.readonly,
+        )
+
     def _receive(self, host: str, update: Event | LinkChange) -> None:
         alarms = self.model.receive(host, update)
+        if self._resumed and isinstance(update, Snapshot):
+            self._resumed.back(host)
         if alarms:
             self.bell()
             self._set_terminal_title(f"! {host}: {alarms[-1].text}")

@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import getpass
-import shutil
-import socket
-import subprocess
 from pathlib import Path
 
 import asyncssh
@@ -21,10 +18,8 @@ from quantdeck_core.fleet.link import LinkChange
 from quantdeck_core.protocol.events import Event, Snapshot
 from quantdeck_core.protocol.requests import Stop
 from support.agents import agent, short_folder
-from support.ssh import Keys, with_own_ssh
+from support.ssh import NO_SSHD, Keys, openssh, with_own_ssh
 from support.waiting import eventually
-
-SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 
 
 async def test_the_agents_own_ssh_carries_every_call(tmp_path: Path, demo_models: Path) -> None:
@@ -87,44 +82,17 @@ async def test_ssh_opens_no_shell_and_forwards_no_port(tmp_path: Path, demo_mode
                 await connection.open_connection("127.0.0.1", port)
 
 
-async def test_the_same_link_works_through_openssh(tmp_path: Path, demo_models: Path) -> None:
-    if not Path(SSHD).exists():
-        pytest.skip("OpenSSH's server is not installed: apt-get install openssh-server")
+@pytest.mark.skipif(bool(NO_SSHD), reason=NO_SSHD)
+async def test_the_same_link_works_through_openssh(demo_models: Path) -> None:
     with short_folder() as folder:
         async with agent(demo_models) as one:
             keys = Keys(folder)
-            keys.authorized.write_text(keys.user_public)
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                port = probe.getsockname()[1]
-            keys.know(port)
-            config = _sshd_config(folder, keys, port)
-            server = subprocess.Popen([SSHD, "-D", "-f", str(config), "-E", str(folder / "sshd.log")])
-            try:
+            async with openssh(folder, keys) as port:
                 host = keys.host(port, one.socket(), getpass.getuser())
-                await eventually(lambda: _listens(port), what="sshd listens")
                 async with agent_of(host) as client:
                     assert (await client.version()).role == "operator"
                     assert (await client.status()).name == "test"
                 await _follow(host)
-            finally:
-                server.terminate()
-                server.wait(timeout=10)
-
-
-def _sshd_config(folder: Path, keys: Keys, port: int) -> Path:
-    Path("/run/sshd").mkdir(exist_ok=True)  # where sshd separates its privileges
-    config = folder / "sshd_config"
-    config.write_text(
-        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {keys.host_key}\nAuthorizedKeysFile {keys.authorized}\n"
-        f"PidFile {folder}/pid\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nAllowStreamLocalForwarding yes\n"
-    )
-    return config
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 async def _follow(host: Host) -> None:

@@ -1,9 +1,12 @@
-"""SSH for tests: keys in a folder, an agent that serves SSH itself, and a way there that can be cut."""
+"""SSH for tests: keys, an agent that serves SSH itself, OpenSSH's server, and a way there that can be slow or cut."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
+import socket
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,6 +15,11 @@ import msgspec
 
 from quantdeck_console.link.fleet_file import Host
 from support.agents import AgentProcess
+from support.waiting import eventually
+
+SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
+NO_SSHD = "" if Path(SSHD).exists() else "OpenSSH's server is not installed: apt-get install openssh-server"
+"""Why tests of it are skipped."""
 
 
 class Keys:
@@ -50,6 +58,38 @@ async def with_own_ssh(one: AgentProcess, keys: Keys) -> int:
     port: int = msgspec.json.decode(one.ready_file.read_bytes())["ssh_port"]
     keys.know(port)
     return port
+
+
+@contextlib.asynccontextmanager
+async def openssh(folder: Path, keys: Keys) -> AsyncIterator[int]:
+    """A running OpenSSH server that knows these keys, for the user who runs the test; yields its port.
+
+    Args:
+        folder: for its config and its log.
+    """
+    keys.authorized.write_text(keys.user_public)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    keys.know(port)
+    Path("/run/sshd").mkdir(exist_ok=True)  # where sshd separates its privileges
+    config = folder / "sshd_config"
+    config.write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {keys.host_key}\nAuthorizedKeysFile {keys.authorized}\n"
+        f"PidFile {folder}/pid\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nAllowStreamLocalForwarding yes\n"
+    )
+    server = subprocess.Popen([SSHD, "-D", "-f", str(config), "-E", str(folder / "sshd.log")])
+    try:
+        await eventually(lambda: _listens(port), what="sshd listens")
+        yield port
+    finally:
+        server.terminate()
+        server.wait(timeout=10)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 class Way:

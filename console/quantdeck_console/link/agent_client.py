@@ -70,6 +70,7 @@ class AgentClient:
         """
         rest = b""
         try:
+            self._require_open()
             async with self._http.stream("GET", path, timeout=timeout) as response:
                 if response.status_code != 200:
                     raise _refusal(response.status_code, await response.aread())
@@ -183,6 +184,7 @@ class AgentClient:
         timeout: float,
     ) -> T:
         async def send() -> httpx.Response:
+            self._require_open()
             return await self._http.request(method, path, content=content, headers=headers, timeout=timeout)
 
         try:
@@ -195,6 +197,11 @@ class AgentClient:
             return msgspec.json.decode(response.content, type=kind)
         except msgspec.MsgspecError as error:
             raise self._unreachable(error) from None
+
+    def _require_open(self) -> None:
+        """httpx raises a RuntimeError where a client was closed, also while one of its requests was under way."""
+        if self._http.is_closed:
+            raise httpx.ConnectError("the link to its host has ended")
 
     def _unreachable(self, error: Exception) -> UnreachableError:
         text = str(error) or type(error).__name__

@@ -49,6 +49,10 @@ class Pane(DeckScreen):
         experiment = view.experiment(self.subject.experiment) if view else None
         return (view, experiment) if view and experiment else None
 
+    def to_roll_back(self) -> tuple[HostView, ExperimentStatus] | None:
+        """The experiment that `R` is about."""
+        return self.target()
+
     def sentence(self) -> str:
         """What `y` copies."""
         return ""
@@ -64,7 +68,7 @@ class Pane(DeckScreen):
         """Ask whether everyone should go back to the control."""
         from quantdeck_console.screens.rollback import RollbackDialog
 
-        if not (target := self._target("roll back")):
+        if not (target := self.to_roll_back() or self._target("roll back")):
             return
         _, experiment = target
         run = self.deck.rollback_of(experiment.name)
