@@ -97,7 +97,7 @@ class DeckApp(App[None]):
         self._background = background
         self._connecting_text = connecting_text
         self._rollbacks: dict[str, RollbackRun] = {}
-        self._resumed = self._resume(pending) if pending else None
+        self.resumed = self._resume(pending) if pending else None
         self._drawn_at = 0.0
         self._pending = False
         self.register_theme(DECK_THEME)
@@ -108,9 +108,14 @@ class DeckApp(App[None]):
         return self._connecting_text if isinstance(self._connecting_text, str) else self._connecting_text()
 
     @property
+    def rollbacks(self) -> list[RollbackRun]:
+        """Rollbacks that were asked for in this console."""
+        return list(self._rollbacks.values())
+
+    @property
     def banner(self) -> str:
         """The rollback that is not applied everywhere; it stays on every pane until it is."""
-        resumed = self._resumed
+        resumed = self.resumed
         return banner(
             self._rollbacks.values(),
             resumed.wishes if resumed else (),
@@ -136,8 +141,8 @@ class DeckApp(App[None]):
         self._set_terminal_title(self.title)
         self.set_interval(DRAW_S, self.redraw)
         self.run_worker(self._guarded(self.link.run(self._receive)), group="link")
-        if self._resumed:
-            self.run_worker(self._resumed.run(), group="rollback")
+        if self.resumed:
+            self.run_worker(self.resumed.run(), group="rollback")
         if self._background:
             self.run_worker(self._guarded(self._background()), group="background")
 
@@ -229,8 +234,8 @@ class DeckApp(App[None]):
 
     def _receive(self, host: str, update: Event | LinkChange) -> None:
         alarms = self.model.receive(host, update)
-        if self._resumed and isinstance(update, Snapshot):
-            self._resumed.back(host)
+        if self.resumed and isinstance(update, Snapshot):
+            self.resumed.back(host)
         if alarms:
             self.bell()
             self._set_terminal_title(f"! {host}: {alarms[-1].text}")

@@ -8,8 +8,11 @@ import getpass
 from pathlib import Path
 
 import asyncssh
+import httpx
 import pytest
 
+from quantdeck_console.link import ssh_fleet
+from quantdeck_console.link.agent_client import AgentClient
 from quantdeck_console.link.connect import LinkRefusedError, agent_of, split_ssh
 from quantdeck_console.link.fleet_file import Fleet, Host
 from quantdeck_console.link.ssh_fleet import SshFleet
@@ -126,6 +129,39 @@ async def test_a_link_that_breaks_is_made_again(tmp_path: Path, demo_models: Pat
             await eventually(lambda: any(isinstance(update, Snapshot) for update in heard))
         finally:
             await _cancel(running)
+
+
+async def test_who_asks_for_a_host_ends_the_pause_before_the_next_try(
+    tmp_path: Path, demo_models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssh_fleet, "FIRST_RETRY_S", 3600.0)
+    monkeypatch.setattr(ssh_fleet, "LAST_RETRY_S", 3600.0)
+    async with agent(demo_models) as one:
+        fleet = SshFleet(Fleet(host=(Host(name="test", socket=str(one.socket())),)))
+        one.kill()
+        heard: list[Event | LinkChange] = []
+        running = asyncio.create_task(fleet.run(lambda _name, update: heard.append(update)))
+        try:
+            await eventually(lambda: any(isinstance(u, LinkChange) and u.state == "lost" for u in heard))
+            await one.start()
+            with pytest.raises(UnreachableError, match="is not connected"):
+                await fleet.ask("test", lambda client: client.version())
+            await eventually(lambda: any(isinstance(update, Snapshot) for update in heard), what="connected again")
+        finally:
+            await _cancel(running)
+
+
+async def test_a_link_that_ends_under_a_question_is_an_answer_and_no_crash() -> None:
+    async def broken(_: httpx.Request) -> httpx.Response:
+        await client.close()
+        raise httpx.ReadError("the connection was lost")
+
+    client = AgentClient("test", httpx.MockTransport(broken))
+    for _ in range(2):
+        with pytest.raises(UnreachableError, match="does not answer"):
+            await client.version()
+    with pytest.raises(UnreachableError, match="does not answer"):
+        await anext(client.events())
 
 
 @pytest.mark.parametrize(

@@ -92,13 +92,59 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-class Way:
-    """A TCP relay to a port."""
+class Flow:
+    """What passes in one direction, over all connections of a way: late, or held up for a while."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, delay_s: float) -> None:
+        self._delay_s = delay_s
+        self._held: list[tuple[asyncio.StreamWriter, bytes]] | None = None
+
+    async def pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Pass on what comes until it ends; an end is passed on as nothing."""
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(OSError):
+            while data := await reader.read(1 << 16):
+                loop.call_later(self._delay_s, self._arrived, writer, data)
+        loop.call_later(self._delay_s, self._arrived, writer, b"")
+
+    def hold(self) -> None:
+        """From now on nothing passes."""
+        self._held = []
+
+    def release(self) -> None:
+        """What was held up passes, and nothing that comes after it."""
+        held, self._held = self._held or [], None
+        for writer, data in held:
+            self._arrived(writer, data)
+        self.hold()
+
+    def free(self) -> None:
+        """Everything passes again."""
+        self.release()
+        self._held = None
+
+    def _arrived(self, writer: asyncio.StreamWriter, data: bytes) -> None:
+        if self._held is not None:
+            self._held.append((writer, data))
+        elif data:
+            writer.write(data)
+        else:
+            writer.close()
+
+
+class Way:
+    """A TCP relay to a port.
+
+    Attributes:
+        there, back: its two directions.
+    """
+
+    def __init__(self, port: int, delay_s: float = 0.0) -> None:
+        """`delay_s`: of each direction."""
         self._port = port
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
+        self.there, self.back = Flow(delay_s), Flow(delay_s)
         self.port = 0
 
     async def open(self) -> None:
@@ -116,7 +162,7 @@ class Way:
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._port)
         self._writers |= {writer, there_writer}
         with contextlib.suppress(asyncio.CancelledError):  # the test has ended
-            await asyncio.gather(_pump(reader, there_writer), _pump(there_reader, writer))
+            await asyncio.gather(self.there.pump(reader, there_writer), self.back.pump(there_reader, writer))
 
     def cut(self) -> None:
         """Every connection breaks; new ones work."""
@@ -125,18 +171,10 @@ class Way:
         self._writers.clear()
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while data := await reader.read(1 << 16):
-            writer.write(data)
-            await writer.drain()
-    writer.close()
-
-
 @contextlib.asynccontextmanager
-async def way_to(port: int) -> AsyncIterator[Way]:
+async def way_to(port: int, delay_s: float = 0.0) -> AsyncIterator[Way]:
     """A running relay."""
-    way = Way(port)
+    way = Way(port, delay_s)
     await way.open()
     try:
         yield way

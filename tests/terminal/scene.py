@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+import psutil
 import tomli_w
 
 from quantdeck_core.rollout.wish import Wish
@@ -115,9 +117,59 @@ def stopped(host: Deck) -> Iterator[None]:
         host.agent.process.send_signal(signal.SIGCONT)
 
 
-@contextlib.contextmanager
-def console(folder: Path, variables: Mapping[str, str], columns: int = 80, rows: int = 24) -> Iterator[Tmux]:
+@dataclass
+class Screen:
+    """A console in a terminal.
+
+    Attributes:
+        pressed: keys, in order.
+    """
+
+    tmux: Tmux
+    pressed: list[str] = field(default_factory=list)
+
+    @property
+    def process(self) -> psutil.Process:
+        """The console's."""
+        [process] = psutil.Process(int(self.tmux.asked("pane_pid"))).children()
+        return process
+
+    def press(self, *keys: str) -> None:
+        """Press keys, at once after each other."""
+        self.pressed += keys
+        self.tmux.keys(*keys)
+
+    async def ask(self, *words: str) -> None:
+        """Open the rollback's dialog and wait until it takes a `y`."""
+        self.press("R")
+        await self.tmux.shows("roll back e", "y roll back   n Esc cancel", *words)
+        await self.armed()
+
+    async def armed(self) -> None:
+        """Wait until the key of the dialog is bright."""
+        await self.tmux.until(lambda: re.search(_bright(" y"), self.tmux.styled), "a bright y")
+
+    async def reached(self, host: str) -> None:
+        """Wait until the dialog shows that a host answers, and so that there is a channel to it."""
+        row = re.compile(f"{_bright(host)}.*50/50 -> 100/0")
+        await self.tmux.until(lambda: row.search(self.tmux.styled), f"a bright {host}")
+
+    async def close(self, key: str = "Escape") -> str:
+        """Close the dialog; what is on the screen then."""
+        self.press(key)
+        return await self.tmux.hides("roll back e \N{BOX DRAWINGS LIGHT HORIZONTAL}")
+
+
+def _bright(text: str) -> str:
+    """Bold and in a colour."""
+    return rf"\x1b\[1m\x1b\[[\d;]+m{text}\x1b\[0m"
+
+
+@contextlib.asynccontextmanager
+async def console(
+    folder: Path, variables: Mapping[str, str], columns: int = 80, rows: int = 24
+) -> AsyncIterator[Screen]:
     """`quantdeck console` in a terminal; the shell that it was typed into is there when it ends."""
-    with terminal(folder, variables, columns, rows) as tmux:
-        tmux.line("quantdeck console")
-        yield tmux
+    async with terminal(folder, variables, columns, rows) as tmux:
+        tmux.line("quantdeck console; echo exit status $?")
+        yield Screen(tmux)

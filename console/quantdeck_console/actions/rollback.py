@@ -11,7 +11,7 @@ from quantdeck_console.actions.kept import Kept
 from quantdeck_console.actions.target import Target
 from quantdeck_console.link.interface import FleetLink
 from quantdeck_console.pending import PendingFile
-from quantdeck_core.errors import NotFoundError, QuantdeckError, RemoteError
+from quantdeck_core.errors import NotFoundError, QuantdeckError, RemoteError, UnreachableError
 from quantdeck_core.fleet.state import HostView
 from quantdeck_core.protocol.requests import Rollback
 from quantdeck_core.rollout.wish import Wish
@@ -81,11 +81,14 @@ class RollbackRun:
         return self.started and not self.open
 
     async def prepare(self) -> None:
-        """Open a channel to each host, so that the rollback itself takes one round trip."""
+        """Open a channel to each host, so that the rollback itself takes one round trip; see who answers at all."""
 
         async def one(target: Target) -> None:
-            with contextlib.suppress(QuantdeckError):  # the rollback itself will say so
-                await self._link.ask(target.host, lambda client: client.version())
+            with contextlib.suppress(UnreachableError):
+                with contextlib.suppress(RemoteError):
+                    await self._link.ask(target.host, lambda client: client.version())
+                target.silent = False
+                self._changed()
 
         await asyncio.gather(*(one(target) for target in self.targets))
 

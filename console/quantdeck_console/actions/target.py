@@ -20,6 +20,7 @@ class Target:
     Attributes:
         heard: it has said that it runs the experiment. A host that was never heard may run it too, so it is asked as
             well, and is `absent` once it says that it does not.
+        silent: it has not answered since somebody thinks of rolling back.
         since: UNIX time of the first attempt.
     """
 
@@ -28,6 +29,7 @@ class Target:
     in_flight: int = 0
     latched: bool = False
     heard: bool = True
+    silent: bool = True
     progress: Progress = "asked"
     detail: str = ""
     since: float = 0.0

@@ -6,7 +6,7 @@ from textual import events
 
 from quantdeck_console.actions.registry import action_for_key
 from quantdeck_console.actions.rollback import RollbackRun
-from quantdeck_console.actions.target import Target
+from quantdeck_console.actions.target import PENDING_AFTER_S, Target
 from quantdeck_console.model.text import EMPTY, Line, Span, Tone, left, line, span, wrapped
 from quantdeck_console.screens.base import bindings_of
 from quantdeck_console.screens.dialog import WIDTH, Dialog
@@ -31,6 +31,7 @@ class RollbackDialog(Dialog):
         super().__init__()
         self.run_state = run
         self._control = experiment.control.profile
+        self._opened_at = 0.0
 
     def title_text(self) -> str:
         """Which experiment."""
@@ -43,6 +44,7 @@ class RollbackDialog(Dialog):
 
     def opened(self) -> None:
         """Get ready while somebody reads."""
+        self._opened_at = self.deck.monotonic()
         super().opened()
         if not self.run_state.started:
             self.run_worker(self.run_state.prepare(), group="prepare")
@@ -122,11 +124,13 @@ class RollbackDialog(Dialog):
         return wrapped(f"{what} {', '.join(names)}", WIDTH, "warn", indent="   ", most=2)
 
     def _target(self, target: Target) -> Line:
-        split_text = "already 100/0, latched" if target.latched else f"{split(target.from_bp)} -> 100/0"
+        split_text = "100/0, latched" if target.latched else f"{split(target.from_bp)} -> 100/0"
         flight = "" if target.latched else f"{plural(target.in_flight, 'treated answer')} under way"
+        silent = target.silent and self.deck.monotonic() - self._opened_at > PENDING_AFTER_S
         return (
-            Span("   "), *left(target.host, 14, "strong"), Span("  "), *left(split_text, 18), Span("  "),
-            *left(flight, WIDTH - 14 - 18 - 8),
+            Span("   "), *left(target.host, 14, "dim" if target.silent else "strong"), Span("  "),
+            *left(split_text, 18), Span("  "),
+            *left("its agent does not answer now" if silent else flight, WIDTH - 14 - 18 - 8, "warn" if silent else ""),
         )  # fmt: skip
 
     def _progress(self, target: Target, now: float) -> list[Line]:
