@@ -15,7 +15,9 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from quantdeck_console.actions.banner import banner
 from quantdeck_console.actions.extra import ExtraAction
+from quantdeck_console.actions.resumed import Resumed
 from quantdeck_console.actions.rollback import RollbackRun
 from quantdeck_console.link.interface import FleetLink
 from quantdeck_console.model.deck import DeckModel
@@ -110,6 +112,7 @@ class DeckApp(App[None]):
         self._connecting_text = connecting_text
         self.replays: dict[Subject, ReplayRun] = {}
         self._rollbacks: dict[str, RollbackRun] = {}
+        self.resumed = self._resume(pending) if pending else None
         self._drawn_at = 0.0
         self._pending = False
         self._reported = False
@@ -133,6 +136,17 @@ class DeckApp(App[None]):
 
         return Deployments(self.link, self.by, self.model.clock, self.redraw)
 
+    @property
+    def banner(self) -> str:
+        """The rollback that is not applied everywhere; it stays on every pane until it is."""
+        resumed = self.resumed
+        return banner(
+            self._rollbacks.values(),
+            resumed.wishes if resumed else (),
+            resumed.expired if resumed else (),
+            self.model.clock(),
+        )
+
     @staticmethod
     def monotonic() -> float:
         """The clock of Textual's events."""
@@ -151,6 +165,8 @@ class DeckApp(App[None]):
         self._set_terminal_title(self.title)
         self.set_interval(DRAW_S, self._tick)
         self.call_after_refresh(self._connect)
+        if self.resumed:
+            self.run_worker(self.resumed.run(), group="rollback")
         if self._background:
             self.run_worker(self._guarded(self._background()), group="background")
 
@@ -205,7 +221,7 @@ class DeckApp(App[None]):
         return RollbackRun(
             self.link,
             experiment,
-            self.model.fleet.running(experiment),
+            (*self.model.fleet.running(experiment), *self.model.fleet.unheard),
             by=self.by,
             clock=self.model.clock,
             changed=self.redraw,
@@ -252,8 +268,21 @@ class DeckApp(App[None]):
         info = error.info()
         self.say(f"x {info.title}: {info.detail} {info.hint}".strip(), "warn")
 
+    def _resume(self, file: PendingFile) -> Resumed:
+        return Resumed(
+            self.link,
+            file,
+            self.model,
+            by=self.by,
+            mine=lambda: {run.request_id for run in self._rollbacks.values()},
+            tell=lambda text: self.say(text, "warn"),
+            readonly=self.readonly,
+        )
+
     def _receive(self, host: str, update: Event | LinkChange) -> None:
         alarms = self.model.receive(host, update)
+        if self.resumed and isinstance(update, Snapshot):
+            self.resumed.back(host)
         if alarms:
             self.bell()
             self._set_terminal_title(f"! {host}: {alarms[-1].text}")

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from quantdeck_core.errors import InputError
 
 MIN_COLUMNS = 80
-MIN_ROWS = 24
+MIN_ROWS = 23
+"""A terminal of 24, less the row that tmux keeps for itself."""
 
 _INSTEAD = "or use --headless / quantdeck fleet"
 

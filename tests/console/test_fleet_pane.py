@@ -161,7 +161,7 @@ async def test_a_terminal_that_becomes_too_small_says_so_and_recovers() -> None:
         await deck.press("R")
         await deck.dialog("rollback")
         await deck.pilot.resize_terminal(60, 20)
-        await deck.shows("the terminal is too small", "it is 60x20; enlarge it to 80x24")
+        await deck.shows("the terminal is too small", "it is 60x20; enlarge it to 80x23")
         await deck.press("y")
         assert deck.link.asked == []
         await deck.pilot.resize_terminal(80, 24)

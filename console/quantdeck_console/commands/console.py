@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import shutil
 import sys
 
 from quantdeck_console import terminal
+from quantdeck_console.closing import left_open, run_until_told
 from quantdeck_console.commands.common import add_fleet_option, who
 from quantdeck_console.link.fleet_file import default_fleet_path, load_fleet
 from quantdeck_console.link.ssh_fleet import SshFleet
 from quantdeck_console.pending import PendingFile
+from quantdeck_core.errors import ExitCode
 
 
 def main(argv: list[str]) -> int:
-    """Open the console.
+    """Open the console; 4 where it was closed while a rollback was pending.
 
     Raises:
         InputError: the terminal cannot show it, or the fleet file cannot be read.
@@ -37,5 +40,7 @@ def main(argv: list[str]) -> int:
         pending=PendingFile(),
         command_options=() if options.fleet == default_fleet_path() else ("--fleet", str(options.fleet)),
     )
-    app.run(mouse=False)
-    return app.return_code or 0
+    asyncio.run(run_until_told(app))
+    pending = left_open(app)
+    sys.stderr.write("".join(f"{line}\n" for line in pending))
+    return app.return_code or (ExitCode.PARTLY if pending else ExitCode.DONE)

@@ -119,3 +119,8 @@ class DeckModel:
         """All experiments of the fleet, those on the worst hosts first."""
         views = [self.fleet.hosts[row.name] for row in self.rows()]
         return [(view, one) for view in views if view.status for one in view.status.experiments]
+
+    def only_experiment(self) -> tuple[HostView, ExperimentStatus] | None:
+        """The fleet's experiment on the worst host that runs it; None where there are none or several."""
+        found = self.experiments()
+        return found[0] if len({one.name for _, one in found}) == 1 else None

@@ -30,6 +30,7 @@ class Dialog(DeckScreen, ModalScreen[None]):
     Dialog:ansi > Vertical { background: ansi_default; border: round ansi_cyan; border-title-color: ansi_default; }
     Dialog.-ascii > Vertical { border: ascii $border; }
     Dialog Lines { height: auto; width: 100%; background: transparent; }
+    Dialog > TooSmall { height: 100%; }
     """
 
     def __init__(self) -> None:

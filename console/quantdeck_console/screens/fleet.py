@@ -6,7 +6,6 @@ from functools import partial
 
 from textual.app import ComposeResult
 
-from quantdeck_console.actions.rollback import banner
 from quantdeck_console.model.fleet_view import FleetColumns, fleet_head, fleet_line, header_line, headline_lines
 from quantdeck_console.model.host_view import host_lines, recent_lines
 from quantdeck_console.model.subject import Subject
@@ -19,6 +18,8 @@ from quantdeck_console.widgets.table import Table
 from quantdeck_core.fleet.headline import Headline
 from quantdeck_core.fleet.health import WORDS
 from quantdeck_core.fleet.rows import FleetRow
+from quantdeck_core.fleet.state import HostView
+from quantdeck_core.protocol.experiment import ExperimentStatus
 
 _FRAME = 7
 """Rows that are neither hosts nor details: header, headline (2) and a blank, table head, a blank, footer."""
@@ -84,7 +85,7 @@ class FleetScreen(Pane):
         if headline.level == "connecting" and all(row.level == "connecting" for row in every):
             top = [line(span(f" {WORDS['connecting']} {deck.connecting_text}", "strong"))]
         else:
-            top = headline_lines(headline, width, banner(deck.rollbacks, now))
+            top = headline_lines(headline, width, deck.banner)
         tag = f"filter: {self._pattern}" if self._pattern else ""
         header = header_line(deck.title, every, now, width, read_only=bool(self.refused("roll_back")), tag=tag)
         self.query_one("#header", Lines).show([header])
@@ -101,6 +102,10 @@ class FleetScreen(Pane):
         """The selected host and its worst experiment."""
         row = self.selected if self._composed else None
         return self.deck.model.subject_of(row) if row else Subject()
+
+    def to_roll_back(self) -> tuple[HostView, ExperimentStatus] | None:
+        """The cursor's; where the fleet has one experiment there is no doubt, wherever the cursor is."""
+        return self.target() or self.deck.model.only_experiment()
 
     def choose(self, subject: Subject) -> None:
         """Put the cursor on a host."""

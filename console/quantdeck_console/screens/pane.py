@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 
-from quantdeck_console.actions.rollback import banner
 from quantdeck_console.model.fleet_view import header_line
 from quantdeck_console.model.subject import Subject
 from quantdeck_console.model.text import Line, fit, line, span
@@ -63,8 +62,12 @@ class Pane(DeckScreen):
 
     def waiting(self, width: int) -> list[Line]:
         """A rollback that is not through yet; nothing without one."""
-        told = banner(self.deck.rollbacks, self.deck.model.clock())
+        told = self.deck.banner
         return [line(" ", span(fit(told, width - 2), "warn"))] if told else []
+
+    def to_roll_back(self) -> tuple[HostView, ExperimentStatus] | None:
+        """The experiment that `R` is about."""
+        return self.target()
 
     def sentence(self) -> str:
         """What `y` copies."""
@@ -81,7 +84,7 @@ class Pane(DeckScreen):
         """Ask whether everyone should go back to the control."""
         from quantdeck_console.screens.rollback import RollbackDialog
 
-        if not (target := self._target("roll back")):
+        if not (target := self.to_roll_back() or self._target("roll back")):
             return
         _, experiment = target
         run = self.deck.rollback_of(experiment.name)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from textual import events
 
 from quantdeck_console.actions.registry import action_for_key
-from quantdeck_console.actions.rollback import RollbackRun, Target
+from quantdeck_console.actions.rollback import RollbackRun
+from quantdeck_console.actions.target import PENDING_AFTER_S, Target
 from quantdeck_console.model.text import EMPTY, Line, Span, Tone, left, line, span, wrapped
 from quantdeck_console.screens.base import bindings_of
 from quantdeck_console.screens.dialog import WIDTH, Dialog
@@ -14,6 +15,8 @@ from quantdeck_core.fleet.cells import age, duration, plural, split
 from quantdeck_core.fleet.state import HostView
 from quantdeck_core.protocol.experiment import ExperimentStatus
 
+_ROOM_ASKING, _ROOM_UNDER_WAY = 8, 11
+"""Lines for hosts: so the whole dialog fits 24 rows, with two lines each for what may be said around them."""
 _TONES: dict[str, Tone] = {"sent": "strong", "applied": "ok", "pending": "warn", "unreachable": "warn"}
 
 
@@ -28,6 +31,7 @@ class RollbackDialog(Dialog):
         super().__init__()
         self.run_state = run
         self._control = experiment.control.profile
+        self._opened_at = 0.0
 
     def title_text(self) -> str:
         """Which experiment."""
@@ -37,6 +41,13 @@ class RollbackDialog(Dialog):
         """The first of its hosts that would refuse."""
         hosts = self.deck.model.fleet.hosts
         return next((hosts[target.host] for target in self.run_state.targets if target.host in hosts), None)
+
+    def opened(self) -> None:
+        """Get ready while somebody reads."""
+        self._opened_at = self.deck.monotonic()
+        super().opened()
+        if not self.run_state.started:
+            self.run_worker(self.run_state.prepare(), group="prepare")
 
     def fill(self) -> None:
         """Show what would happen, or what did so far."""
@@ -56,13 +67,14 @@ class RollbackDialog(Dialog):
                 self.dismiss(None)
 
     def _asking(self) -> list[Line]:
-        targets = self.run_state.targets
+        run = self.run_state
         ready = self.armed_at is not None
         return [
             EMPTY,
-            *wrapped(f"Everyone goes back to the control, {self._control}, on {_gateways(len(targets))}:", WIDTH),
+            *wrapped(f"Everyone goes back to the control, {self._control}, on {_gateways(len(run.gateways))}:", WIDTH),
             EMPTY,
-            *(self._target(target) for target in targets),
+            *_fitted([[self._target(target)] for target in run.gateways], _ROOM_ASKING),
+            *self._unheard(),
             EMPTY,
             line(" It is effective within a second. What is under way runs to its end."),
             line(" Then it is latched: the weight stays 0 until somebody clears it."),
@@ -75,44 +87,75 @@ class RollbackDialog(Dialog):
 
     def _under_way(self) -> list[Line]:
         run, now = self.run_state, self.deck.model.clock()
-        applied = sum(target.progress == "applied" for target in run.targets)
-        refused = [target for target in run.targets if target.progress == "refused"]
+        done = sum(target.progress == "applied" for target in run.gateways)
         if run.applied:
-            summary = line(" ", span(f"done: everyone is on the control, on {_gateways(applied)}", "ok"))
+            summary = line(" ", span(f"done: everyone is on the control, on {_gateways(done)}", "ok"))
         else:
-            summary = line(" ", span(f"not done: applied on {applied} of {_gateways(len(run.targets))}", "warn"))
-        lines = [EMPTY, summary, EMPTY]
-        for target in run.targets:
-            lines.append(self._progress(target, now))
-            if target.detail and target.progress != "applied":
-                lines += wrapped(target.detail, WIDTH, "dim", indent="   ", most=2)
-        lines.append(EMPTY)
+            summary = line(" ", span(f"not done: applied on {done} of {_gateways(len(run.gateways))}", "warn"))
+        # What is not through is worth the room, whatever it is; the rest is counted.
+        order = sorted(run.gateways, key=lambda target: target.progress == "applied")
+        return [
+            EMPTY,
+            summary,
+            EMPTY,
+            *_fitted([self._progress(target, now) for target in order], _ROOM_UNDER_WAY),
+            *self._unheard(),
+            EMPTY,
+            *self._next_step(),
+        ]
+
+    def _next_step(self) -> list[Line]:
+        run = self.run_state
         if run.open:
-            lines.append(line(" The same request is sent again until each has applied it."))
-            lines.append(line(Span(" Esc", "key"), " hides this; it goes on, and stays in the headline"))
-        elif refused:
-            lines.append(line(" Nothing more is sent: what was refused needs you.", Span("   Esc", "key"), " close"))
-        else:
-            lines.append(line(Span(" Enter Esc", "key"), " close"))
-        return lines
+            lines = [line(" The same request is sent again until each has applied it.")]
+            if run.kept.problem:
+                lines = wrapped(f"It ends with this console: {run.kept.problem}", WIDTH, "warn", most=2)
+            return [*lines, line(Span(" Esc", "key"), " hides this; it goes on, and stays in the headline")]
+        if not run.applied:
+            return [line(" Nothing more is sent: what was refused needs you.", Span("   Esc", "key"), " close")]
+        return [line(Span(" Enter Esc", "key"), " close")]
+
+    def _unheard(self) -> list[Line]:
+        """Hosts of which nobody knows; a rollback that leaves them out would not be everyone's."""
+        names = [target.host for target in self.run_state.unheard]
+        if not names:
+            return []
+        what = f"{plural(len(names), 'host')} not heard yet, asked too in case it runs there:"
+        return wrapped(f"{what} {', '.join(names)}", WIDTH, "warn", indent="   ", most=2)
 
     def _target(self, target: Target) -> Line:
-        split_text = "already 100/0, latched" if target.latched else f"{split(target.from_bp)} -> 100/0"
+        split_text = "100/0, latched" if target.latched else f"{split(target.from_bp)} -> 100/0"
         flight = "" if target.latched else f"{plural(target.in_flight, 'treated answer')} under way"
+        silent = target.silent and self.deck.monotonic() - self._opened_at > PENDING_AFTER_S
         return (
-            Span("   "), *left(target.host, 14, "strong"), Span("  "), *left(split_text, 18), Span("  "),
-            *left(flight, WIDTH - 14 - 18 - 8),
+            Span("   "), *left(target.host, 14, "dim" if target.silent else "strong"), Span("  "),
+            *left(split_text, 18), Span("  "),
+            *left("its agent does not answer now" if silent else flight, WIDTH - 14 - 18 - 8, "warn" if silent else ""),
         )  # fmt: skip
 
-    def _progress(self, target: Target, now: float) -> Line:
+    def _progress(self, target: Target, now: float) -> list[Line]:
         word = target.word(now)
         took = f"in {duration(target.effective_ms)}" if target.effective_ms is not None else ""
         waited = f"for {age(now - target.since)}" if word in ("pending", "unreachable") else ""
-        return (
+        first = (
             Span("   "), *left(target.host, 14, "strong"), Span("  "),
             *left(f"{split(target.from_bp)} -> 100/0", 18), Span("  "),
             *left(word, 11, _TONES.get(word, "warn")), span(f"  {took or waited}", "dim"),
         )  # fmt: skip
+        if not target.detail or target.progress == "applied":
+            return [first]
+        return [first, *wrapped(target.detail, WIDTH, "dim", indent="   ", most=2)]
+
+
+def _fitted(blocks: list[list[Line]], room: int) -> list[Line]:
+    """As many hosts as there is room for, each whole, and how many are left out."""
+    lines: list[Line] = []
+    for index, block in enumerate(blocks):
+        last = index == len(blocks) - 1
+        if len(lines) + len(block) + (not last) > room:
+            return [*lines, line(span(f"   and {plural(len(blocks) - index, 'more gateway')}", "dim"))]
+        lines += block
+    return lines
 
 
 def _gateways(amount: int) -> str:
