@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from quantdeck_console.model.subject import Subject
 from quantdeck_console.model.text import Tone
 from quantdeck_core.fleet.headline import Headline, headline
 from quantdeck_core.fleet.link import LinkChange
@@ -92,6 +93,12 @@ class DeckModel:
     def rows(self, pattern: str = "") -> list[FleetRow]:
         """Rows of the hosts that match a filter, worst first."""
         return [row for row in self._rows if matches(row, pattern)] if pattern else self._rows
+
+    def subject_of(self, row: FleetRow) -> Subject:
+        """A host with its worst experiment, for the panes that are opened from its row."""
+        status = self.fleet.hosts[row.name].status
+        first = status.experiments[0].name if status and status.experiments else ""
+        return Subject(row.name, row.experiment or first)
 
     @property
     def headline(self) -> Headline:
