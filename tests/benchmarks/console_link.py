@@ -2,8 +2,8 @@
 
     python tests/benchmarks/console_link.py [--seconds 20]
 
-The agents are played, in a process of their own; each writes once a second what it has to tell. Connections, HTTP, the
-splitting into lines and the decoding are the console's own. What takes the events does nothing with them, or is the
+The agents are played, in a process of their own; each writes once a second what it has to tell. The connections, HTTP,
+the splitting into lines and the decoding are the console's own. What takes the events does nothing with them, or is the
 console's model; `console_scale.py` measures what is drawn of it. SSH is not in it: that costs one decryption more.
 
 Prints shares of a core beside the limit for all of the console; exit 1 where it is exceeded or updates do not arrive.
