@@ -22,16 +22,6 @@ def clean(text: str, *, one_line: bool = False) -> str:
     )
 
 
-def has_words(text: str, pattern: str) -> bool:
-    """Whether a text has all words of a filter, in any order and case; a leading `!` inverts, and no word is in all."""
-    wanted = pattern.strip().casefold()
-    words = wanted.removeprefix("!").split()
-    if not words:
-        return True
-    folded = text.casefold()
-    return all(word in folded for word in words) != wanted.startswith("!")
-
-
 def _is_override(char: str) -> bool:
     """Whether it changes the direction of what follows (joiners, which scripts need, do not)."""
     return unicodedata.bidirectional(char) in ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.style import Style
@@ -32,7 +33,10 @@ from quantdeck_core.protocol.events import Event
 from quantdeck_core.text import clean
 
 if TYPE_CHECKING:
+    from quantdeck_console.actions.deploy import Deployments
     from quantdeck_console.actions.replay import ReplayRun
+    from quantdeck_console.model.deploy_choice import Choice
+    from quantdeck_console.model.deploy_order import Order
 
 DRAW_S = 0.5
 """Updates are collected and drawn at most twice a second."""
@@ -68,6 +72,7 @@ class DeckApp(App[None]):
         title: str = "quantdeck",
         background: Callable[[], Awaitable[None]] | None = None,
         connecting_text: str | Callable[[], str] = "connecting",
+        command_options: Sequence[str] = (),
         clock: Callable[[], float] = time.time,
         display: Display | None = None,
     ) -> None:
@@ -80,6 +85,7 @@ class DeckApp(App[None]):
             pending: where rollbacks are kept that a host could not be asked for.
             background: runs beside the console, e.g. a demo's traffic; its error is shown and ends nothing.
             connecting_text: shown until the first host has answered.
+            command_options: what a command that is shown needs to act on this fleet, e.g. `--fleet FILE`.
             clock: UNIX time.
             display: how to draw; taken from the environment where it is not given.
         """
@@ -89,6 +95,8 @@ class DeckApp(App[None]):
         self.extra_actions = tuple(extra_actions)
         self.readonly = readonly
         self.pending = pending
+        self.command_options = tuple(command_options)
+        self.deploy_choice: Choice | None = None
         self.title = title
         self.display_mode = display or display_of(os.environ)
         self.model = DeckModel(link.hosts, clock)
@@ -112,6 +120,13 @@ class DeckApp(App[None]):
     def rollbacks(self) -> list[RollbackRun]:
         """Rollbacks that were asked for in this console."""
         return list(self._rollbacks.values())
+
+    @cached_property
+    def deployments(self) -> Deployments:
+        """What was asked for in this console; imported with the pane that asks for it."""
+        from quantdeck_console.actions.deploy import Deployments
+
+        return Deployments(self.link, self.by, self.model.clock, self.redraw)
 
     @staticmethod
     def monotonic() -> float:
@@ -182,6 +197,10 @@ class DeckApp(App[None]):
         """Send it; it lives on when its dialog is closed."""
         self._rollbacks[run.experiment] = run
         self.run_worker(run.run(), group="rollback")
+
+    def start_deployments(self, orders: Sequence[Order]) -> None:
+        """Ask for them; they live on when the pane is closed."""
+        self.run_worker(self.deployments.begin(orders), group="deploy")
 
     def start_replay(self, run: ReplayRun) -> None:
         """Send it; it lives on when its pane is closed."""

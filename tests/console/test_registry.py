@@ -15,6 +15,7 @@ from quantdeck_console.screens.form import FormDialog
 from quantdeck_console.screens.help import HelpScreen
 from quantdeck_console.screens.host import HostScreen
 from quantdeck_console.screens.incident import IncidentScreen
+from quantdeck_console.screens.logs import LogsScreen
 from quantdeck_console.screens.palette import PaletteScreen
 from quantdeck_console.screens.reader import Reader
 from quantdeck_console.screens.replay import ReplayDialog
@@ -23,7 +24,7 @@ from quantdeck_console.screens.weight import WeightDialog
 
 SCREENS: list[type[DeckScreen]] = [
     FleetScreen, HostScreen, DeployScreen, ExperimentScreen, IncidentScreen, BenchScreen, WeightDialog, FormDialog,
-    RollbackDialog, HelpScreen, PaletteScreen, ReplayDialog, ExportDialog, Reader,
+    RollbackDialog, HelpScreen, PaletteScreen, LogsScreen, ReplayDialog, ExportDialog, Reader,
 ]  # fmt: skip
 
 
@@ -45,7 +46,9 @@ def test_what_changes_traffic_is_marked() -> None:
     assert dangerous == {
         ("panes", "weight"), ("panes", "roll_back"), ("experiment", "clear"), ("weight", "apply_weight"),
         ("rollback", "confirm"), ("form", "submit"), ("form", "confirm"), ("bench", "measure"),
-        ("bench", "measure_control"), ("incident", "replay"), ("incident", "export_words"), ("replay", "confirm"),
+        ("bench", "measure_control"), ("host", "stop_engine"), ("host", "restart_engine"), ("host", "swap_engine"),
+        ("deploy", "start"), ("deploy", "cancel_operation"),
+        ("incident", "replay"), ("incident", "export_words"), ("replay", "confirm"),
     }  # fmt: skip
     assert all(action.role == "operator" for action in ACTIONS if action.dangerous)
 

@@ -18,9 +18,9 @@ from quantdeck_core.fleet.health import (
     heard_age,
 )
 from quantdeck_core.fleet.state import FleetState, HostView
+from quantdeck_core.fleet.words import has_words
 from quantdeck_core.protocol.experiment import ExperimentStatus
 from quantdeck_core.protocol.host import HostSample, HostStatus
-from quantdeck_core.text import has_words
 
 Quality = Literal["ok", "warn", "fail", "unknown"]
 
@@ -72,7 +72,7 @@ def level_counts(rows: list[FleetRow]) -> dict[Level, int]:
 
 
 def matches(row: FleetRow, pattern: str) -> bool:
-    """Whether a row has the words of a filter in its name, status or sentence; a leading `!` inverts."""
+    """Whether a row passes a filter by its name, status or sentence."""
     return has_words(f"{row.name} {WORDS[row.level]} {row.experiment} {row.why}", pattern)
 
 

@@ -10,8 +10,8 @@ from quantdeck_console.model.incident import Incident, Side
 from quantdeck_console.model.text import EMPTY, Line, Span, greyed, left, line, span, wrapped
 from quantdeck_core.engines.started import Start, changes
 from quantdeck_core.fleet.cells import clock, clock_utc, day, zone
+from quantdeck_core.fleet.words import has_words
 from quantdeck_core.protocol.experiment import TimelineEntry
-from quantdeck_core.text import has_words
 
 _STARTS = ("start", "restart")
 _SAME_S = 1.0

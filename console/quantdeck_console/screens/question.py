@@ -40,8 +40,10 @@ class Question(Generic[T]):
         self._screen.run_worker(self._keep(host, call), group=self._group, exclusive=True)
 
     def stop(self) -> None:
-        """Ask no more; the last answer stays."""
+        """Ask no more, and forget what was answered."""
+        self.asked = Asked()
         self._screen.workers.cancel_group(self._screen, self._group)
+
 
     async def _keep(self, host: str, call: Callable[[DeckClient], Awaitable[T]]) -> None:
         deck = self._screen.deck
