@@ -222,6 +222,6 @@ async def test_help_lists_every_action_of_the_registry() -> None:
         await deck.shows("Everywhere", "Rollback dialog")
         for action in ACTIONS:
             if action.where not in ("help", "palette"):
-                assert action.help in deck.text, action
+                assert (action.help in deck.text) != action.playing, action
         await deck.press("escape")
         assert deck.screen.NAME == "fleet"

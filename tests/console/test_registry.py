@@ -34,7 +34,7 @@ def test_every_key_means_one_thing_and_every_action_has_its_method(screen: type[
 
 
 def test_every_action_belongs_to_a_screen() -> None:
-    assert {action.where for action in ACTIONS} <= {screen.NAME for screen in SCREENS} | {"panes"}
+    assert {action.where for action in ACTIONS} <= {screen.NAME for screen in SCREENS} | {"panes", "app"}
 
 
 def test_what_changes_traffic_is_marked() -> None:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from quantdeck_console.actions.action import Action
-from quantdeck_console.actions.declared import bench, deploy, dialogs, everywhere, experiment, fleet, host, incident
+from quantdeck_console.actions.declared import (
+    bench,
+    deploy,
+    dialogs,
+    everywhere,
+    experiment,
+    fleet,
+    host,
+    incident,
+    playing,
+)
 
 PANES = ("fleet", "host", "deploy", "experiment", "incident", "bench")
 """In the order of their number keys."""
@@ -23,6 +33,7 @@ _TITLES = {
     "form": "Other dialogs",
     "palette": "Palette",
     "help": "This page",
+    "app": "In dialogs too",
 }
 
 ACTIONS: tuple[Action, ...] = (
@@ -32,6 +43,7 @@ ACTIONS: tuple[Action, ...] = (
     *experiment.ACTIONS,
     *incident.ACTIONS,
     *bench.ACTIONS,
+    *playing.ACTIONS,
     *everywhere.ACTIONS,
     *dialogs.ACTIONS,
 )

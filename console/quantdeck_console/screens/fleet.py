@@ -90,7 +90,8 @@ class FleetScreen(Pane):
         else:
             top = headline_lines(headline, width, banner(deck.rollbacks, now))
         tag = f"filter: {self._pattern}" if self._pattern else ""
-        header = header_line(deck.title, every, now, width, read_only=bool(self.refused("roll_back")), tag=tag)
+        seconds = deck.play is not None
+        header = header_line(deck.title, every, now, width, mode=self.mode(), tag=tag, seconds=seconds)
         self.query_one("#header", Lines).show([header])
         self.query_one("#headline", Lines).show(top)
         self.query_one("#footer", Lines).show([self.keys_line(width)])

@@ -41,7 +41,7 @@ class HelpScreen(DeckScreen):
         lines: list[Line] = []
         for title, actions in groups(self._pane):
             lines += [EMPTY, line(span(f" {title}", "head"))]
-            for action in actions:
+            for action in (one for one in actions if self.deck.play or not one.playing):
                 mark = Span("!", "warn") if action.dangerous else Span(" ")
                 lines.append(
                     (

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 
+from quantdeck_console.model.playing_view import playing_text
 from quantdeck_console.model.subject import Subject
 from quantdeck_console.screens.base import DeckScreen, TooSmall
 from quantdeck_console.widgets.lines import Lines
 from quantdeck_core.fleet.state import HostView
 from quantdeck_core.protocol.experiment import ExperimentStatus
 from quantdeck_core.text import clean
+
+WIND_S = 60.0
 
 
 class Pane(DeckScreen):
@@ -48,6 +51,12 @@ class Pane(DeckScreen):
         view = self.concerns()
         experiment = view.experiment(self.subject.experiment) if view else None
         return (view, experiment) if view and experiment else None
+
+    def mode(self) -> str:
+        """What the header says of this console: that it plays a recording, or may change nothing here."""
+        if self.deck.play:
+            return playing_text(self.deck.play.playing)
+        return "read-only" if self.refused("roll_back") else ""
 
     def sentence(self) -> str:
         """What `y` copies."""
@@ -111,6 +120,25 @@ class Pane(DeckScreen):
         """To the pane that this one was opened from; the first one stays."""
         if len(self.app.screen_stack) > 1:
             self.dismiss(None)
+
+    def action_pause(self) -> None:
+        """Stop the recording, or let it go on."""
+        if self.deck.play:
+            self.deck.play.pause()
+            self.deck.redraw()
+
+    def action_wind_back(self) -> None:
+        """A minute back."""
+        self._wind(-WIND_S)
+
+    def action_wind_on(self) -> None:
+        """A minute on."""
+        self._wind(WIND_S)
+
+    def _wind(self, seconds: float) -> None:
+        if self.deck.play:
+            self.deck.play.jump(seconds)
+            self.deck.redraw()
 
     def action_help(self) -> None:
         """All keys."""

@@ -57,9 +57,9 @@ class SubjectPane(Pane):
         """Show the subject as it is now."""
         deck, now, width = self.deck, self.deck.model.clock(), self.size.width
         others = [row for row in deck.model.rows() if row.name != self._subject.host]
-        read_only = bool(self.refused("roll_back"))
+        seconds = deck.play is not None
         self.query_one("#header", Lines).show(
-            [header_line(deck.title, others, now, width, read_only=read_only, place=self.place())]
+            [header_line(deck.title, others, now, width, mode=self.mode(), place=self.place(), seconds=seconds)]
         )
         waiting = banner(deck.rollbacks, now)
         top = [line(" ", span(fit(waiting, width - 2), "warn"))] if waiting else []

@@ -18,6 +18,7 @@ class Prompt(Horizontal):
     Prompt > Lines { height: 1; }
     Prompt > Input, Prompt > Input:focus { width: 1fr; background: $surface; background-tint: $foreground 0%; }
     Prompt > Input:ansi { background: ansi_default; text-style: underline; }
+    Prompt > Input:nocolor > .input--cursor, Prompt > Input:nocolor > .input--selection { text-style: reverse; }
     """
 
     def __init__(
