@@ -114,7 +114,7 @@ class Recorder:
         except OSError as error:
             self._stopped = True
             raise RecordingStoppedError(
-                f"Cannot write {self.path}: {error.strerror}.", "What is in it already can be played."
+                f"{error.strerror}, for {self.path}.", "What is in it already can be played."
             ) from None
 
 

@@ -81,8 +81,10 @@ class RecordingLink:
         self._last[host, asked, of] = digest
         if len(self._last) > _REMEMBERED:
             del self._last[next(iter(self._last))]
-        raw = msgspec.Raw(b"" if same else encoded)
-        self._recorder.put(Answered(t=t, host=host, asked=asked, about=of, answer=raw, same=same))
+        answered = Answered(t=t, host=host, asked=asked, about=of, same=same)
+        if not same:
+            answered = msgspec.structs.replace(answered, answer=msgspec.Raw(encoded))
+        self._recorder.put(answered)
 
     def logged(self, host: str, source: str, line: bytes) -> None:
         """Write down a line of a log, but not that it is alive."""
