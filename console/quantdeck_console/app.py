@@ -136,7 +136,8 @@ class DeckApp(App[None]):
         self.theme = theme_of(self.display_mode).name
         if not self.display_mode.animations:
             self.animation_level = "none"
-        self.app_resume_signal.subscribe(self, self._resumed)
+        if isinstance(self._driver, DeckDriver):
+            self._driver.before_return = self._draw_anew
         if self.play:
             self.play.fleet, self.play.wound = lambda: self.model.fleet, self._wound
         self._set_terminal_title(self.title)
@@ -255,7 +256,7 @@ class DeckApp(App[None]):
             self._damaged = playing.damaged
             self.model.say(f"! {play.tape.path.name}: {playing.damage}", "warn")
 
-    def _resumed(self, _: object) -> None:
-        """All of it anew: it was somebody else's terminal meanwhile, and hosts may have been silent."""
+    def _draw_anew(self) -> None:
+        """All of it: hosts may have been silent while the terminal was somebody else's."""
         self.redraw()
         self.screen.refresh(layout=True)

@@ -208,7 +208,11 @@ async def test_answers_are_those_of_then(tmp_path: Path) -> None:
         Answered(t=NOW + 30, host="van-7", asked="GET /v1/alerts", same=True),
         answered(100, "van-7", "GET /v1/alerts", PageList(now=2.0)),
         Answered(
-            t=NOW + 110, host="van-7", asked="GET /v1/alerts", error=ErrorInfo(code="x", title="X", detail="no"), status=404
+            t=NOW + 110,
+            host="van-7",
+            asked="GET /v1/alerts",
+            error=ErrorInfo(code="x", title="X", detail="no"),
+            status=404,
         ),
     ]
     async with shown(recorded(tmp_path / "r.gz", ["van-7"], records, ended=300)) as somebody:

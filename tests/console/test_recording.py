@@ -70,7 +70,11 @@ async def test_answers_errors_and_logs_are_recorded_but_not_what_was_sent(tmp_pa
     one = Recording(tmp_path / "r", rack())
     pages = PageList(now=NOW)
     one.fake.pages["rack-1", "/v1/alerts"] = pages
-    lines = [LogLine(source="agent", old=True, text="begun"), LogLine(source="agent", old=True), LogLine(source="agent")]
+    lines = [
+        LogLine(source="agent", old=True, text="begun"),
+        LogLine(source="agent", old=True),
+        LogLine(source="agent"),
+    ]
     one.fake.streams["rack-1", "/v1/logs/agent"] = [*lines, LogLine(source="agent", text="a line", withheld=2)]
     change = ChangeWeight(request_id="1", by="ada", weight_bp=500, revision=3, reason=SECRET)
     assert await one.link.ask("rack-1", lambda client: client.alerts()) == pages

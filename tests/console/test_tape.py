@@ -140,7 +140,9 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
 def test_a_newer_format_is_refused_with_what_plays_it(tmp_path: Path) -> None:
     (tmp_path / "r").write_bytes(b'{"quantdeck_recording":2,"version":"3.1.0","tracks":[]}\n')
-    with pytest.raises(NewerRecordingError, match="by quantdeck 3.1.0 in format 2; this one plays format 1") as caught:
+    with pytest.raises(
+        NewerRecordingError, match=r"by quantdeck 3\.1\.0 in format 2; this one plays format 1"
+    ) as caught:
         Tape(tmp_path / "r")
     assert "3.1.0 or newer" in caught.value.hint
 

@@ -76,7 +76,11 @@ class Deck:
 
 @asynccontextmanager
 async def running(
-    link: FakeLink | RecordingLink | PlayedFleet, *, size: tuple[int, int] = (80, 24), ready: str = "TTFT95", **options: Any
+    link: FakeLink | RecordingLink | PlayedFleet,
+    *,
+    size: tuple[int, int] = (80, 24),
+    ready: str = "TTFT95",
+    **options: Any,
 ) -> AsyncIterator[Deck]:
     """A console on a fake fleet, once it shows what it was told."""
     clock = options.pop("clock", None) or Clock()

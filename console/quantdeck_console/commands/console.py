@@ -105,9 +105,17 @@ def _recorded(link: FleetLink, path: Path | None) -> Iterator[tuple[FleetLink, R
 async def _lines(link: FleetLink, play: PlayedFleet | None, recorder: Recorder | None) -> int:
     from quantdeck_console.plain.watch import Watch
 
+    watching, nobody_reads = asyncio.current_task(), False
+
     def say(line: str) -> None:
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
+        nonlocal nobody_reads
+        try:
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            nobody_reads = True
+            if watching:
+                watching.cancel()
 
     async def record() -> None:
         try:
@@ -116,8 +124,14 @@ async def _lines(link: FleetLink, play: PlayedFleet | None, recorder: Recorder |
             sys.stderr.write(f"{error.title}: {error.detail} {error.hint}\n")
 
     recording = asyncio.create_task(record())
-    await Watch(link, play.clock if play else time.time, say).run()
-    recording.cancel()
+    try:
+        await Watch(link, play.clock if play else time.time, say).run()
+    except asyncio.CancelledError:
+        if nobody_reads:
+            raise BrokenPipeError from None
+        raise
+    finally:
+        recording.cancel()
     if play and play.playing.damaged:
         sys.stderr.write(f"{plural(play.playing.damaged, 'line')} could not be read; {play.playing.damage}\n")
     return ExitCode.DONE

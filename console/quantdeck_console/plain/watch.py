@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 from collections.abc import Callable
 
@@ -13,7 +12,7 @@ from quantdeck_console.model.text import span
 from quantdeck_core.fleet.cells import clock
 from quantdeck_core.fleet.health import WORDS
 from quantdeck_core.fleet.link import LinkChange
-from quantdeck_core.fleet.rows import FleetRow
+from quantdeck_core.fleet.rows import FleetRow, host_row
 from quantdeck_core.protocol.events import Event
 
 LOOK_S = 0.5
@@ -34,45 +33,44 @@ class Watch:
 
     async def run(self) -> None:
         """Until the link ends, or for ever."""
-        looking = asyncio.create_task(self._keep_looking())
+        linked = asyncio.create_task(self._link.run(self._receive))
         try:
-            await self._link.run(self._receive)
+            while not linked.done():
+                self.look()
+                await asyncio.wait((linked,), timeout=LOOK_S)
+            linked.result()
         finally:
-            looking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await looking
+            linked.cancel()
+            await asyncio.wait((linked,))
         self.look()
 
     def look(self) -> None:
         """Say what is another thing than what was said last; figures that change are no news."""
         rows = self._model.rows()
         headline = self._model.headline(rows)
-        if _without_figures(headline.text) != self._headline and not headline.host:
+        news = "" if headline.host else _without_figures(headline.text)
+        if news not in ("", self._headline):
             self._line(headline.sentence)
-        self._headline = "" if headline.host else _without_figures(headline.text)
+        self._headline = news
         for row in rows:
-            news = (row.level, row.experiment, _without_figures(row.why))
-            if self._told.get(row.name) != news:
-                if row.name in self._told or row.level not in ("ok", "connecting"):
-                    self._line(_sentence(row))
-                self._told[row.name] = news
+            self._look_at(row)
 
-    async def _keep_looking(self) -> None:
-        while True:
-            self.look()
-            await asyncio.sleep(LOOK_S)
+    def _look_at(self, row: FleetRow) -> None:
+        news = (row.level, row.experiment, _without_figures(row.why))
+        if self._told.get(row.name) == news:
+            return
+        if row.name in self._told or row.level not in ("ok", "connecting"):
+            about = f"{row.experiment}: " if row.experiment else ""
+            self._line(f"{WORDS[row.level]:<7}  {row.name}  {about}{row.why}")
+        self._told[row.name] = news
 
     def _receive(self, host: str, update: Event | LinkChange) -> None:
         for alarm in self._model.receive(host, update):
             self._line(f"alarm    {host}  {alarm.text}")
+        self._look_at(host_row(self._model.fleet.hosts[host], self._model.clock()))
 
     def _line(self, text: str) -> None:
         self._say(f"{clock(self._model.clock())}  {span(text).text}")
-
-
-def _sentence(row: FleetRow) -> str:
-    about = f"{row.experiment}: " if row.experiment else ""
-    return f"{WORDS[row.level]:<7}  {row.name}  {about}{row.why}"
 
 
 def _without_figures(text: str) -> str:

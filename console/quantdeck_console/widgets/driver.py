@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from textual.drivers.linux_driver import LinuxDriver
@@ -17,12 +18,17 @@ _PUSH_TITLE, _POP_TITLE = "\x1b[22;2t", "\x1b[23;2t"
 
 
 class DeckDriver(LinuxDriver):
-    """Textual's own; stops of the process are handled in the event loop, where nothing is half done."""
+    """Textual's own; stops of the process are handled in the event loop, where nothing is half done.
+
+    Attributes:
+        before_return: called before the terminal is taken again, so that nothing old is drawn first.
+    """
 
     def __init__(
         self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
     ) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
+        self.before_return: Callable[[], None] = lambda: None
         self._title = ""
         self._away = False
         self._loop.add_signal_handler(signal.SIGTSTP, self.stop_process)
@@ -64,6 +70,6 @@ class DeckDriver(LinuxDriver):
     def _continued(self) -> None:
         # After SIGSTOP, which nobody is asked about, the terminal was not given back, and a shell has changed it.
         self._leave()
-        self._must_signal_resume = True
+        self.before_return()
         self._away = False
         self.resume_application_mode()

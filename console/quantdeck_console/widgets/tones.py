@@ -66,7 +66,21 @@ ANSI_THEME = Theme(
     panel="ansi_default",
     boost="ansi_default",
     ansi=True,
-    variables={"border": "ansi_cyan", "border-blurred": "ansi_default"},
+    variables={
+        "ansi-background": "ansi_default",
+        "ansi-foreground": "ansi_default",
+        "border": "ansi_cyan",
+        "border-blurred": "ansi_default",
+        "block-cursor-foreground": "ansi_black",
+        "block-cursor-background": "ansi_white",
+        "input-cursor-background": "ansi_white",
+        "input-cursor-foreground": "ansi_black",
+        "input-cursor-text-style": "none",
+        "input-selection-background": "ansi_cyan",
+        "input-selection-foreground": "ansi_black",
+        "screen-selection-background": "ansi_cyan",
+        "screen-selection-foreground": "ansi_black",
+    },
 )
 """The user's own foreground and background, whatever they are."""
 
