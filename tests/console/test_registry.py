@@ -41,7 +41,8 @@ def test_what_changes_traffic_is_marked() -> None:
     dangerous = {(action.where, action.id) for action in ACTIONS if action.dangerous}
     assert dangerous == {
         ("panes", "weight"), ("panes", "roll_back"), ("experiment", "clear"), ("weight", "apply_weight"),
-        ("rollback", "confirm"), ("form", "submit"), ("form", "confirm"),
+        ("rollback", "confirm"), ("form", "submit"), ("form", "confirm"), ("bench", "measure"),
+        ("bench", "measure_control"),
     }  # fmt: skip
     assert all(action.role == "operator" for action in ACTIONS if action.dangerous)
 
