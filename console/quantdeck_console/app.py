@@ -8,10 +8,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.style import Style
+from textual import events
 from textual.app import App
 from textual.binding import BindingType
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen
+from textual.widgets import Input
 
 from quantdeck_console.actions.action import PLAYED, READONLY
 from quantdeck_console.actions.extra import ExtraAction
@@ -108,6 +110,7 @@ class DeckApp(App[None]):
         self._drawn_at = 0.0
         self._pending = False
         self._damaged = 0
+        self._text_since = 0.0
         self._filters_here = filters_of(self.display_mode)
         for theme in THEMES:
             self.register_theme(theme)
@@ -155,6 +158,17 @@ class DeckApp(App[None]):
         """Back to the shell, until it says `fg`."""
         if isinstance(self._driver, DeckDriver):
             self._driver.stop_process()
+
+    def text_from_now_on(self) -> None:
+        """A field was opened by a key: what was typed behind that key is for the field."""
+        self._text_since = self.monotonic()
+
+    def on_key(self, event: events.Key) -> None:
+        """A key that was on its way before the field was there goes to the field, not to an action of the pane."""
+        if event.time <= self._text_since and isinstance(self.focused, Input):
+            event.prevent_default()
+            event.stop()
+            self.post_message(events.Key(event.key, event.character))
 
     def redraw(self) -> None:
         """Show the model as it is now; what is equal sends nothing."""

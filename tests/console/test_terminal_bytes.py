@@ -59,8 +59,10 @@ async def drawn(one: Pty) -> None:
 async def looked_around(one: Pty) -> bytes:
     """All that is sent for the fleet, a pane, a dialog with a field, and the help."""
     await drawn(one)
-    one.press("/")
-    one.press("rack\r")
+    one.press("/rack")
+    await one.shows("filter: rack")
+    one.press("\x1b")
+    await one.shows("Enter", "filter", since=len(one.output) - 1)
     one.press("\r")
     await one.shows("CONTROL")
     one.press("?")

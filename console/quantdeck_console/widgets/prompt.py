@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.widgets import Input
 
 from quantdeck_console.model.text import Span, line, span
 from quantdeck_console.widgets.lines import Lines
+
+if TYPE_CHECKING:
+    from quantdeck_console.app import DeckApp
 
 
 class Prompt(Horizontal):
@@ -57,7 +62,8 @@ class Prompt(Horizontal):
         self.add_class("-open")
         self.field.disabled = False
         self.field.value = value
-        self.field.focus()
+        self.screen.set_focus(self.field)
+        cast("DeckApp", self.app).text_from_now_on()
 
     def close(self) -> None:
         """Hide it; keys go to the screen again."""
