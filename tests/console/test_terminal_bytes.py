@@ -206,6 +206,20 @@ async def test_what_was_silent_meanwhile_is_stale_at_once() -> None:
         assert "all quiet" not in one.output[since:].decode(errors="replace")
 
 
+async def test_answers_of_the_terminal_that_come_late_are_no_keys(night: Path) -> None:
+    """A link of 200 ms: what Textual asks at the beginning is answered when somebody types already."""
+    async with pty(console("--play", night)) as one:
+        await drawn(one)
+        since = len(one.output)
+        one.press("j\x1b[?2026;2$y\x1b[?2048;0$yj")
+        one.press("\x1b[B\x1b[A")
+        one.press("\r")
+        await one.shows("elsewhere:", since=since)
+        one.press("q")
+        assert await one.ends() == 0
+        assert "not available" not in one.text
+
+
 async def test_resizing_redraws(night: Path) -> None:
     async with pty(console("--play", night)) as one:
         await one.shows("FAIL x", "rolled back")
