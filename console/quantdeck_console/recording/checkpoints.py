@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -11,7 +12,7 @@ from quantdeck_console.recording.tape import Entry, Position
 from quantdeck_core.fleet.state import FleetState, HostView
 
 FIRST_EVERY_S = 60.0
-MOST_BYTES = 64 << 20
+MOST_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Checkpoint:
     Attributes:
         t: recorded time of the line before.
         number: of the line at the position.
+        views: of its hosts, packed: what differs from one place to the next is little.
     """
 
     t: float
@@ -30,7 +32,7 @@ class Checkpoint:
 
     def fleet(self) -> FleetState:
         """As it was."""
-        views = msgspec.msgpack.decode(self.views, type=tuple[HostView, ...])
+        views = msgspec.msgpack.decode(zlib.decompress(self.views), type=tuple[HostView, ...])
         return FleetState(hosts=MappingProxyType({view.name: view for view in views}))
 
 
@@ -47,7 +49,7 @@ class Checkpoints:
 
     def add(self, t: float, before: Entry, fleet: FleetState) -> None:
         """Keep one, before a line that is farther on in the file than all others."""
-        views = msgspec.msgpack.encode(tuple(fleet.hosts.values()))
+        views = zlib.compress(msgspec.msgpack.encode(tuple(fleet.hosts.values())), level=1)
         self._kept.append(Checkpoint(t, before.position, before.number, views))
         while sum(len(one.views) for one in self._kept) > MOST_BYTES:
             self._kept = self._kept[1::2]
