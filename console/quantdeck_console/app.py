@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.style import Style
@@ -39,6 +40,10 @@ from quantdeck_core.protocol.events import Event
 from quantdeck_core.text import clean
 
 if TYPE_CHECKING:
+    from quantdeck_console.actions.deploy import Deployments
+    from quantdeck_console.actions.replay import ReplayRun
+    from quantdeck_console.model.deploy_choice import Choice
+    from quantdeck_console.model.deploy_order import Order
     from quantdeck_console.recording.player import PlayedFleet
 
 DRAW_S = 0.5
@@ -73,6 +78,7 @@ class DeckApp(App[None]):
         title: str = "quantdeck",
         background: Callable[[], Awaitable[None]] | None = None,
         connecting_text: str | Callable[[], str] = "connecting",
+        command_options: Sequence[str] = (),
         clock: Callable[[], float] = time.time,
         display: Display | None = None,
         play: PlayedFleet | None = None,
@@ -86,6 +92,7 @@ class DeckApp(App[None]):
             pending: where rollbacks are kept that a host could not be asked for.
             background: runs beside the console, e.g. a demo's traffic; its error is shown and ends nothing.
             connecting_text: shown until the first host has answered.
+            command_options: what a command that is shown needs to act on this fleet, e.g. `--fleet FILE`.
             clock: UNIX time.
             display: how to draw; taken from the environment where it is not given.
             play: the recording, where the link is one; nothing can be changed then.
@@ -97,6 +104,8 @@ class DeckApp(App[None]):
         self.play = play
         self.why_readonly = PLAYED if play else READONLY if readonly else ""
         self.pending = pending
+        self.command_options = tuple(command_options)
+        self.deploy_choice: Choice | None = None
         self.title = title
         self.display_mode = display or display_of(os.environ)
         self.model = DeckModel(link.hosts, play.clock if play else clock, clock)
@@ -106,6 +115,7 @@ class DeckApp(App[None]):
         self.terminal_title = ""
         self._background = background
         self._connecting_text = connecting_text
+        self.replays: dict[Subject, ReplayRun] = {}
         self._rollbacks: dict[str, RollbackRun] = {}
         self._drawn_at = 0.0
         self._pending = False
@@ -124,6 +134,13 @@ class DeckApp(App[None]):
     def rollbacks(self) -> list[RollbackRun]:
         """Rollbacks that were asked for in this console."""
         return list(self._rollbacks.values())
+
+    @cached_property
+    def deployments(self) -> Deployments:
+        """What was asked for in this console; imported with the pane that asks for it."""
+        from quantdeck_console.actions.deploy import Deployments
+
+        return Deployments(self.link, self.by, self.model.clock, self.redraw)
 
     @staticmethod
     def monotonic() -> float:
@@ -217,6 +234,15 @@ class DeckApp(App[None]):
         self._rollbacks[run.experiment] = run
         self.run_worker(run.run(), group="rollback")
 
+    def start_deployments(self, orders: Sequence[Order]) -> None:
+        """Ask for them; they live on when the pane is closed."""
+        self.run_worker(self.deployments.begin(orders), group="deploy")
+
+    def start_replay(self, run: ReplayRun) -> None:
+        """Send it; it lives on when its pane is closed."""
+        self.replays[run.subject] = run
+        self.run_worker(run.run(), group="replay")
+
     def run_extra(self, extra: ExtraAction) -> None:
         """Do what the caller added, and say how it went."""
         self.say(f"{extra.title} ...", "dim")
@@ -262,6 +288,9 @@ class DeckApp(App[None]):
 
     def _wound(self, fleet: FleetState) -> None:
         self.model.restore(fleet)
+        for screen in self.screen_stack:
+            if isinstance(screen, DeckScreen):
+                screen.rewound()
         self.redraw()
 
     def _say_damage(self, play: PlayedFleet) -> None:

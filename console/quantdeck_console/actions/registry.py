@@ -14,11 +14,14 @@ from quantdeck_console.actions.declared import (
     fleet,
     host,
     incident,
+    logs,
     playing,
 )
 
 PANES = ("fleet", "host", "deploy", "experiment", "incident", "bench")
 """In the order of their number keys."""
+_AS_PANES = (*PANES, "logs")
+"""Screens that have the keys of every pane."""
 
 _TITLES = {
     "panes": "Everywhere",
@@ -28,9 +31,13 @@ _TITLES = {
     "experiment": "Experiment",
     "incident": "Incident",
     "bench": "Bench",
+    "logs": "Logs",
     "weight": "Weight dialog",
     "rollback": "Rollback dialog",
     "form": "Other dialogs",
+    "replay": "Replay dialog",
+    "export": "Export dialog",
+    "reader": "Opened text",
     "palette": "Palette",
     "help": "This page",
     "app": "In dialogs too",
@@ -44,22 +51,27 @@ ACTIONS: tuple[Action, ...] = (
     *incident.ACTIONS,
     *bench.ACTIONS,
     *playing.ACTIONS,
+    *logs.ACTIONS,
     *everywhere.ACTIONS,
     *dialogs.ACTIONS,
 )
 
 
 def actions_of(screen: str) -> Iterator[Action]:
-    """The screen's own actions, then those of every pane that it does not replace."""
+    """The screen's own actions, then those of every pane that it does not replace; those of a recording come first."""
     own = [action for action in ACTIONS if action.where == screen]
+    if screen not in _AS_PANES:
+        yield from own
+        return
+    ids, keys = {action.id for action in own}, {key for action in own for key in action.keys}
+    everywhere = [action for action in ACTIONS if action.where == "panes"]
+    yield from (action for action in everywhere if action.playing)
     yield from own
-    if screen in PANES:
-        ids, keys = {action.id for action in own}, {key for action in own for key in action.keys}
-        yield from (
-            action
-            for action in ACTIONS
-            if action.where == "panes" and action.id not in ids and not keys.intersection(action.keys)
-        )
+    yield from (
+        action
+        for action in everywhere
+        if not action.playing and action.id not in ids and not keys.intersection(action.keys)
+    )
 
 
 def action_of(screen: str, action_id: str) -> Action | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from quantdeck_console import terminal
 from quantdeck_console.commands.common import add_fleet_option, who
-from quantdeck_console.link.fleet_file import load_fleet
+from quantdeck_console.link.fleet_file import default_fleet_path, load_fleet
 from quantdeck_console.link.interface import FleetLink
 from quantdeck_console.link.ssh_fleet import SshFleet
 from quantdeck_console.pending import PendingFile
@@ -54,6 +54,7 @@ def main(argv: list[str]) -> int:
             by=who(),
             readonly=options.readonly,
             pending=None if play else PendingFile(),
+            command_options=() if options.fleet == default_fleet_path() else ("--fleet", str(options.fleet)),
             background=recorder.run if recorder else None,
             display=display,
             play=play,

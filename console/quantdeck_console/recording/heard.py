@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from bisect import bisect_right
 from collections import deque
 from collections.abc import AsyncIterator
@@ -15,9 +16,10 @@ from quantdeck_console.recording.tape import Position
 from quantdeck_core.errors import UnreachableError
 from quantdeck_core.protocol.logs import LogLine
 
-HOLDS_S = 30.0
-"""A pane asks again every few seconds: an answer that is older was not asked for again."""
+HOLDS_S = 75.0
+"""Panes ask again every few seconds, and every half a minute for the past: what is older was not asked for again."""
 TAIL_LINES = 1_000
+_MOMENT = re.compile(r"\bsince=\d+")
 _MOST_ANSWERS = 10_000
 """Of one question; beyond that, the oldest are forgotten."""
 
@@ -28,6 +30,11 @@ class Question(NamedTuple):
     host: str
     asked: str
     about: str
+
+    @classmethod
+    def of(cls, host: str, asked: str, about: str) -> Question:
+        """The same one whenever it is asked: a moment in its path is one that an answer before it has named."""
+        return cls(host, _MOMENT.sub("since=", asked), about)
 
 
 class _Place(NamedTuple):
@@ -47,7 +54,7 @@ class Answers:
         if position <= self._read:
             return
         self._read = position
-        places = self._places.setdefault(Question(record.host, record.asked, record.about), [])
+        places = self._places.setdefault(Question.of(record.host, record.asked, record.about), [])
         if record.same and not places:
             return  # the one that it is the same as cannot be read
         places.append(_Place(record.t, places[-1].position if record.same else position))

@@ -45,7 +45,7 @@ class PlayedClient(DeckClient):
         del deadline_s
         if changes(method, path):
             raise ForbiddenError(f"{PLAYED[0].upper()}{PLAYED[1:]}.", "Ask the hosts themselves: quantdeck console.")
-        question = Question(self._name, f"{method} {path}", about(path, body))
+        question = Question.of(self._name, f"{method} {path}", about(path, body))
         record = self._answer(question)
         if record.error:
             raise RemoteError(record.error, record.status)

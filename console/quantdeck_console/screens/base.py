@@ -104,8 +104,18 @@ class DeckScreen(Screen[None]):
         return refusal(action, readonly=self.deck.why_readonly, view=self.concerns()) if action else ""
 
     def actions(self) -> Iterator[Action]:
-        """Those of this screen in the registry that there are now, available or not."""
-        return (action for action in actions_of(self.NAME) if self.deck.play or not action.playing)
+        """Those of this screen in the registry that there are now, available or not.
+
+        The keys of a recording are nothing else while it is played.
+        """
+        known = list(actions_of(self.NAME))
+        if not self.deck.play:
+            return iter([action for action in known if not action.playing])
+        taken = {key for action in known if action.playing for key in action.keys}
+        return iter([action for action in known if action.playing or not taken.issuperset(action.keys)])
+
+    def rewound(self) -> None:
+        """Hook: a recording was wound; what was read of another time is to be forgotten."""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Textual asks here before every action, whatever called it."""

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 
+from quantdeck_console.actions.rollback import banner
+from quantdeck_console.model.fleet_view import header_line
 from quantdeck_console.model.playing_view import playing_text
 from quantdeck_console.model.subject import Subject
+from quantdeck_console.model.text import Line, fit, line, span
 from quantdeck_console.screens.base import DeckScreen, TooSmall
 from quantdeck_console.widgets.lines import Lines
+from quantdeck_core.fleet.rows import FleetRow
 from quantdeck_core.fleet.state import HostView
 from quantdeck_core.protocol.experiment import ExperimentStatus
 from quantdeck_core.text import clean
@@ -57,6 +61,25 @@ class Pane(DeckScreen):
         if self.deck.play:
             return playing_text(self.deck.play.playing)
         return "read-only" if self.refused("roll_back") else ""
+
+    def header(self, rows: list[FleetRow], *, place: str = "", tag: str = "") -> Line:
+        """The first line: counts of these hosts, the mode, the time."""
+        deck = self.deck
+        return header_line(
+            deck.title, rows, deck.model.clock(), self.size.width,
+            mode=self.mode(), place=place, tag=tag, seconds=deck.play is not None,
+        )  # fmt: skip
+
+    def frame(self, place: str) -> None:
+        """Draw header and footer of a pane that is about one host; where else something is wrong stands there too."""
+        others = [row for row in self.deck.model.rows() if row.name != self.subject.host]
+        self.query_one("#header", Lines).show([self.header(others, place=place)])
+        self.query_one("#footer", Lines).show([self.keys_line(self.size.width)])
+
+    def waiting(self, width: int) -> list[Line]:
+        """A rollback that is not through yet; nothing without one."""
+        told = banner(self.deck.rollbacks, self.deck.model.clock())
+        return [line(" ", span(fit(told, width - 2), "warn"))] if told else []
 
     def sentence(self) -> str:
         """What `y` copies."""
