@@ -206,9 +206,9 @@ async def test_answers_are_those_of_then(tmp_path: Path) -> None:
         *connected(van()),
         answered(10, "van-7", "GET /v1/alerts", PageList(now=1.0)),
         Answered(t=NOW + 30, host="van-7", asked="GET /v1/alerts", same=True),
-        answered(100, "van-7", "GET /v1/alerts", PageList(now=2.0)),
+        answered(120, "van-7", "GET /v1/alerts", PageList(now=2.0)),
         Answered(
-            t=NOW + 110,
+            t=NOW + 140,
             host="van-7",
             asked="GET /v1/alerts",
             error=ErrorInfo(code="x", title="X", detail="no"),
@@ -226,16 +226,16 @@ async def test_answers_are_those_of_then(tmp_path: Path) -> None:
         assert await alerts() == 1.0
         await somebody.jump(40)
         assert await alerts() == 1.0
-        await somebody.jump(20)
-        with pytest.raises(NotRecordedError, match="asked last at 02:18:14, and not again until 02:18:56"):
+        await somebody.jump(58)
+        with pytest.raises(NotRecordedError, match="asked last at 02:18:14, and not again until 02:19:34"):
             await alerts()
-        await somebody.jump(30)
+        await somebody.jump(20)
         assert await alerts() == 2.0
         await somebody.jump(10)
         with pytest.raises(RemoteError) as caught:
             await alerts()
         assert (caught.value.detail, caught.value.status) == ("no", 404)
-        await somebody.jump(-100)
+        await somebody.jump(-120)
         assert await alerts() == 1.0
 
 

@@ -59,10 +59,11 @@ async def drawn(one: Pty) -> None:
 async def looked_around(one: Pty) -> bytes:
     """All that is sent for the fleet, a pane, a dialog with a field, and the help."""
     await drawn(one)
-    one.press("/rack")
-    await one.shows("filter: rack")
+    one.press(":")
+    await one.shows("copy the sentence")
+    since = len(one.output)
     one.press("\x1b")
-    await one.shows("Enter", "filter", since=len(one.output) - 1)
+    await one.shows("RECENT", since=since)
     one.press("\r")
     await one.shows("CONTROL")
     one.press("?")
