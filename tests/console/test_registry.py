@@ -14,13 +14,14 @@ from quantdeck_console.screens.form import FormDialog
 from quantdeck_console.screens.help import HelpScreen
 from quantdeck_console.screens.host import HostScreen
 from quantdeck_console.screens.incident import IncidentScreen
+from quantdeck_console.screens.logs import LogsScreen
 from quantdeck_console.screens.palette import PaletteScreen
 from quantdeck_console.screens.rollback import RollbackDialog
 from quantdeck_console.screens.weight import WeightDialog
 
 SCREENS: list[type[DeckScreen]] = [
     FleetScreen, HostScreen, DeployScreen, ExperimentScreen, IncidentScreen, BenchScreen, WeightDialog, FormDialog,
-    RollbackDialog, HelpScreen, PaletteScreen,
+    RollbackDialog, HelpScreen, PaletteScreen, LogsScreen,
 ]  # fmt: skip
 
 
@@ -42,6 +43,7 @@ def test_what_changes_traffic_is_marked() -> None:
     assert dangerous == {
         ("panes", "weight"), ("panes", "roll_back"), ("experiment", "clear"), ("weight", "apply_weight"),
         ("rollback", "confirm"), ("form", "submit"), ("form", "confirm"), ("bench", "measure"),
+        ("bench", "measure_control"), ("host", "stop_engine"), ("host", "restart_engine"), ("host", "swap_engine"),
         ("bench", "measure_control"), ("deploy", "start"), ("deploy", "cancel_operation"),
     }  # fmt: skip
     assert all(action.role == "operator" for action in ACTIONS if action.dangerous)

@@ -42,6 +42,7 @@ class FakeLink:
         answers: what to answer to changes by host, used up one by one; the last one stays.
         pages: what to answer by host and path, to what is read and to changes that have an answer of their own.
         streams: lines of logs by host and path without its query.
+        feeds: what comes after those of `streams` to whoever follows; an error breaks the link.
         gate: changes wait here, so that a test can look at what is shown meanwhile.
     """
 
@@ -53,6 +54,7 @@ class FakeLink:
         self.answers: dict[str, list[Answer]] = {}
         self.pages: dict[tuple[str, str], Answer] = {}
         self.streams: dict[tuple[str, str], list[msgspec.Struct]] = {}
+        self.feeds: dict[tuple[str, str], asyncio.Queue[Answer]] = {}
         self.gate = asyncio.Event()
         self.gate.set()
         self._listener: Listener | None = None
@@ -106,5 +108,9 @@ class FakeClient(DeckClient):
     async def lines(self, path: str, timeout: httpx.Timeout) -> AsyncIterator[bytes]:
         for one in self._link.streams.get((self._name, path.partition("?")[0]), ()):
             yield msgspec.json.encode(one)
-        if "follow=1" in path:
-            await asyncio.Event().wait()
+        feed = self._link.feeds.setdefault((self._name, path.partition("?")[0]), asyncio.Queue())
+        while "follow=1" in path:
+            came = await feed.get()
+            if isinstance(came, QuantdeckError):
+                raise came
+            yield msgspec.json.encode(came)

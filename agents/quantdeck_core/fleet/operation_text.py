@@ -49,7 +49,7 @@ def operation_lines(operation: Operation) -> Iterator[str]:
     if operation.replicas:
         yield f"  starts {plural(len(operation.replicas), 'replica')}"
     for step in operation.steps:
-        yield f"    {_mark(step)} {step.name:<8} {_took(step)}  {step.detail}".rstrip()
+        yield f"    {mark(step)} {step.name:<8} {_took(step)}  {step.detail}".rstrip()
     if operation.error:
         yield f"  {operation.error.detail}"
         if operation.error.hint:
@@ -74,7 +74,8 @@ def room_free(room: Room) -> str:
     return f"{size(room.free)} of {size(room.total)} free {place} now{more}"
 
 
-def _mark(step: Step) -> str:
+def mark(step: Step) -> str:
+    """How far a step is, in a character."""
     return {"waiting": ".", "running": ">", "done": "+", "failed": "x"}[step.state]
 
 

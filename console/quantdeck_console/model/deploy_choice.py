@@ -11,7 +11,7 @@ import msgspec
 
 from quantdeck_console.model.deploy_profiles import ProfileItem
 from quantdeck_core.errors import InputError
-from quantdeck_core.fleet.rows import has_words
+from quantdeck_core.fleet.words import has_words
 from quantdeck_core.profile.names import NAME_OR_NONE
 from quantdeck_core.protocol.requests import Deploy
 

@@ -9,7 +9,7 @@ from pathlib import PurePath
 from quantdeck_console.model.text import Line, Span, Tone, left
 from quantdeck_core.errors import ErrorInfo
 from quantdeck_core.fleet.cells import NONE
-from quantdeck_core.fleet.rows import has_words
+from quantdeck_core.fleet.words import has_words
 from quantdeck_core.profile.schema import Profile
 
 _SIZE = re.compile(r"(?<![A-Za-z0-9.])(\d{1,4}(?:\.\d{1,2})?)\s?([BM])(?![A-Za-z0-9])", re.IGNORECASE)

@@ -104,11 +104,7 @@ class FleetScreen(Pane):
     def subject(self) -> Subject:
         """The selected host and its worst experiment."""
         row = self.selected if self._composed else None
-        if row is None:
-            return Subject()
-        status = self.deck.model.fleet.hosts[row.name].status
-        first = status.experiments[0].name if status and status.experiments else ""
-        return Subject(row.name, row.experiment or first)
+        return self.deck.model.subject_of(row) if row else Subject()
 
     def choose(self, subject: Subject) -> None:
         """Put the cursor on a host."""
@@ -124,6 +120,13 @@ class FleetScreen(Pane):
         """The experiment of the selected host, or the host where it has none."""
         if self.subject.host:
             self.deck.show_pane("experiment" if self.target() else "host", self.subject)
+
+    def action_logs(self) -> None:
+        """Follow the logs of the selected host."""
+        from quantdeck_console.screens.logs import LogsScreen
+
+        if self.subject.host:
+            self.app.push_screen(LogsScreen(self.subject))
 
     def action_filter(self) -> None:
         """Ask for words."""

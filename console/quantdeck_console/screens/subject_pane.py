@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 
-from quantdeck_console.actions.rollback import banner
-from quantdeck_console.model.fleet_view import header_line
 from quantdeck_console.model.subject import Subject
-from quantdeck_console.model.text import Line, fit, line, span
+from quantdeck_console.model.text import Line
 from quantdeck_console.screens.pane import Pane
 from quantdeck_console.widgets.lines import Lines
 
@@ -55,16 +53,10 @@ class SubjectPane(Pane):
 
     def fill(self) -> None:
         """Show the subject as it is now."""
-        deck, now, width = self.deck, self.deck.model.clock(), self.size.width
-        others = [row for row in deck.model.rows() if row.name != self._subject.host]
-        read_only = bool(self.refused("roll_back"))
-        self.query_one("#header", Lines).show(
-            [header_line(deck.title, others, now, width, read_only=read_only, place=self.place())]
-        )
-        waiting = banner(deck.rollbacks, now)
-        top = [line(" ", span(fit(waiting, width - 2), "warn"))] if waiting else []
+        width = self.size.width
+        self.frame(self.place())
+        top = self.waiting(width)
         self.query_one("#body", Lines).show([*top, *self.body(width, self.size.height - 2 - len(top))])
-        self.query_one("#footer", Lines).show([self.keys_line(width)])
 
     def action_next_subject(self) -> None:
         """The next experiment of the fleet, round and round."""
