@@ -34,6 +34,7 @@ from quantdeck_core.text import clean
 
 if TYPE_CHECKING:
     from quantdeck_console.actions.deploy import Deployments
+    from quantdeck_console.actions.replay import ReplayRun
     from quantdeck_console.model.deploy_choice import Choice
     from quantdeck_console.model.deploy_order import Order
 
@@ -104,6 +105,7 @@ class DeckApp(App[None]):
         self.terminal_title = ""
         self._background = background
         self._connecting_text = connecting_text
+        self.replays: dict[Subject, ReplayRun] = {}
         self._rollbacks: dict[str, RollbackRun] = {}
         self._drawn_at = 0.0
         self._pending = False
@@ -199,6 +201,11 @@ class DeckApp(App[None]):
     def start_deployments(self, orders: Sequence[Order]) -> None:
         """Ask for them; they live on when the pane is closed."""
         self.run_worker(self.deployments.begin(orders), group="deploy")
+
+    def start_replay(self, run: ReplayRun) -> None:
+        """Send it; it lives on when its pane is closed."""
+        self.replays[run.subject] = run
+        self.run_worker(run.run(), group="replay")
 
     def run_extra(self, extra: ExtraAction) -> None:
         """Do what the caller added, and say how it went."""

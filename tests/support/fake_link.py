@@ -43,7 +43,7 @@ class FakeLink:
         pages: what to answer by host and path, to what is read and to changes that have an answer of their own.
         streams: lines of logs by host and path without its query.
         feeds: what comes after those of `streams` to whoever follows; an error breaks the link.
-        gate: changes wait here, so that a test can look at what is shown meanwhile.
+        gate: changes wait here, so that a test can look at what is shown meanwhile; `held` are paths of reads that do.
     """
 
     def __init__(self, *statuses: HostStatus, hosts: Sequence[str] = (), role: str = "operator") -> None:
@@ -55,6 +55,7 @@ class FakeLink:
         self.pages: dict[tuple[str, str], Answer] = {}
         self.streams: dict[tuple[str, str], list[msgspec.Struct]] = {}
         self.feeds: dict[tuple[str, str], asyncio.Queue[Answer]] = {}
+        self.held: set[str] = set()
         self.gate = asyncio.Event()
         self.gate.set()
         self._listener: Listener | None = None
@@ -99,6 +100,8 @@ class FakeClient(DeckClient):
             if page is None or queue:
                 queue = queue or [Applied(revision=4, effective_ms=6.2)]
                 page = queue.pop(0) if len(queue) > 1 else queue[0]
+        elif path in self._link.held:
+            await self._link.gate.wait()
         if page is None:
             raise RemoteError(ErrorInfo(code="not-found", title="Not found", detail=f"{path} is not there."), 404)
         if isinstance(page, QuantdeckError):

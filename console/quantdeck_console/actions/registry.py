@@ -34,6 +34,9 @@ _TITLES = {
     "weight": "Weight dialog",
     "rollback": "Rollback dialog",
     "form": "Other dialogs",
+    "replay": "Replay dialog",
+    "export": "Export dialog",
+    "reader": "Opened text",
     "palette": "Palette",
     "help": "This page",
 }

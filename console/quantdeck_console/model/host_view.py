@@ -131,7 +131,9 @@ def recent_lines(view: HostView, width: int, room: int) -> list[Line]:
     return [EMPTY, line(span(" RECENT", "head")), *(event_line(*one, width) for one in newest)] if newest else []
 
 
-def event_line(t: float, kind: str, text: str, by: str, width: int) -> Line:
-    """One thing that happened: when, what kind, what, who."""
-    start = line(span(f" {clock(t)}  ", "dim"), span(f"{kind:<9} ", "dim"), span(text, _KINDS.get(kind, "")))
+def event_line(t: float, kind: str, text: str, by: str, width: int, *, at: str = "", host: Line = ()) -> Line:
+    """One thing that happened: when (by the clock, or in the words of `at`), what kind, on which host, what, who."""
+    start = line(
+        span(f" {at or clock(t)}  ", "dim"), span(f"{fit(kind, 9):<9} ", "dim"), *host, span(text, _KINDS.get(kind, ""))
+    )
     return ends(start, line(span(fit(f"{by} ", width // 4), "dim")), width)

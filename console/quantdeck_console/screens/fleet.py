@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from textual import on
 from textual.app import ComposeResult
-from textual.widgets import Input
 
 from quantdeck_console.actions.rollback import banner
 from quantdeck_console.model.fleet_view import FleetColumns, fleet_head, fleet_line, header_line, headline_lines
@@ -16,7 +14,7 @@ from quantdeck_console.model.text import Line, line, span
 from quantdeck_console.screens.base import bindings_of
 from quantdeck_console.screens.pane import Pane
 from quantdeck_console.widgets.lines import Lines
-from quantdeck_console.widgets.prompt import Prompt
+from quantdeck_console.widgets.prompt import Filter
 from quantdeck_console.widgets.table import Table
 from quantdeck_core.fleet.headline import Headline
 from quantdeck_core.fleet.health import WORDS
@@ -38,8 +36,6 @@ class FleetScreen(Pane):
     FleetScreen #headline { height: 2; width: 100%; margin-bottom: 1; }
     FleetScreen #hosts { width: 100%; }
     FleetScreen #details { height: 1fr; width: 100%; margin-top: 1; }
-    FleetScreen #filter { dock: bottom; offset-y: -1; display: none; }
-    FleetScreen #filter.-open { display: block; }
     """
 
     def __init__(self) -> None:
@@ -53,7 +49,7 @@ class FleetScreen(Pane):
         yield Lines(id="headline")
         yield Table[FleetRow](id="hosts", cursor=self.deck.glyphs.cursor)
         yield Lines(id="details")
-        yield Prompt(id="filter", label="/")
+        yield Filter(self._filtered)
 
     def fill(self) -> None:
         """Show the fleet as it is now."""
@@ -130,22 +126,17 @@ class FleetScreen(Pane):
 
     def action_filter(self) -> None:
         """Ask for words."""
-        self.query_one(Prompt).open(self._pattern)
+        self.query_one(Filter).open(self._pattern)
 
     def action_back(self) -> None:
         """Show all hosts again."""
         self._pattern = ""
-        self.query_one(Prompt).close()
+        self.query_one(Filter).close()
         self.draw()
 
-    @on(Input.Changed)
-    def _typed(self, event: Input.Changed) -> None:
-        self._pattern = event.value
+    def _filtered(self, pattern: str) -> None:
+        self._pattern = pattern
         self.draw()
-
-    @on(Input.Submitted)
-    def _entered(self) -> None:
-        self.query_one(Prompt).close()
 
     def _move(self, cursor: int) -> None:
         hosts = self.query_one("#hosts", Table)

@@ -55,8 +55,11 @@ class SubjectPane(Pane):
         """Show the subject as it is now."""
         width = self.size.width
         self.frame(self.place())
-        top = self.waiting(width)
-        self.query_one("#body", Lines).show([*top, *self.body(width, self.size.height - 2 - len(top))])
+        self.fill_body(self.waiting(width), width, self.size.height - 2)
+
+    def fill_body(self, top: list[Line], width: int, height: int) -> None:
+        """Everything between header and footer; `top` is what has to stay in sight."""
+        self.query_one("#body", Lines).show([*top, *self.body(width, height - len(top))])
 
     def action_next_subject(self) -> None:
         """The next experiment of the fleet, round and round."""
