@@ -44,7 +44,6 @@ class Question(Generic[T]):
         self.asked = Asked()
         self._screen.workers.cancel_group(self._screen, self._group)
 
-
     async def _keep(self, host: str, call: Callable[[DeckClient], Awaitable[T]]) -> None:
         deck = self._screen.deck
         while True:
