@@ -90,7 +90,8 @@ def _done(applied: Applied) -> list[Line]:
     if applied.pending:
         return wrapped(f"PENDING: {applied.detail}", WIDTH, "warn", most=3)
     if applied.operation:
-        return wrapped(f"{applied.operation} has begun; the host's pane follows it to its end", WIDTH, "strong", most=2)
+        said = applied.detail or f"{applied.operation} has begun"
+        return wrapped(f"{said}; the host's pane follows {applied.operation}", WIDTH, "strong", most=3)
     took = f", effective in {duration(applied.effective_ms)}" if applied.effective_ms is not None else ""
     said = f": {applied.detail}" if applied.detail else ""
     return wrapped(f"applied{took}{said}", WIDTH, "ok", most=3)
