@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.console import RenderableType
 from rich.style import Style
 from textual import events
 from textual.app import App
@@ -32,11 +34,12 @@ from quantdeck_console.screens.panes import missing, pane_of, subject_for
 from quantdeck_console.terminal import MIN_COLUMNS, MIN_ROWS, Display, display_of
 from quantdeck_console.widgets.driver import DeckDriver
 from quantdeck_console.widgets.filters import filters_of
+from quantdeck_console.widgets.shown import Shown
 from quantdeck_console.widgets.tones import THEMES, theme_of, tones_of
 from quantdeck_core.errors import QuantdeckError
 from quantdeck_core.fleet.link import LinkChange
 from quantdeck_core.fleet.state import FleetState
-from quantdeck_core.protocol.events import Event
+from quantdeck_core.protocol.events import Event, Snapshot
 from quantdeck_core.text import clean
 
 if TYPE_CHECKING:
@@ -119,6 +122,8 @@ class DeckApp(App[None]):
         self._rollbacks: dict[str, RollbackRun] = {}
         self._drawn_at = 0.0
         self._pending = False
+        self._reported = False
+        self._shown = Shown()
         self._damaged = 0
         self._text_since = 0.0
         self._filters_here = filters_of(self.display_mode)
@@ -161,8 +166,8 @@ class DeckApp(App[None]):
         if self.play:
             self.play.fleet, self.play.wound = lambda: self.model.fleet, self._wound
         self._set_terminal_title(self.title)
-        self.set_interval(DRAW_S, self.redraw)
-        self.run_worker(self._guarded(self.link.run(self._receive)), group="link")
+        self.set_interval(DRAW_S, self._tick)
+        self.call_after_refresh(self._connect)
         if self._background:
             self.run_worker(self._guarded(self._background()), group="background")
 
@@ -187,17 +192,31 @@ class DeckApp(App[None]):
             event.stop()
             self.post_message(events.Key(event.key, event.character))
 
+    def _connect(self) -> None:
+        self.run_worker(self._guarded(self.link.run(self._receive)), group="link")
+
+    async def _tick(self) -> None:
+        for _ in self.model.catching_up():
+            await asyncio.sleep(0)  # a key need not wait for a whole fleet
+        self._draw()
+
     def redraw(self) -> None:
         """Show the model as it is now; what is equal sends nothing."""
+        self.model.catch_up()
+        self._draw()
+
+    def _draw(self) -> None:
         self._pending = False
         self._drawn_at = self.monotonic()
         if self.play:
             self._say_damage(self.play)
         if self.terminal_title != self.title and self.model.quiet:
             self._set_terminal_title(self.title)
-        for screen in self.screen_stack:
+        for screen in reversed(self.screen_stack):
             if isinstance(screen, DeckScreen):
                 screen.draw()
+            if isinstance(screen, Pane):
+                break  # it hides what lies below, which is drawn when it comes up again
 
     def show_pane(self, name: str, subject: Subject) -> None:
         """Open a pane about something, or go back to it where it is open already; each is open once at most."""
@@ -274,10 +293,11 @@ class DeckApp(App[None]):
         if alarms:
             self.bell()
             self._set_terminal_title(f"! {host}: {alarms[-1].text}")
-        if not self._pending:
-            self._pending = True
-            if self.monotonic() - self._drawn_at >= DRAW_S:
-                self.call_later(self.redraw)
+        first = isinstance(update, Snapshot) and not self._reported
+        if first or (not self._pending and self.monotonic() - self._drawn_at >= DRAW_S):
+            self.call_later(self.redraw)
+        self._pending = True
+        self._reported |= first
 
     def _set_terminal_title(self, text: str) -> None:
         text = clean(text, one_line=True)
@@ -285,6 +305,9 @@ class DeckApp(App[None]):
             self.terminal_title = text
             if isinstance(self._driver, DeckDriver):
                 self._driver.set_title(text)
+
+    def _display(self, screen: Screen[None], renderable: RenderableType | None) -> None:
+        super()._display(screen, self._shown.difference(renderable))
 
     def _wound(self, fleet: FleetState) -> None:
         self.model.restore(fleet)

@@ -126,5 +126,4 @@ def prepare(environ: MutableMapping[str, str], display: Display) -> None:
     """Set what Textual reads when it is imported: call it before that."""
     environ.setdefault("TEXTUAL_COLOR_SYSTEM", _RICH_NAMES[display.colour])
     if environ.get("SSH_CONNECTION"):
-        environ.setdefault("TEXTUAL_FPS", "15")
         environ.setdefault("TEXTUAL_ANIMATIONS", "none")

@@ -77,11 +77,13 @@ def test_a_colour_that_is_none() -> None:
 
 
 def test_prepare_is_thrifty_over_ssh_and_respects_what_is_set() -> None:
-    environ = {"SSH_CONNECTION": "1", "TEXTUAL_FPS": "30"}
-    prepare(environ, Display(colour="16"))
-    assert environ["TEXTUAL_FPS"] == "30"
-    assert environ["TEXTUAL_ANIMATIONS"] == "none"
-    assert environ["TEXTUAL_COLOR_SYSTEM"] == "standard"
+    remote = {"SSH_CONNECTION": "1"}
+    prepare(remote, Display(colour="16"))
+    assert remote["TEXTUAL_ANIMATIONS"] == "none"
+    assert remote["TEXTUAL_COLOR_SYSTEM"] == "standard"
+    chosen = {"SSH_CONNECTION": "1", "TEXTUAL_ANIMATIONS": "full"}
+    prepare(chosen, Display(colour="16"))
+    assert chosen["TEXTUAL_ANIMATIONS"] == "full"
     local: dict[str, str] = {}
     prepare(local, Display())
     assert local == {"TEXTUAL_COLOR_SYSTEM": "truecolor"}

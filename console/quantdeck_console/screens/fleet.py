@@ -57,7 +57,7 @@ class FleetScreen(Pane):
         width, height, now = self.size.width, self.size.height, self.deck.model.clock()
         every = model.rows()
         rows = model.rows(self._pattern) if self._pattern else every
-        headline = model.headline(every)
+        headline = model.headline
         self._draw_top(headline, every, now, width)
         columns = FleetColumns.for_width(width - 1)
         cursor = next((index for index, row in enumerate(rows) if row.name == self._chosen), 0)
@@ -70,7 +70,7 @@ class FleetScreen(Pane):
         hosts.fill(fleet_head(columns), rows, partial(fleet_line, columns=columns, glyphs=deck.glyphs), cursor)
         view = self.concerns()
         details: list[Line] = []
-        if view and view.link.state != "connecting":
+        if kept and view and view.link.state != "connecting":
             details = host_lines(view, now, width, said=headline.host == view.name)
             details += recent_lines(view, width, height - _FRAME - shown - len(details))
         if not rows:
