@@ -78,7 +78,7 @@ def record(path: Path, hosts: list[str]) -> float:
         now[0] = max(now[0], one.t)
         recorder.put(one)
         if not count % (5 * len(hosts)):
-            recorder._write(recorder._taken())
+            recorder.flush()
     now[0] = NOW + SECONDS
     recorder.close()
     return path.stat().st_size / SECONDS / len(hosts)
