@@ -1,6 +1,6 @@
 """Ten minutes of a busy fleet in a file, and the console that plays them ten times as fast.
 
-    PYTHONPATH=tests python tests/benchmarks/console_playback.py [--hosts 100]
+    python tests/benchmarks/console_playback.py [--hosts 100]
 
 Each host has an experiment, two engines and a gateway, and tells five things a second, as one under load does. Printed
 beside their limits: bytes that a host takes in the file, what the console's memory grows by in the ten minutes (a line
@@ -12,7 +12,6 @@ Exits with 1 where a limit is exceeded.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import random
 import statistics
 import sys
@@ -22,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+from pseudo_terminal import PseudoTerminal, has, report
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -30,9 +30,9 @@ from quantdeck_console.recording.records import Record
 from quantdeck_core.fleet.link import LinkChange
 from quantdeck_core.protocol.events import EngineEvent, ExperimentEvent, GatewayEvent, SampleEvent
 from support.fleets import NOW, arm, engine, experiment, gateway, rack, sample
-from support.ptys import Pty, console, pty
 from support.recordings import at
 
+CONSOLE = [sys.executable, "-m", "quantdeck", "console"]
 SECONDS = 600
 SPEED = 10
 SETTLE_S = 10.0
@@ -78,50 +78,48 @@ def record(path: Path, hosts: list[str]) -> float:
         now[0] = max(now[0], one.t)
         recorder.put(one)
         if not count % (5 * len(hosts)):
-            recorder._write(recorder._taken())
+            recorder.flush()
     now[0] = NOW + SECONDS
     recorder.close()
     return path.stat().st_size / SECONDS / len(hosts)
 
 
-async def watched(one: Pty) -> tuple[list[tuple[float, float]], float]:
+def watched(one: PseudoTerminal) -> tuple[list[tuple[float, float]], float]:
     """Resident MiB by time until the end of the recording, and percent of a core."""
     process, began, found = psutil.Process(one.process.pid), time.monotonic(), []
     used = sum(process.cpu_times()[:2])
-    while "END of the recording" not in one.text[-4000:]:
+    ended = has("END of the recording")
+    while not ended(one.cells.lines):
         found.append((time.monotonic() - began, process.memory_info().rss / 2**20))
-        await asyncio.sleep(0.5)
+        one.read_for(0.5)
         assert one.process.poll() is None
-        one.output = one.output[-100_000:]  # so that it is not the benchmark that grows
-    passed = time.monotonic() - began
-    return found, (sum(process.cpu_times()[:2]) - used) / passed * 100
+    return found, (sum(process.cpu_times()[:2]) - used) / (time.monotonic() - began) * 100
 
 
-async def wound(one: Pty, keys: str, until: str) -> float:
-    """Seconds until a time is shown."""
-    began, since = time.monotonic(), len(one.output)
+def wound(one: PseudoTerminal, keys: str, until: str) -> float:
+    """Seconds until something is shown after keys."""
+    began = time.monotonic()
     one.press(keys)
-    await one.shows(until, since=since, seconds=120)
-    return time.monotonic() - began
+    return one.wait_until(has(until), 120) - began
 
 
-async def measure(hosts: int) -> list[tuple[str, float, float, str]]:
+def measure(hosts: int) -> list[tuple[str, float, float, str]]:
+    """All of it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "night.gz"
         size = record(path, [f"gpu-{number:03}" for number in range(hosts)])
-        async with pty(console("--play", path, "--speed", str(SPEED))) as one:
-            await one.shows("all quiet", seconds=60)
-            found, processor = await watched(one)
+        with PseudoTerminal([*CONSOLE, "--play", str(path), "--speed", str(SPEED)], environ={"TZ": "UTC"}) as one:
+            one.wait_until(has("all quiet"), 60)
+            found, processor = watched(one)
             steady = [(t, mib) for t, mib in found if t >= SETTLE_S]
             slope, _ = statistics.linear_regression([t for t, _ in steady], [mib for _, mib in steady])
-            minute = await wound(one, "<", "02:26:44")
-            back = await wound(one, "<" * 10, "02:17:4")
-            on = await wound(one, ">" * 11, "END of the recording")
-            growth = slope * (found[-1][0])
+            minute = wound(one, "<", "02:26:44")
+            back = wound(one, "<" * 10, "02:17:4")
+            on = wound(one, ">" * 11, "END of the recording")
             print(f"played {SECONDS} s in {found[-1][0]:.0f} s, {steady[0][1]:.0f} MiB then {steady[-1][1]:.0f} MiB")
     return [
         ("file, bytes a second and host", size, BYTES_LIMIT, "B/s"),
-        ("memory in ten minutes", growth, GROWTH_LIMIT_MIB, "MiB"),
+        ("memory in ten minutes", slope * found[-1][0], GROWTH_LIMIT_MIB, "MiB"),
         (f"processor at {SPEED} times", processor, CPU_LIMIT, "%"),
         ("a minute back", minute, MINUTE_LIMIT_S, "s"),
         ("to the beginning", back, MINUTE_LIMIT_S, "s"),
@@ -133,10 +131,7 @@ def main() -> int:
     """Measure, print beside the limits."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--hosts", type=int, default=100)
-    rows = asyncio.run(measure(parser.parse_args().hosts))
-    for name, value, limit, unit in rows:
-        print(f"{name:<36} {value:>9.1f} {unit:<5} limit {limit:>7.1f} {unit:<5} ratio {value / limit:.2f}")
-    return int(any(value > limit for _, value, limit, _ in rows))
+    return report(measure(parser.parse_args().hosts))
 
 
 if __name__ == "__main__":

@@ -276,7 +276,7 @@ async def test_logs_have_their_end_of_then_and_go_on(tmp_path: Path) -> None:
         followed: list[LogLine] = []
         following = asyncio.create_task(read(somebody, follow=True, into=followed))
         await eventually(lambda: len(followed) == 4)
-        assert [(line.text, line.old) for line in followed[2:]] == [("line 3", True), ("", True)]
+        assert [(line.text, line.old) for line in followed[2:]] == [("line 3", True), ("", False)]
         await somebody.jump(20)
         await eventually(lambda: len(followed) == 6)
         assert [(line.text, line.old) for line in followed[4:]] == [("line 4", False), ("line 5", False)]

@@ -9,13 +9,20 @@ import pytest
 
 from quantdeck_console.actions.registry import ACTIONS
 from quantdeck_console.recording.player import PlayedFleet
+from quantdeck_console.recording.recorder import Recorder
+from quantdeck_console.recording.recording_link import RecordingLink
 from quantdeck_console.recording.tape import Tape
 from quantdeck_core.fleet.link import LinkChange
 from quantdeck_core.protocol.events import AlarmEvent, Heartbeat
+from quantdeck_core.protocol.logs import LogLine, LogSource, LogSources
 from support.decks import Deck, running
-from support.fake_link import FakeLink
+from support.fake_link import Clock, FakeLink
 from support.fleets import alarm, changed, rack, rolled_back, van
+from support.incidents import report
+from support.latencies import distributions, latency_state
+from support.ptys import console, environment
 from support.recordings import at, connected, recorded
+from support.tmux import TMUX, WHY_NOT, terminal
 
 Picture = Callable[[str, str], None]
 
@@ -163,3 +170,61 @@ async def test_pictures(picture: Picture, size: tuple[int, int], tmp_path: Path)
         await deck.press("enter")
         await deck.shows("END of the recording", "CONTROL")
         picture(f"playing-end-{name}", deck.app.export_screenshot())
+
+
+async def recorded_session(path: Path) -> None:
+    """Somebody looks at the latencies, at a host, at an incident and at its logs, while it is recorded."""
+    link = FakeLink(rack(), van())
+    now = Clock()
+    link.pages = {
+        ("rack-1", "/v1/experiments/int4_v1/distributions"): distributions(),
+        ("rack-1", "/v1/experiments/int4_v1/latency"): latency_state(),
+        ("rack-1", "/v1/experiments/int4_v1/incident"): report(bad=False, findings=("All is well again.",)),
+        ("rack-1", "/v1/logs"): LogSources(sources=(LogSource(source="engine:control.1", live=True),)),
+    }
+    lines = [LogLine(source="engine:control.1", old=True, text=f"line {n} [/b]") for n in range(3)]
+    link.streams["rack-1", "/v1/logs/engine:control.1"] = [*lines, LogLine(source="engine:control.1")]
+    recorder = Recorder(path, link.hosts, now)
+    async with running(RecordingLink(link, recorder), background=recorder.run, clock=now) as deck:
+        now.now += 10
+        await deck.press("b")
+        await deck.shows("TTFT", "p95")
+        await deck.press("escape", "i")
+        await deck.shows("All is well again.")
+        now.now += 10
+        await deck.press("escape", "l")
+        await deck.shows("line 2 [/b]")
+    now.now += 10
+    recorder.close()
+
+
+async def test_panes_show_what_was_asked_for_then(tmp_path: Path) -> None:
+    await recorded_session(tmp_path / "night.gz")
+    play = paused(tmp_path / "night.gz")
+    async with running(play, play=play) as deck:
+        await deck.shows("all quiet")
+        await deck.press("b")
+        await deck.shows("This was not asked on rack-1 until 02:17:44")
+        await deck.press("greater_than_sign")
+        await deck.shows("END of the recording", "TTFT", "p95")
+        await deck.press("escape", "i")
+        await deck.shows("All is well again.")
+        await deck.press("escape", "l")
+        await deck.shows("line 2 [/b]")
+        await deck.press("less_than_sign")
+        await deck.hides("line 2 [/b]")
+
+
+@pytest.mark.skipif(TMUX is None, reason=WHY_NOT)
+@pytest.mark.parametrize("term", ["screen-256color", "tmux-256color"])
+async def test_it_plays_in_tmux(tmp_path: Path, term: str) -> None:
+    path = night(tmp_path / "r")
+    with terminal(tmp_path, environment()) as tmux:
+        tmux.command("set-option", "-g", "default-terminal", term)
+        tmux.command("new-window", *console("--play", path))
+        await tmux.shows("all quiet: 2 hosts", "PLAYING", "1-6 panes")
+        tmux.keys(">")
+        await tmux.shows("rolled back 02:17:31", "FAIL x")
+        tmux.resize(120, 36)
+        await tmux.shows("6 Bench")
+        tmux.keys("q")

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import os
 import stat
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +175,7 @@ async def test_a_full_disk_stops_it_once_and_what_is_there_can_be_played(
     path = tmp_path / name
     recorder = Recorder(path, ["rack-1"], lambda: NOW)
     recorder.put(at(0, "rack-1", Heartbeat(revision=1)))
-    recorder._write(recorder._taken())
+    recorder.flush()
     room = [40]
 
     def write(file: int, data: memoryview) -> int:
@@ -196,6 +197,26 @@ async def test_a_full_disk_stops_it_once_and_what_is_there_can_be_played(
     assert records(path) == [at(0, "rack-1", Heartbeat(revision=1))]
 
 
+async def test_what_was_on_its_way_when_the_console_ended_is_in_the_file(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "r", ["a"], lambda: NOW)
+    began, may_go_on = threading.Event(), threading.Event()
+
+    def slow(data: bytes, now: float, *, last: bool = False) -> None:
+        began.set()
+        may_go_on.wait(5)
+        write(data, now, last=last)
+
+    write, recorder._pieces.write = recorder._pieces.write, slow  # type: ignore[method-assign]
+    writing = asyncio.create_task(recorder.run())
+    recorder.put(at(0, "a", Heartbeat(revision=1)))
+    await eventually(began.is_set)
+    recorder.put(at(1, "a", Heartbeat(revision=2)))
+    writing.cancel()
+    may_go_on.set()
+    await asyncio.to_thread(recorder.close)
+    assert [type(record).__name__ for record in records(tmp_path / "r")] == ["EventHeard", "EventHeard", "End"]
+
+
 async def test_what_the_disk_cannot_take_in_time_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recorder_module, "MOST_WAITING", 3_000)
     recorder = Recorder(tmp_path / "r", ["rack-1"], lambda: NOW)
@@ -203,7 +224,7 @@ async def test_what_the_disk_cannot_take_in_time_is_counted(tmp_path: Path, monk
         recorder.put(at(n, "rack-1", Heartbeat(revision=n)))
     kept = len(recorder._waiting)
     assert kept < 100
-    recorder._write(recorder._taken())
+    recorder.flush()
     recorder.put(at(200, "rack-1", Heartbeat(revision=200)))
     recorder.close()
     told = records(tmp_path / "r")
@@ -234,4 +255,4 @@ def test_a_stopped_recorder_says_what_is_wrong(tmp_path: Path) -> None:
     os.close(recorder._file)
     recorder.put(at(0, "a", Heartbeat(revision=1)))
     with pytest.raises(RecordingStoppedError, match="Bad file descriptor"):
-        recorder._write(recorder._taken())
+        recorder.flush()

@@ -33,7 +33,7 @@ def in_pieces(path: Path) -> Path:
     recorder = recorder_module.Recorder(path, ["a"], lambda: BEATS[0].t)
     for beat in BEATS:
         recorder.put(beat)
-        recorder._write(recorder._taken())
+        recorder.flush()
     recorder.close()
     return path
 

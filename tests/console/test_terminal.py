@@ -14,9 +14,8 @@ from quantdeck_core.errors import InputError
 GOOD = {"TERM": "xterm-256color"}
 
 
-@pytest.mark.parametrize("size", [(80, 23), (80, 24), (300, 100)])
-def test_a_terminal_that_will_do(size: tuple[int, int]) -> None:
-    check_terminal(GOOD, size, isatty=True)
+def test_a_terminal_that_will_do() -> None:
+    check_terminal(GOOD, (80, 24), isatty=True)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +26,7 @@ def test_a_terminal_that_will_do(size: tuple[int, int]) -> None:
         ({"TERM": "dumb"}, (80, 24), True, DumbTerminalError, "TERM is dumb"),
         (GOOD, (60, 20), True, SmallTerminalError, "This terminal is 60x20."),
         (GOOD, (79, 24), True, SmallTerminalError, "79x24"),
-        (GOOD, (80, 22), True, SmallTerminalError, "80x22"),
+        (GOOD, (80, 23), True, SmallTerminalError, "80x23"),
     ],
 )
 def test_what_will_not_do_says_why_and_what_to_do(
@@ -41,7 +40,7 @@ def test_what_will_not_do_says_why_and_what_to_do(
 def test_a_small_terminal_is_told_the_size_it_needs() -> None:
     with pytest.raises(SmallTerminalError) as caught:
         check_terminal(GOOD, (60, 20), isatty=True)
-    assert caught.value.hint == "Enlarge it to 80x23, or use --headless / quantdeck fleet."
+    assert caught.value.hint == "Enlarge it to 80x24, or use --headless / quantdeck fleet."
 
 
 TRUE = {"LANG": "C.UTF-8", "TERM": "xterm-256color", "COLORTERM": "truecolor"}
@@ -78,11 +77,13 @@ def test_a_colour_that_is_none() -> None:
 
 
 def test_prepare_is_thrifty_over_ssh_and_respects_what_is_set() -> None:
-    environ = {"SSH_CONNECTION": "1", "TEXTUAL_FPS": "30"}
-    prepare(environ, Display(colour="16"))
-    assert environ["TEXTUAL_FPS"] == "30"
-    assert environ["TEXTUAL_ANIMATIONS"] == "none"
-    assert environ["TEXTUAL_COLOR_SYSTEM"] == "standard"
+    remote = {"SSH_CONNECTION": "1"}
+    prepare(remote, Display(colour="16"))
+    assert remote["TEXTUAL_ANIMATIONS"] == "none"
+    assert remote["TEXTUAL_COLOR_SYSTEM"] == "standard"
+    chosen = {"SSH_CONNECTION": "1", "TEXTUAL_ANIMATIONS": "full"}
+    prepare(chosen, Display(colour="16"))
+    assert chosen["TEXTUAL_ANIMATIONS"] == "full"
     local: dict[str, str] = {}
     prepare(local, Display())
     assert local == {"TEXTUAL_COLOR_SYSTEM": "truecolor"}

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import fcntl
 import os
-import re
 import signal
 import struct
 import subprocess
@@ -17,11 +16,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from support.terminal_cells import Cells
 from support.waiting import eventually
 
 PLAIN = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"}
 _CONSOLE = "import sys; from quantdeck.main import main; sys.argv[0] = 'quantdeck'; sys.exit(main())"
-_SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]")
 
 
 def console(*arguments: str | Path) -> list[str]:
@@ -43,10 +42,12 @@ class Pty:
 
     Attributes:
         output: all that it wrote.
+        cells: what its terminal shows.
     """
 
     def __init__(self, argv: Sequence[str], environ: Mapping[str, str], columns: int, rows: int) -> None:
         self.output = b""
+        self.cells = Cells(columns, rows)
         self._fd, self.inside = os.openpty()
         self.resize(columns, rows, tell=False)
         self.process = subprocess.Popen(
@@ -57,14 +58,17 @@ class Pty:
 
     def _read(self) -> None:
         try:
-            self.output += os.read(self._fd, 65_536)
+            data = os.read(self._fd, 65_536)
         except OSError:  # nobody has it open any more
             asyncio.get_running_loop().remove_reader(self._fd)
+            return
+        self.output += data
+        self.cells.feed(data)
 
     @property
     def text(self) -> str:
-        """What it wrote, without escape sequences: words that were drawn, in the order of drawing."""
-        return _SEQUENCE.sub("", self.output.decode(errors="replace"))
+        """What its terminal shows, row by row."""
+        return "\n".join(self.cells.lines)
 
     @property
     def modes(self) -> list[Any]:
@@ -77,21 +81,21 @@ class Pty:
 
     def resize(self, columns: int, rows: int, *, tell: bool = True) -> None:
         """Another size of the window."""
+        self.cells = Cells(columns, rows)
         fcntl.ioctl(self.inside, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         if tell:
             self.process.send_signal(signal.SIGWINCH)
 
-    async def shows(self, *words: str, since: int = 0, seconds: float = 20.0) -> None:
-        """Wait until all of it was drawn, after so many bytes."""
+    async def shows(self, *words: str, seconds: float = 20.0) -> None:
+        """Wait until all of it is there."""
 
         def missing() -> list[str]:
-            drawn = _SEQUENCE.sub("", self.output[since:].decode(errors="replace"))
-            return [word for word in words if word not in drawn]
+            return [word for word in words if word not in self.text]
 
         try:
             await eventually(lambda: not missing(), seconds)
         except AssertionError:
-            raise AssertionError(f"missing {missing()} in {self.output[since:]!r}") from None
+            raise AssertionError(f"missing {missing()} on:\n{self.text}") from None
 
     async def ends(self, seconds: float = 10.0) -> int:
         """Its exit status, once it has ended."""

@@ -53,7 +53,7 @@ def recorded(path: Path, hosts: Iterable[str], records: Iterable[Record], *, end
     for record in records:
         recorder.put(record)
     if ended is None:
-        recorder._write(recorder._taken())
+        recorder.flush()
     else:
         now[0] += ended
         recorder.close()

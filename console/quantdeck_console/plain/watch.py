@@ -47,12 +47,12 @@ class Watch:
     def look(self) -> None:
         """Say what is another thing than what was said last; figures that change are no news."""
         self._model.catch_up()
-        rows, headline = self._model.rows(), self._model.headline
+        headline = self._model.headline
         news = "" if headline.host else _without_figures(headline.text)
         if news not in ("", self._headline):
             self._line(headline.sentence)
         self._headline = news
-        for row in rows:
+        for row in self._model.rows():
             self._look_at(row)
 
     def _look_at(self, row: FleetRow) -> None:

@@ -87,6 +87,6 @@ class PlayedClient(DeckClient):
             yield msgspec.json.encode(line)
         if options.get("follow") != ["1"]:
             return
-        yield msgspec.json.encode(LogLine(source=source, old=True))
+        yield msgspec.json.encode(LogLine(source=source))
         async for line in tail.follow():
             yield msgspec.json.encode(line)

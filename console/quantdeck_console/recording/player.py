@@ -18,7 +18,7 @@ from quantdeck_console.recording.played_client import PlayedClient
 from quantdeck_console.recording.records import Answered, End, EventHeard, LinkHeard, LogHeard, Lost
 from quantdeck_console.recording.tape import Entry, Tape
 from quantdeck_core.fleet.link import LinkChange
-from quantdeck_core.fleet.state import FleetState, apply
+from quantdeck_core.fleet.state import FleetState, Heard, apply_all
 from quantdeck_core.protocol.events import Event
 
 T = TypeVar("T")
@@ -228,15 +228,18 @@ class PlayedFleet:
 
     def _read_on(self, fleet: FleetState, target: float) -> FleetState:
         """The fleet some records later."""
+        waiting: list[Heard] = []
         for _ in range(_AT_ONCE):
             if self._next is None or self._due() > target:
                 break
             if self._checkpoints.wanted(self._last_t, self.tape.header.at):
+                fleet = apply_all(fleet, waiting)
+                waiting.clear()
                 self._checkpoints.add(self._last_t, self._next, fleet)
             if heard := self._take(self._next):
-                fleet = apply(fleet, *heard, self._due())
+                waiting.append(Heard(*heard, self._due()))
             self._step()
-        return fleet
+        return apply_all(fleet, waiting)
 
     def _back(self, target: float) -> FleetState:
         """The fleet at the nearest place before a time, from where it is read on."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable
@@ -52,6 +53,7 @@ class Recorder:
         self._size = 0
         self._lost = 0
         self._stopped = False
+        self._putting, self._writing = threading.Lock(), threading.Lock()
         self._soon = asyncio.Event()
         self._encoder = msgspec.json.Encoder()
         try:
@@ -72,12 +74,13 @@ class Recorder:
             lines = b"".join(self._encoder.encode(one) + b"\n" for one in records)
         except (msgspec.MsgspecError, ValueError):  # half a surrogate pair, from the text of an error
             lines = b""
-        if not lines or self._size + len(lines) > MOST_WAITING:
-            self._lost += 1
-            return
-        self._lost = 0
-        self._waiting.append(lines)
-        self._size += len(lines)
+        with self._putting:
+            if not lines or self._size + len(lines) > MOST_WAITING:
+                self._lost += 1
+                return
+            self._lost = 0
+            self._waiting.append(lines)
+            self._size += len(lines)
         if self._size > _SOON:
             self._soon.set()
 
@@ -93,29 +96,36 @@ class Recorder:
                     await self._soon.wait()
             self._soon.clear()
             if self._waiting:
-                await asyncio.to_thread(self._write, self._taken())
+                await asyncio.to_thread(self.flush)
 
     def close(self) -> None:
         """Write the rest."""
         self.put(End(t=self.clock()))
         with contextlib.suppress(RecordingStoppedError):
-            self._write(self._taken(), last=True)
+            self.flush(last=True)
         os.close(self._file)
 
-    def _taken(self) -> bytes:
-        lines, self._waiting, self._size = self._waiting, [], 0
-        return b"".join(lines)
+    def flush(self, *, last: bool = False) -> None:
+        """Write what was put until now; from any thread.
 
-    def _write(self, data: bytes, *, last: bool = False) -> None:
-        if self._stopped:
-            return
-        try:
-            self._pieces.write(data, self.clock(), last=last)
-        except OSError as error:
-            self._stopped = True
-            raise RecordingStoppedError(
-                f"{error.strerror}, for {self.path}.", "What is in it already can be played."
-            ) from None
+        Raises:
+            RecordingStoppedError: as `run`.
+        """
+        with self._writing:
+            if self._stopped:
+                return
+            try:
+                self._pieces.write(self._taken(), self.clock(), last=last)
+            except OSError as error:
+                self._stopped = True
+                raise RecordingStoppedError(
+                    f"{error.strerror}, for {self.path}.", "What is in it already can be played."
+                ) from None
+
+    def _taken(self) -> bytes:
+        with self._putting:
+            lines, self._waiting, self._size = self._waiting, [], 0
+        return b"".join(lines)
 
 
 class _Plain:
