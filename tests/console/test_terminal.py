@@ -14,8 +14,9 @@ from quantdeck_core.errors import InputError
 GOOD = {"TERM": "xterm-256color"}
 
 
-def test_a_terminal_that_will_do() -> None:
-    check_terminal(GOOD, (80, 24), isatty=True)
+@pytest.mark.parametrize("size", [(80, 23), (80, 24), (300, 100)])
+def test_a_terminal_that_will_do(size: tuple[int, int]) -> None:
+    check_terminal(GOOD, size, isatty=True)
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,7 @@ def test_a_terminal_that_will_do() -> None:
         ({"TERM": "dumb"}, (80, 24), True, DumbTerminalError, "TERM is dumb"),
         (GOOD, (60, 20), True, SmallTerminalError, "This terminal is 60x20."),
         (GOOD, (79, 24), True, SmallTerminalError, "79x24"),
-        (GOOD, (80, 23), True, SmallTerminalError, "80x23"),
+        (GOOD, (80, 22), True, SmallTerminalError, "80x22"),
     ],
 )
 def test_what_will_not_do_says_why_and_what_to_do(
@@ -40,7 +41,7 @@ def test_what_will_not_do_says_why_and_what_to_do(
 def test_a_small_terminal_is_told_the_size_it_needs() -> None:
     with pytest.raises(SmallTerminalError) as caught:
         check_terminal(GOOD, (60, 20), isatty=True)
-    assert caught.value.hint == "Enlarge it to 80x24, or use --headless / quantdeck fleet."
+    assert caught.value.hint == "Enlarge it to 80x23, or use --headless / quantdeck fleet."
 
 
 TRUE = {"LANG": "C.UTF-8", "TERM": "xterm-256color", "COLORTERM": "truecolor"}

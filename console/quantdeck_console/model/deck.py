@@ -87,8 +87,8 @@ class DeckModel:
 
     def restore(self, fleet: FleetState) -> None:
         """Another fleet instead: a recording was wound."""
-        self._fleet = fleet
         self._waiting.clear()
+        self._fleet = fleet
 
     def say(self, text: str, tone: Tone = "") -> None:
         """Show a sentence in the footer for a few seconds."""
@@ -128,3 +128,8 @@ class DeckModel:
         """All experiments of the fleet, those on the worst hosts first."""
         views = [self.fleet.hosts[row.name] for row in self.rows()]
         return [(view, one) for view in views if view.status for one in view.status.experiments]
+
+    def only_experiment(self) -> tuple[HostView, ExperimentStatus] | None:
+        """The fleet's experiment on the worst host that runs it; None where there are none or several."""
+        found = self.experiments()
+        return found[0] if len({one.name for _, one in found}) == 1 else None
