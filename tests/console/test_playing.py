@@ -219,7 +219,7 @@ async def test_panes_show_what_was_asked_for_then(tmp_path: Path) -> None:
 @pytest.mark.parametrize("term", ["screen-256color", "tmux-256color"])
 async def test_it_plays_in_tmux(tmp_path: Path, term: str) -> None:
     path = night(tmp_path / "r")
-    with terminal(tmp_path, environment()) as tmux:
+    async with terminal(tmp_path, environment()) as tmux:
         tmux.command("set-option", "-g", "default-terminal", term)
         tmux.command("new-window", *console("--play", path))
         await tmux.shows("all quiet: 2 hosts", "PLAYING", "1-6 panes")
