@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import ClassVar
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
 
+from rich.console import RenderableType
 from rich.style import Style
 from textual.app import App
 from textual.binding import Binding, BindingType
@@ -27,11 +30,18 @@ from quantdeck_console.screens.fleet import FleetScreen
 from quantdeck_console.screens.pane import Pane
 from quantdeck_console.screens.panes import missing, pane_of, subject_for
 from quantdeck_console.terminal import MIN_COLUMNS, MIN_ROWS, Display, display_of
+from quantdeck_console.widgets.shown import Shown
 from quantdeck_console.widgets.tones import ANSI, DECK_THEME, TRUECOLOR
 from quantdeck_core.errors import QuantdeckError
 from quantdeck_core.fleet.link import LinkChange
 from quantdeck_core.protocol.events import Event, Snapshot
 from quantdeck_core.text import clean
+
+if TYPE_CHECKING:
+    from quantdeck_console.actions.deploy import Deployments
+    from quantdeck_console.actions.replay import ReplayRun
+    from quantdeck_console.model.deploy_choice import Choice
+    from quantdeck_console.model.deploy_order import Order
 
 DRAW_S = 0.5
 """Updates are collected and drawn at most twice a second."""
@@ -67,6 +77,7 @@ class DeckApp(App[None]):
         title: str = "quantdeck",
         background: Callable[[], Awaitable[None]] | None = None,
         connecting_text: str | Callable[[], str] = "connecting",
+        command_options: Sequence[str] = (),
         clock: Callable[[], float] = time.time,
         display: Display | None = None,
     ) -> None:
@@ -79,6 +90,7 @@ class DeckApp(App[None]):
             pending: where rollbacks are kept that a host could not be asked for.
             background: runs beside the console, e.g. a demo's traffic; its error is shown and ends nothing.
             connecting_text: shown until the first host has answered.
+            command_options: what a command that is shown needs to act on this fleet, e.g. `--fleet FILE`.
             clock: UNIX time.
             display: how to draw; taken from the environment where it is not given.
         """
@@ -88,6 +100,8 @@ class DeckApp(App[None]):
         self.extra_actions = tuple(extra_actions)
         self.readonly = readonly
         self.pending = pending
+        self.command_options = tuple(command_options)
+        self.deploy_choice: Choice | None = None
         self.title = title
         self.display_mode = display or display_of(os.environ)
         self.model = DeckModel(link.hosts, clock)
@@ -96,10 +110,13 @@ class DeckApp(App[None]):
         self.terminal_title = ""
         self._background = background
         self._connecting_text = connecting_text
+        self.replays: dict[Subject, ReplayRun] = {}
         self._rollbacks: dict[str, RollbackRun] = {}
         self.resumed = self._resume(pending) if pending else None
         self._drawn_at = 0.0
         self._pending = False
+        self._reported = False
+        self._shown = Shown()
         self.register_theme(DECK_THEME)
 
     @property
@@ -111,6 +128,13 @@ class DeckApp(App[None]):
     def rollbacks(self) -> list[RollbackRun]:
         """Rollbacks that were asked for in this console."""
         return list(self._rollbacks.values())
+
+    @cached_property
+    def deployments(self) -> Deployments:
+        """What was asked for in this console; imported with the pane that asks for it."""
+        from quantdeck_console.actions.deploy import Deployments
+
+        return Deployments(self.link, self.by, self.model.clock, self.redraw)
 
     @property
     def banner(self) -> str:
@@ -139,8 +163,8 @@ class DeckApp(App[None]):
             self.animation_level = "none"
         self._write(_PUSH_TITLE)
         self._set_terminal_title(self.title)
-        self.set_interval(DRAW_S, self.redraw)
-        self.run_worker(self._guarded(self.link.run(self._receive)), group="link")
+        self.set_interval(DRAW_S, self._tick)
+        self.call_after_refresh(self._connect)
         if self.resumed:
             self.run_worker(self.resumed.run(), group="rollback")
         if self._background:
@@ -150,15 +174,29 @@ class DeckApp(App[None]):
         """Give the terminal its title back."""
         self._write(_POP_TITLE)
 
+    def _connect(self) -> None:
+        self.run_worker(self._guarded(self.link.run(self._receive)), group="link")
+
+    async def _tick(self) -> None:
+        for _ in self.model.catching_up():
+            await asyncio.sleep(0)  # a key need not wait for a whole fleet
+        self._draw()
+
     def redraw(self) -> None:
         """Show the model as it is now; what is equal sends nothing."""
+        self.model.catch_up()
+        self._draw()
+
+    def _draw(self) -> None:
         self._pending = False
         self._drawn_at = self.monotonic()
         if self.terminal_title != self.title and self.model.quiet:
             self._set_terminal_title(self.title)
-        for screen in self.screen_stack:
+        for screen in reversed(self.screen_stack):
             if isinstance(screen, DeckScreen):
                 screen.draw()
+            if isinstance(screen, Pane):
+                break  # it hides what lies below, which is drawn when it comes up again
 
     def show_pane(self, name: str, subject: Subject) -> None:
         """Open a pane about something, or go back to it where it is open already; each is open once at most."""
@@ -194,6 +232,15 @@ class DeckApp(App[None]):
         """Send it; it lives on when its dialog is closed."""
         self._rollbacks[run.experiment] = run
         self.run_worker(run.run(), group="rollback")
+
+    def start_deployments(self, orders: Sequence[Order]) -> None:
+        """Ask for them; they live on when the pane is closed."""
+        self.run_worker(self.deployments.begin(orders), group="deploy")
+
+    def start_replay(self, run: ReplayRun) -> None:
+        """Send it; it lives on when its pane is closed."""
+        self.replays[run.subject] = run
+        self.run_worker(run.run(), group="replay")
 
     def run_extra(self, extra: ExtraAction) -> None:
         """Do what the caller added, and say how it went."""
@@ -239,16 +286,20 @@ class DeckApp(App[None]):
         if alarms:
             self.bell()
             self._set_terminal_title(f"! {host}: {alarms[-1].text}")
-        if not self._pending:
-            self._pending = True
-            if self.monotonic() - self._drawn_at >= DRAW_S:
-                self.call_later(self.redraw)
+        first = isinstance(update, Snapshot) and not self._reported
+        if first or (not self._pending and self.monotonic() - self._drawn_at >= DRAW_S):
+            self.call_later(self.redraw)
+        self._pending = True
+        self._reported |= first
 
     def _set_terminal_title(self, text: str) -> None:
         text = clean(text, one_line=True)
         if text != self.terminal_title:
             self.terminal_title = text
             self._write(f"\x1b]2;{text}\x07")
+
+    def _display(self, screen: Screen[None], renderable: RenderableType | None) -> None:
+        super()._display(screen, self._shown.difference(renderable))
 
     def _write(self, codes: str) -> None:
         """Textual has no call for titles, and its driver is the only way that keeps the order of what is written."""

@@ -9,18 +9,22 @@ from quantdeck_console.screens.base import DeckScreen
 from quantdeck_console.screens.bench import BenchScreen
 from quantdeck_console.screens.deploy import DeployScreen
 from quantdeck_console.screens.experiment import ExperimentScreen
+from quantdeck_console.screens.export import ExportDialog
 from quantdeck_console.screens.fleet import FleetScreen
 from quantdeck_console.screens.form import FormDialog
 from quantdeck_console.screens.help import HelpScreen
 from quantdeck_console.screens.host import HostScreen
 from quantdeck_console.screens.incident import IncidentScreen
+from quantdeck_console.screens.logs import LogsScreen
 from quantdeck_console.screens.palette import PaletteScreen
+from quantdeck_console.screens.reader import Reader
+from quantdeck_console.screens.replay import ReplayDialog
 from quantdeck_console.screens.rollback import RollbackDialog
 from quantdeck_console.screens.weight import WeightDialog
 
 SCREENS: list[type[DeckScreen]] = [
     FleetScreen, HostScreen, DeployScreen, ExperimentScreen, IncidentScreen, BenchScreen, WeightDialog, FormDialog,
-    RollbackDialog, HelpScreen, PaletteScreen,
+    RollbackDialog, HelpScreen, PaletteScreen, LogsScreen, ReplayDialog, ExportDialog, Reader,
 ]  # fmt: skip
 
 
@@ -41,7 +45,10 @@ def test_what_changes_traffic_is_marked() -> None:
     dangerous = {(action.where, action.id) for action in ACTIONS if action.dangerous}
     assert dangerous == {
         ("panes", "weight"), ("panes", "roll_back"), ("experiment", "clear"), ("weight", "apply_weight"),
-        ("rollback", "confirm"), ("form", "submit"), ("form", "confirm"),
+        ("rollback", "confirm"), ("form", "submit"), ("form", "confirm"), ("bench", "measure"),
+        ("bench", "measure_control"), ("host", "stop_engine"), ("host", "restart_engine"), ("host", "swap_engine"),
+        ("deploy", "start"), ("deploy", "cancel_operation"),
+        ("incident", "replay"), ("incident", "export_words"), ("replay", "confirm"),
     }  # fmt: skip
     assert all(action.role == "operator" for action in ACTIONS if action.dangerous)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from quantdeck_core.alerts.board import Notice
 from quantdeck_core.durations import spoken
+from quantdeck_core.protocol.alerts import Page
 
 _WORDS = {"warn": "WARN", "fail": "FAIL"}
 
@@ -33,6 +34,19 @@ def what_became(notice: Notice, now: float) -> str:
             return f"Over after {spoken(page.ended - page.began)}: {page.outcome}."
         case _:
             return ""
+
+
+def standing(page: Page, now: float) -> str:
+    """Who has it, or how it ended."""
+    match page.state(now):
+        case "ended":
+            return f"ended: {page.outcome}"
+        case "acknowledged":
+            return f"acknowledged by {page.acknowledged_by}"
+        case "snoozed":
+            return f"snoozed by {page.snoozed_by} for another {spoken(page.snoozed_until - now)}"
+        case _:
+            return f"handed over to {page.owner}, who has not acknowledged it" if page.owner else "nobody has it"
 
 
 def how_to_take(host: str, notice: Notice) -> str:

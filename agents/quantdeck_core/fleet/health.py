@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Literal
 
@@ -11,7 +12,7 @@ from quantdeck_core.fleet.cells import age, clock, weight
 from quantdeck_core.fleet.state import HostView
 from quantdeck_core.hashing import BUCKETS
 from quantdeck_core.protocol.experiment import ExperimentStatus
-from quantdeck_core.protocol.host import HostStatus
+from quantdeck_core.protocol.host import Alarm, HostStatus
 
 Level = Literal["fail", "stale", "warn", "connecting", "ok"]
 
@@ -38,7 +39,7 @@ _TROUBLED = {
 }
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
+class Finding(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One thing to say about a host.
 
     Attributes:
@@ -60,6 +61,16 @@ def heard_age(view: HostView, now: float) -> float | None:
     return None if view.heard_at is None else max(0.0, now - view.heard_at)
 
 
+def same_until(view: HostView, now: float) -> float:
+    """When time alone may next change what is said of a host: ages are whole seconds, and so are the limits above."""
+    connected = view.link.state == "connected"
+    moments = [] if view.heard_at is None else [view.heard_at]
+    if connected and view.linked_at is not None and view.linked_at > (view.heard_at or 0.0):
+        moments.append(view.linked_at)
+    first = AGE_SHOWN_AFTER_S if connected else 0.0
+    return min((t + max(first, math.ceil(now - t)) for t in moments), default=math.inf)
+
+
 def health(view: HostView, now: float) -> Finding:
     """The worst that is to say about a host, or that all is well."""
     link = _link_finding(view, now)
@@ -69,6 +80,18 @@ def health(view: HostView, now: float) -> Finding:
     if known and known.level == "fail":
         return Finding(level=link.level, text=f"{link.text}; before that {known.sentence}")
     return link
+
+
+def open_alarms(status: HostStatus) -> list[Alarm]:
+    """Alarms whose end was not told and that still count, the newest first."""
+    ended = {alarm.key: alarm.id for alarm in status.alarms if alarm.level == "ok"}
+    return [
+        alarm
+        for alarm in reversed(status.alarms)
+        if alarm.level != "ok"
+        and ended.get(alarm.key, 0) <= alarm.id
+        and (alarm.key or status.sample.t - alarm.t <= ALARM_COUNTS_S)
+    ]
 
 
 def experiment_health(experiment: ExperimentStatus) -> Finding:
@@ -108,13 +131,8 @@ def _findings(status: HostStatus) -> Iterator[Finding]:
     if status.gateway and not status.gateway.running:
         why = f": {status.gateway.detail}" if status.gateway.detail else ""
         yield Finding(level="fail", text=f"the gateway does not answer{why}")
-    ended = {alarm.key: alarm.id for alarm in status.alarms if alarm.level == "ok"}
-    for alarm in reversed(status.alarms):
-        over = alarm.level == "ok" or ended.get(alarm.key, 0) > alarm.id
-        if not over and (alarm.key or status.sample.t - alarm.t <= ALARM_COUNTS_S):
-            yield Finding(
-                level="fail" if alarm.level == "fail" else "warn", text=alarm.text, experiment=alarm.experiment
-            )
+    for alarm in open_alarms(status):
+        yield Finding(level="fail" if alarm.level == "fail" else "warn", text=alarm.text, experiment=alarm.experiment)
     for engine in status.engines:
         if engine.state in _STARTING:
             yield Finding(level="ok", text=f"{engine.name} {_STARTING[engine.state]}")

@@ -18,6 +18,7 @@ from quantdeck_console.commands.common import (
 from quantdeck_console.link.alert_client import AlertClient
 from quantdeck_console.link.connect import client_of
 from quantdeck_console.link.fleet_file import Fleet, Host
+from quantdeck_core.alerts.words import standing
 from quantdeck_core.durations import parse_duration, spoken
 from quantdeck_core.errors import ErrorInfo, ExitCode, InputError, QuantdeckError, exit_code_of
 from quantdeck_core.fleet.cells import clock
@@ -101,22 +102,10 @@ def _page_lines(host: str, page: Page, now: float) -> list[str]:
     where = f"{host} {page.experiment}" if page.experiment else host
     times = f", {page.count} times" if page.count > 1 else ""
     first = f"{page.id:>4}  {_GLYPHS[page.level]}  {where}: {page.text}"
-    lines = [first, f"      since {clock(page.began)} ({spoken(now - page.began)}{times}), {_standing(page, now)}"]
+    lines = [first, f"      since {clock(page.began)} ({spoken(now - page.began)}{times}), {standing(page, now)}"]
     if page.hint and not page.ended:
         lines.append(f"      next: {page.hint}")
     return lines
-
-
-def _standing(page: Page, now: float) -> str:
-    match page.state(now):
-        case "ended":
-            return f"ended: {page.outcome}"
-        case "acknowledged":
-            return f"acknowledged by {page.acknowledged_by}"
-        case "snoozed":
-            return f"snoozed by {page.snoozed_by} for another {spoken(page.snoozed_until - now)}"
-        case _:
-            return f"handed over to {page.owner}, who has not acknowledged it" if page.owner else "nobody has it"
 
 
 def _take(options: argparse.Namespace) -> int:

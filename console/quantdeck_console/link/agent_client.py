@@ -70,8 +70,7 @@ class AgentClient:
         """
         rest = b""
         try:
-            self._require_open()
-            async with self._http.stream("GET", path, timeout=timeout) as response:
+            async with self._open().stream("GET", path, timeout=timeout) as response:
                 if response.status_code != 200:
                     raise _refusal(response.status_code, await response.aread())
                 async for chunk in response.aiter_bytes():
@@ -184,8 +183,7 @@ class AgentClient:
         timeout: float,
     ) -> T:
         async def send() -> httpx.Response:
-            self._require_open()
-            return await self._http.request(method, path, content=content, headers=headers, timeout=timeout)
+            return await self._open().request(method, path, content=content, headers=headers, timeout=timeout)
 
         try:
             response = await _twice(send)
@@ -198,10 +196,15 @@ class AgentClient:
         except msgspec.MsgspecError as error:
             raise self._unreachable(error) from None
 
-    def _require_open(self) -> None:
-        """httpx raises a RuntimeError where a client was closed, also while one of its requests was under way."""
+    def _open(self) -> httpx.AsyncClient:
+        """The connection; whoever asks over a link that was given up is told so like anybody whose link breaks.
+
+        Raises:
+            httpx.ConnectError: it was closed, while this was under way or before.
+        """
         if self._http.is_closed:
-            raise httpx.ConnectError("the link to its host has ended")
+            raise httpx.ConnectError("the connection was closed")
+        return self._http
 
     def _unreachable(self, error: Exception) -> UnreachableError:
         text = str(error) or type(error).__name__
@@ -225,5 +228,6 @@ def _refusal(status: int, body: bytes) -> RemoteError:
     try:
         info = msgspec.json.decode(body, type=ErrorInfo)
     except msgspec.MsgspecError:
-        info = ErrorInfo(code="refused", title="Refused", detail=f"The agent answered with HTTP {status}.")
+        hint = "It may be older than this console and not know this: update it." if status in (404, 405) else ""
+        info = ErrorInfo(code="refused", title="Refused", detail=f"The agent answered with HTTP {status}.", hint=hint)
     return RemoteError(info, status)

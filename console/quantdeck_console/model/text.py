@@ -6,7 +6,8 @@ them. Text is cleaned when a span is made and has no markup, so hosts and models
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import Literal, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
@@ -48,6 +49,11 @@ EMPTY: Line = ()
 def status(level: Level) -> Span:
     """Word, glyph and tone of a status."""
     return Span(WORDS[level], TONES[level])
+
+
+def greyed(lines: Iterable[Line]) -> list[Line]:
+    """As what is old is shown."""
+    return [tuple(Span(part.text, "stale") for part in one) for one in lines]
 
 
 def width_of(parts: Iterable[Span]) -> int:
@@ -92,6 +98,17 @@ def ends(start: Line, end: Line, width: int) -> Line:
     return (*kept, Span(" " * max(0, room - used)), *end)
 
 
+def beside(columns: Sequence[Sequence[Line]], width: int) -> list[Line]:
+    """Columns of lines side by side, each of them so wide."""
+    joined = []
+    for row in zip_longest(*columns, fillvalue=EMPTY):
+        parts: list[Span] = []
+        for one in row:
+            parts += (*one, Span(" " * max(0, width - width_of(one))))
+        joined.append(tuple(parts))
+    return joined
+
+
 def wrap(text: str, width: int) -> list[str]:
     """Words on as many lines as needed; a word that is too long is cut into pieces."""
     lines: list[str] = []
@@ -118,3 +135,20 @@ def wrapped(text: str, width: int, tone: Tone = "", indent: str = " ", most: int
         pieces[most - 1] = fit(" ".join(pieces[most - 1 :]), max(2, width - 2 * len(indent)))
         pieces = pieces[:most]
     return [(Span(indent), Span(piece, tone)) for piece in pieces]
+
+
+def flowed(parts: Iterable[Span], width: int, indent: str) -> list[Line]:
+    """Spans one after the other, on as many indented lines as needed; one that is too long is cut."""
+    lines: list[list[Span]] = []
+    room = 0
+    for part in parts:
+        text = fit(part.text, width - len(indent) - 1)
+        if not lines or cell_len(text) + 2 > room:
+            lines.append([Span(indent)])
+            room = width - len(indent) - 1
+        else:
+            lines[-1].append(Span("  "))
+            room -= 2
+        lines[-1].append(Span(text, part.tone))
+        room -= cell_len(text)
+    return [tuple(one) for one in lines]

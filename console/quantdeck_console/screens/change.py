@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from textual import on
 from textual.widgets import Input
 
+from quantdeck_console.model.asked import error_lines
 from quantdeck_console.model.text import EMPTY, Line, Span, line, span, wrapped
 from quantdeck_console.screens.dialog import WIDTH, Dialog
 from quantdeck_core.errors import ErrorInfo, QuantdeckError
@@ -82,20 +83,15 @@ class ChangeDialog(Dialog):
         if self.applied:
             return [EMPTY, *_done(self.applied), EMPTY, line(Span(" Enter Esc", "key"), " close")]
         keys = line(Span(f" {key}", "key" if self.armed_at else "dim"), f" {verb}", Span("   Esc", "key"), " cancel")
-        return [EMPTY, *(error_lines(self.error) if self.error else ()), *([EMPTY] if self.error else ()), keys]
+        return [EMPTY, *(error_lines(self.error, WIDTH) if self.error else ()), *([EMPTY] if self.error else ()), keys]
 
 
 def _done(applied: Applied) -> list[Line]:
     if applied.pending:
         return wrapped(f"PENDING: {applied.detail}", WIDTH, "warn", most=3)
+    if applied.operation:
+        said = applied.detail or f"{applied.operation} has begun"
+        return wrapped(f"{said}; the host's pane follows {applied.operation}", WIDTH, "strong", most=3)
     took = f", effective in {duration(applied.effective_ms)}" if applied.effective_ms is not None else ""
     said = f": {applied.detail}" if applied.detail else ""
     return wrapped(f"applied{took}{said}", WIDTH, "ok", most=3)
-
-
-def error_lines(error: ErrorInfo) -> list[Line]:
-    """An error as everywhere: what happened, and what to do next."""
-    return [
-        *wrapped(f"x {error.title}: {error.detail}", WIDTH, "warn", most=4),
-        *wrapped(error.hint, WIDTH, "", indent="   ", most=3),
-    ]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from textual import on
 from textual.app import ComposeResult
-from textual.widgets import Input
 
 from quantdeck_console.model.fleet_view import FleetColumns, fleet_head, fleet_line, header_line, headline_lines
 from quantdeck_console.model.host_view import host_lines, recent_lines
@@ -15,7 +13,7 @@ from quantdeck_console.model.text import Line, line, span
 from quantdeck_console.screens.base import bindings_of
 from quantdeck_console.screens.pane import Pane
 from quantdeck_console.widgets.lines import Lines
-from quantdeck_console.widgets.prompt import Prompt
+from quantdeck_console.widgets.prompt import Filter
 from quantdeck_console.widgets.table import Table
 from quantdeck_core.fleet.headline import Headline
 from quantdeck_core.fleet.health import WORDS
@@ -39,8 +37,6 @@ class FleetScreen(Pane):
     FleetScreen #headline { height: 2; width: 100%; margin-bottom: 1; }
     FleetScreen #hosts { width: 100%; }
     FleetScreen #details { height: 1fr; width: 100%; margin-top: 1; }
-    FleetScreen #filter { dock: bottom; offset-y: -1; display: none; }
-    FleetScreen #filter.-open { display: block; }
     """
 
     def __init__(self) -> None:
@@ -54,7 +50,7 @@ class FleetScreen(Pane):
         yield Lines(id="headline")
         yield Table[FleetRow](id="hosts", cursor=self.deck.glyphs.cursor)
         yield Lines(id="details")
-        yield Prompt(id="filter", label="/")
+        yield Filter(self._filtered)
 
     def fill(self) -> None:
         """Show the fleet as it is now."""
@@ -62,7 +58,7 @@ class FleetScreen(Pane):
         width, height, now = self.size.width, self.size.height, self.deck.model.clock()
         every = model.rows()
         rows = model.rows(self._pattern) if self._pattern else every
-        headline = model.headline(every)
+        headline = model.headline
         self._draw_top(headline, every, now, width)
         columns = FleetColumns.for_width(width - 1)
         cursor = next((index for index, row in enumerate(rows) if row.name == self._chosen), 0)
@@ -75,7 +71,7 @@ class FleetScreen(Pane):
         hosts.fill(fleet_head(columns), rows, partial(fleet_line, columns=columns, glyphs=deck.glyphs), cursor)
         view = self.concerns()
         details: list[Line] = []
-        if view and view.link.state != "connecting":
+        if kept and view and view.link.state != "connecting":
             details = host_lines(view, now, width, said=headline.host == view.name)
             details += recent_lines(view, width, height - _FRAME - shown - len(details))
         if not rows:
@@ -105,11 +101,7 @@ class FleetScreen(Pane):
     def subject(self) -> Subject:
         """The selected host and its worst experiment."""
         row = self.selected if self._composed else None
-        if row is None:
-            return Subject()
-        status = self.deck.model.fleet.hosts[row.name].status
-        first = status.experiments[0].name if status and status.experiments else ""
-        return Subject(row.name, row.experiment or first)
+        return self.deck.model.subject_of(row) if row else Subject()
 
     def to_roll_back(self) -> tuple[HostView, ExperimentStatus] | None:
         """The cursor's; where the fleet has one experiment there is no doubt, wherever the cursor is."""
@@ -130,24 +122,26 @@ class FleetScreen(Pane):
         if self.subject.host:
             self.deck.show_pane("experiment" if self.target() else "host", self.subject)
 
+    def action_logs(self) -> None:
+        """Follow the logs of the selected host."""
+        from quantdeck_console.screens.logs import LogsScreen
+
+        if self.subject.host:
+            self.app.push_screen(LogsScreen(self.subject))
+
     def action_filter(self) -> None:
         """Ask for words."""
-        self.query_one(Prompt).open(self._pattern)
+        self.query_one(Filter).open(self._pattern)
 
     def action_back(self) -> None:
         """Show all hosts again."""
         self._pattern = ""
-        self.query_one(Prompt).close()
+        self.query_one(Filter).close()
         self.draw()
 
-    @on(Input.Changed)
-    def _typed(self, event: Input.Changed) -> None:
-        self._pattern = event.value
+    def _filtered(self, pattern: str) -> None:
+        self._pattern = pattern
         self.draw()
-
-    @on(Input.Submitted)
-    def _entered(self) -> None:
-        self.query_one(Prompt).close()
 
     def _move(self, cursor: int) -> None:
         hosts = self.query_one("#hosts", Table)

@@ -10,9 +10,10 @@ from textual import events
 from textual.app import ComposeResult
 
 from quantdeck_console.actions.registry import action_for_key
-from quantdeck_console.model.text import Line
+from quantdeck_console.model.text import Line, wrapped
 from quantdeck_console.screens.base import bindings_of
 from quantdeck_console.screens.change import ChangeDialog
+from quantdeck_console.screens.dialog import WIDTH
 from quantdeck_console.widgets.lines import Lines
 from quantdeck_console.widgets.prompt import Prompt
 from quantdeck_core.errors import InputError
@@ -33,18 +34,20 @@ class Form:
         target: has to be typed as it is, for what is worse than a rollback.
         basis: what the change is based on, e.g. the experiment's revision: the same words on the same basis are the
             same request however often they are sent.
-        send: asks for it; what was typed, a request id, the basis.
+        blocks: why it cannot be done as it is said, or nothing; asked anew with every change of the model.
+        send: asks for it; what was typed, a request id, the basis. None where it goes on without the dialog.
     """
 
     host: str
     title: str
     verb: str
     lines: Callable[[], list[Line]]
-    send: Callable[[str, str, int], Awaitable[Applied]]
+    send: Callable[[str, str, int], Awaitable[Applied] | None]
     label: str = ""
     empty: str = ""
     target: str = ""
     basis: Callable[[], int] = lambda: 0
+    blocks: Callable[[], str] = lambda: ""
 
 
 class FormDialog(ChangeDialog):
@@ -78,7 +81,8 @@ class FormDialog(ChangeDialog):
 
     def fill(self) -> None:
         """Show what would happen, and the answer."""
-        self.query_one("#does", Lines).show(self.form.lines())
+        blocks = wrapped(f"! {self.form.blocks()}", WIDTH, "warn", most=4) if self.form.blocks() else []
+        self.query_one("#does", Lines).show([*self.form.lines(), *blocks])
         self.query_one("#answer", Lines).show(self.answer_lines(self.form.verb, "Enter" if self.form.label else "y"))
 
     def on_key(self, event: events.Key) -> None:
@@ -101,6 +105,8 @@ class FormDialog(ChangeDialog):
     def ask(self) -> None:
         """Check what was typed, and send it or say what is wrong with it."""
         form = self.form
+        if self.busy or form.blocks():
+            return
         typed = clean(self.query_one("#typed", Prompt).value, one_line=True).strip() if form.label else ""
         if form.target and typed != form.target:
             self.fail(InputError("That is not its name.", f"Type {form.target} to {form.verb}."))
@@ -109,4 +115,8 @@ class FormDialog(ChangeDialog):
         else:
             basis = form.basis()
             request_id = self._request_ids.setdefault((basis, typed), uuid4().hex)
-            self.send(lambda: form.send(typed, request_id, basis))
+            answer = form.send(typed, request_id, basis)
+            if answer is None:
+                self.dismiss(None)
+            else:
+                self.send(lambda: answer)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 
+from quantdeck_console.model.fleet_view import header_line
 from quantdeck_console.model.subject import Subject
+from quantdeck_console.model.text import Line, fit, line, span
 from quantdeck_console.screens.base import DeckScreen, TooSmall
 from quantdeck_console.widgets.lines import Lines
 from quantdeck_core.fleet.state import HostView
@@ -48,6 +50,20 @@ class Pane(DeckScreen):
         view = self.concerns()
         experiment = view.experiment(self.subject.experiment) if view else None
         return (view, experiment) if view and experiment else None
+
+    def frame(self, place: str) -> None:
+        """Draw header and footer of a pane that is about one host; where else something is wrong stands there too."""
+        deck, width = self.deck, self.size.width
+        others = [row for row in deck.model.rows() if row.name != self.subject.host]
+        read_only = bool(self.refused("roll_back"))
+        header = header_line(deck.title, others, deck.model.clock(), width, read_only=read_only, place=place)
+        self.query_one("#header", Lines).show([header])
+        self.query_one("#footer", Lines).show([self.keys_line(width)])
+
+    def waiting(self, width: int) -> list[Line]:
+        """A rollback that is not through yet; nothing without one."""
+        told = self.deck.banner
+        return [line(" ", span(fit(told, width - 2), "warn"))] if told else []
 
     def to_roll_back(self) -> tuple[HostView, ExperimentStatus] | None:
         """The experiment that `R` is about."""
