@@ -65,7 +65,7 @@ async def test_a_console_that_is_killed_meanwhile_loses_nothing(demo_models: Pat
         [wish] = it.pending
         assert (wish.experiment, wish.host) == ("e", "rack-2")
         async with console(it.folder, it.environment(), 120, 36) as screen:
-            await screen.tmux.shows(f"! rollback of e ({wish.by} ", "): pending on rack-2; kept until applied")
+            await screen.tmux.shows(f"! rollback of e: pending on rack-2; kept until applied ({wish.by} ")
             await hangs.agent.start()
             await screen.tmux.shows("e on rack-2: everyone is on the control")
             await screen.tmux.hides("kept until applied")
