@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo test test-judgement test-agents test-engines test-gateway soak engines check fix fuzz bench bench-gateway lock snapshots clean
+.PHONY: help demo test test-judgement test-agents test-engines test-gateway test-console test-terminal soak engines check fix fuzz bench bench-gateway lock snapshots clean
 
 help:
 	@echo "make demo              everything on this machine, in the console (ARGS=\"--headless --for 90s --json\")"
@@ -13,6 +13,8 @@ help:
 	@echo "make test-judgement    canaries and whole rollouts on real llama.cpp engines: promoted, rolled back, held; 5 minutes"
 	@echo "make test-engines      the agent with real llama.cpp servers and real vLLM; 10 minutes, more the first time"
 	@echo "make test-gateway      the gateway with clients and engines of others: openai, curl, vllm bench; 3 minutes"
+	@echo "make test-console      every pane and dialog of the console, and whatever text hosts may send; 2 minutes"
+	@echo "make test-terminal     the console in tmux over OpenSSH, with real engines: hangs, kills, resizes, a slow link; 2 minutes"
 	@echo "make soak              the agent killed every few seconds for 5 minutes, under load"
 	@echo "make engines           check, profiles and plans against real vLLM and llama.cpp; 40 minutes, 6 GB the first time"
 	@echo "make check             ruff, mypy --strict, import contracts"
@@ -31,13 +33,23 @@ demo: $(VENV)/.demo
 AGENTS := tests/faults tests/models tests/nodes
 # So do engines that are asked fixed prompts, and rollouts from the first user to the last.
 JUDGEMENT := tests/judgement tests/canary
+# And the console: its screens, and itself in a real terminal over a real link.
+SCREENS := tests/console
+TERMINAL := tests/terminal
 
 # Most tests wait for processes: three at a time keep two cores busy.
 test: $(VENV)/.dev
-	@$(BIN)/pytest -n 3 --dist worksteal $(AGENTS:%=--ignore %) $(JUDGEMENT:%=--ignore %) $(ARGS)
+	@$(BIN)/pytest -n 3 --dist worksteal $(AGENTS:%=--ignore %) $(JUDGEMENT:%=--ignore %) $(SCREENS:%=--ignore %) $(TERMINAL:%=--ignore %) $(ARGS)
 
 test-judgement: $(VENV)/.dev
 	@$(BIN)/pytest -n 2 --dist worksteal $(JUDGEMENT) $(ARGS)
+
+test-console: $(VENV)/.dev
+	@$(BIN)/pytest -n 2 --dist worksteal $(SCREENS) $(ARGS)
+
+# Skipped, with the reason, where tmux or OpenSSH's server is missing.
+test-terminal: $(VENV)/.dev
+	@$(BIN)/pytest -n 2 --dist worksteal -rs $(TERMINAL) $(ARGS)
 
 test-agents: $(VENV)/.dev
 	@$(BIN)/pytest $(AGENTS) $(ARGS)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from quantdeck_core.errors import ErrorInfo, RemoteError
+from quantdeck_console.pending import PendingFile
+from quantdeck_console.screens.rollback import RollbackDialog
+from quantdeck_core.errors import ErrorInfo, RemoteError, UnreachableError
 from quantdeck_core.fleet.link import LinkChange
+from quantdeck_core.protocol.requests import Applied
 from quantdeck_core.rollout.progress import RolloutProgress
 from quantdeck_core.rollout.readiness import Readiness
 from quantdeck_core.rollout.state import PendingRollback
+from quantdeck_core.rollout.wish import Wish
 from support.decks import Deck, running
 from support.fake_link import FakeLink
 from support.fleets import NOW, arm, engine, experiment, gpu_host, rack, replace, rolled_back, van
+from support.waiting import eventually
 
 Picture = Callable[[str, str], None]
 
@@ -169,7 +175,52 @@ async def test_rollback_dialog(picture: Picture, size: tuple[int, int]) -> None:
         await deck.press("enter", "R")
         await deck.dialog("rollback")
         await deck.shows("50/50 -> 100/0")
+        assert isinstance(deck.screen, RollbackDialog)
+        [target] = deck.screen.run_state.targets
+        await eventually(lambda: not target.silent)
+        deck.draw()
         take(deck, picture, "dialog-rollback")
+
+
+@SIZES
+async def test_rollback_that_is_not_through(picture: Picture, size: tuple[int, int]) -> None:
+    half = experiment(weight_bp=5_000)
+    racks = [rack(half, name=f"rack-{number}") for number in range(1, 13)]
+    link = FakeLink(*racks, hosts=(*(one.name for one in racks), "edge-3", "edge-9"))
+    for name in ("rack-4", "edge-3", "edge-9"):
+        lost = UnreachableError(f"The agent of {name} does not answer: ReadTimeout.", "Is `quantdeck agent run` up?")
+        link.answers[name] = [lost]
+    link.answers["rack-2"] = [Applied(revision=5, pending=True, detail="saved, not effective yet: no answer")]
+    async with running(link, size=size) as deck:
+        await deck.press("R")
+        await deck.dialog("rollback")
+        await deck.press("y")
+        await deck.shows("applied on 10 of 12 gateways")
+        deck.clock.now += 5
+        deck.draw()
+        await deck.shows("for 5s")
+        if size[0] > 80:  # what lies behind the dialog is painted after it
+            await eventually(lambda: "pending&#160;on&#160;rack-2" in deck.app.export_screenshot())
+        take(deck, picture, "dialog-rollback-not-through")
+
+
+@SIZES
+async def test_rollback_of_another_console(picture: Picture, size: tuple[int, int], tmp_path: Path) -> None:
+    file = PendingFile(tmp_path / "pending.json")
+    wish = Wish(
+        experiment="int4_v1",
+        host="edge-3",
+        request_id="r-1",
+        by="bo@laptop",
+        reason="odd",
+        asked=NOW - 60,
+        made=NOW - 60,
+    )
+    file.change([wish])
+    async with running(FakeLink(rack(rolled_back()), hosts=("rack-1", "edge-3")), size=size, pending=file) as deck:
+        await deck.shows("pending on edge-3")
+        deck.draw()
+        take(deck, picture, "fleet-rollback-resumed")
 
 
 @SIZES

@@ -21,7 +21,7 @@ from support.waiting import eventually
 HALF = experiment(weight_bp=5_000)
 LOST = UnreachableError("rack-1 did not answer within 5 s.", "It is tried again.")
 BACK = replace(HALF, state=RolloutState(stage="rollback", since=NOW, began=NOW, reason="odd", by="bo", revision=4))
-PENDING = "! rollback of int4_v1 (bo 02:16:44): pending on rack-1; kept until applied"
+PENDING = "! rollback of int4_v1: pending on rack-1; kept until applied (bo 02:16)"
 
 
 def wish(**changes: object) -> Wish:

@@ -75,6 +75,22 @@ async def test_keys_typed_before_the_dialog_was_seen_confirm_nothing(monkeypatch
         await deck.shows("done:")
 
 
+async def test_keys_pressed_while_the_size_notice_covered_it_confirm_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(FakeLink(rack(HALF), van())) as deck:
+        await deck.press("R")
+        await deck.dialog("rollback")
+        await deck.pilot.resize_terminal(60, 20)
+        await deck.shows("the terminal is too small")
+        await deck.press("y", "R", "n", "escape", "enter")
+        monkeypatch.setattr(dialog, "GUARD_S", 3600.0)
+        await deck.pilot.resize_terminal(80, 24)
+        await deck.shows("y roll back   n Esc cancel")
+        # Pressed before, and read only now.
+        await deck.press("y")
+        assert deck.link.asked == []
+        assert deck.screen.NAME == "rollback"
+
+
 async def test_typed_ahead_enter_does_not_apply_a_weight(monkeypatch: pytest.MonkeyPatch) -> None:
     async with running(FakeLink(rack(HALF), van())) as deck:
         monkeypatch.setattr(dialog, "GUARD_S", 3600.0)

@@ -43,8 +43,11 @@ class PseudoTerminal:
         return termios.tcgetattr(self._child)
 
     async def shows(self, text: str) -> None:
-        """Wait until it has sent this."""
-        await eventually(lambda: text.encode() in self.read(), what=f"{text!r} in {self.sent!r}")
+        """Wait until it has sent this, all in one colour."""
+        try:
+            await eventually(lambda: text.encode() in self.read())
+        except AssertionError:
+            raise AssertionError(f"{text!r} is not in {self.sent!r}") from None
 
     async def ended(self) -> int:
         """Wait for its end; its exit status."""

@@ -37,6 +37,7 @@ class Tmux:
         self.seen: list[str] = []
         self._socket = socket
         self._begun = self._ended = 0
+        self._looking: asyncio.Task[None] | None = None
 
     def command(self, *words: str, environment: Mapping[str, str] | None = None) -> str:
         """Let tmux do something; what it printed.
@@ -85,8 +86,18 @@ class Tmux:
             self.command("detach-client")
             assert await client.ended() == 0
 
-    async def look(self) -> None:
-        """Look at the screen until cancelled."""
+    @contextlib.asynccontextmanager
+    async def looked_at(self) -> AsyncIterator[None]:
+        """In this block somebody looks at the screen."""
+        self._looking = asyncio.create_task(self._look())
+        try:
+            yield
+        finally:
+            self._looking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._looking
+
+    async def _look(self) -> None:
         while True:
             self._begun += 1
             # In a thread: links and users of the same test go on meanwhile.
@@ -100,8 +111,14 @@ class Tmux:
     async def until(self, condition: Callable[[], object], what: str, seconds: float = 20.0) -> str:
         """The screen once something holds for it; only what is looked at from now on counts."""
         next_look = self._begun + 1
+
+        def holds() -> object:
+            if self._looking and self._looking.done():
+                self._looking.result()
+            return self._ended >= next_look and condition()
+
         try:
-            await eventually(lambda: self._ended >= next_look and condition(), seconds)
+            await eventually(holds, seconds)
         except AssertionError:
             raise AssertionError(f"not within {seconds} s: {what}, on\n{self.text}") from None
         return self.text
@@ -128,11 +145,9 @@ async def terminal(
     size = ("-x", str(columns), "-y", str(rows))
     # Two words: one alone would be run by the user's shell, which may set variables of its own.
     tmux.command("new-session", "-d", *size, "sh", "-i", environment={**environment, "PS1": f"{PROMPT} "})
-    looking = asyncio.create_task(tmux.look())
     try:
-        await tmux.shows(PROMPT)
-        yield tmux
+        async with tmux.looked_at():
+            await tmux.shows(PROMPT)
+            yield tmux
     finally:
-        looking.cancel()
-        await asyncio.gather(looking, return_exceptions=True)
         tmux.command("kill-server")

@@ -65,7 +65,7 @@ async def test_a_console_that_is_killed_meanwhile_loses_nothing(demo_models: Pat
         [wish] = it.pending
         assert (wish.experiment, wish.host) == ("e", "rack-2")
         async with console(it.folder, it.environment(), 120, 36) as screen:
-            await screen.tmux.shows(f"! rollback of e ({wish.by} ", "): pending on rack-2; kept until applied")
+            await screen.tmux.shows(f"! rollback of e: pending on rack-2; kept until applied ({wish.by} ")
             await hangs.agent.start()
             await screen.tmux.shows("e on rack-2: everyone is on the control")
             await screen.tmux.hides("kept until applied")
@@ -105,19 +105,21 @@ async def test_sizes_and_clients_come_and_go_while_the_dialog_is_open(demo_model
         tmux.resize(60, 20)
         small = await tmux.shows("the terminal is too small", "it is 60x20; enlarge it to 80x23")
         assert "roll back" not in small
-        screen.press("y", "n", "Escape", "R", "Enter")
+        # However late they are read: they were pressed while nobody could see what they are about.
+        screen.press("y", "y")
         tmux.resize(120, 36)
         await tmux.shows("y roll back   n Esc cancel", "6 Bench")
         tmux.resize(80, 24)
         await tmux.shows("y roll back   n Esc cancel", "1-6 panes")
+        await screen.armed()
         assert await it.weights() == {"rack-1": HALF_BP, "rack-2": HALF_BP}
         async with tmux.attached() as first:
             await first.shows("roll back e")
             assert tmux.asked("pane_height") == "23"
         async with tmux.attached() as second:
-            await second.shows("y roll back")
+            await second.shows("roll back e")
             second.write("y")
-            await second.shows(f"{DONE}, on 2 gateways")
+            await tmux.shows(f"{DONE}, on 2 gateways")
         assert await it.rollbacks() == {"rack-1": 1, "rack-2": 1}
         await screen.close("Enter")
         screen.press("q")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from quantdeck_console.actions.rollback import RollbackRun
-from quantdeck_core.fleet.cells import clock
+from quantdeck_core.fleet.cells import clock_minutes
 from quantdeck_core.rollout.wish import KEPT_S, Wish
 
 _NAMED = 3
@@ -26,8 +26,8 @@ def banner(runs: Iterable[RollbackRun], resumed: Sequence[Wish], expired: Sequen
     if resumed:
         first = resumed[0]
         where = _names([one.host for one in resumed if one.experiment == first.experiment])
-        who = f"{first.by} {clock(first.asked)}"
-        return f"! rollback of {first.experiment} ({who}): pending on {where}; kept until applied"
+        who = f"{first.by} {clock_minutes(first.asked)}"
+        return f"! rollback of {first.experiment}: pending on {where}; kept until applied ({who})"
     if expired:
         last = expired[-1]
         return f"! NOT rolled back: {last.experiment} on {last.host}; {last.by} asked over {KEPT_S / 3600:.0f} h ago"

@@ -35,8 +35,12 @@ class Notice:
 class DeckModel:
     """The fleet as heard, its rows as drawn last, and the notice of the moment."""
 
-    def __init__(self, hosts: Iterable[str], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, hosts: Iterable[str], clock: Callable[[], float], notice_clock: Callable[[], float] | None = None
+    ) -> None:
+        """`clock`: of the fleet; `notice_clock`: of who sits here, where that is another one."""
         self.clock = clock
+        self._notice_clock = notice_clock or clock
         self._fleet = FleetState.of(hosts)
         self._waiting: list[Heard] = []
         self._notice: Notice | None = None
@@ -81,14 +85,19 @@ class DeckModel:
         self._rows = self._memory.rows(fleet, now)
         self._headline = headline(fleet, self._rows)
 
+    def restore(self, fleet: FleetState) -> None:
+        """Another fleet instead: a recording was wound."""
+        self._waiting.clear()
+        self._fleet = fleet
+
     def say(self, text: str, tone: Tone = "") -> None:
         """Show a sentence in the footer for a few seconds."""
-        self._notice = Notice(text, tone, self.clock() + NOTICE_S)
+        self._notice = Notice(text, tone, self._notice_clock() + NOTICE_S)
 
     @property
     def notice(self) -> Notice | None:
         """The sentence, until its time is over."""
-        return self._notice if self._notice and self.clock() < self._notice.until else None
+        return self._notice if self._notice and self._notice_clock() < self._notice.until else None
 
     def rows(self, pattern: str = "") -> list[FleetRow]:
         """Rows of the hosts that match a filter, worst first."""

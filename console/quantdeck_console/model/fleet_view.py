@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from quantdeck_console.model.glyphs import Glyphs
 from quantdeck_console.model.text import TONES, Line, Span, Tone, ends, fit, left, line, right, span, status, wrapped
-from quantdeck_core.fleet.cells import NONE, age, clock_minutes, number, plural, short_duration, whole_percent
+from quantdeck_core.fleet.cells import NONE, age, clock, clock_minutes, number, plural, short_duration, whole_percent
 from quantdeck_core.fleet.headline import Headline
 from quantdeck_core.fleet.health import WORDS, Level
 from quantdeck_core.fleet.rows import FleetRow, Memory, Quality, level_counts
@@ -43,9 +43,17 @@ class FleetColumns:
 
 
 def header_line(
-    title: str, rows: list[FleetRow], now: float, width: int, *, read_only: bool, place: str = "", tag: str = ""
+    title: str,
+    rows: list[FleetRow],
+    now: float,
+    width: int,
+    *,
+    mode: str,
+    place: str = "",
+    tag: str = "",
+    seconds: bool = False,
 ) -> Line:
-    """Title, counts per status, and the time in minutes: a quiet screen sends nothing in between."""
+    """Title, counts per status, and the time, usually in minutes: a quiet screen sends nothing in between."""
     levels = level_counts(rows)
     if place:
         # On another pane only what is wrong elsewhere matters.
@@ -59,8 +67,8 @@ def header_line(
     if place and counts:
         what.append(Span("   elsewhere:", "dim"))
     what += counts
-    tags = [span(f"{text}  ", "warn") for text in (tag, "read-only" if read_only else "") if text]
-    end = line(*tags, Span(f"{clock_minutes(now)} ", "dim"))
+    tags = [span(f"{text}  ", "warn") for text in (tag, mode) if text]
+    end = line(*tags, Span(f"{(clock if seconds else clock_minutes)(now)} ", "dim"))
     return ends(line(span(f" {title}", "title"), *what), end, width)
 
 

@@ -6,6 +6,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
+from textual.timer import Timer
 
 from quantdeck_console.model.text import span
 from quantdeck_console.screens.base import DeckScreen, TooSmall
@@ -36,6 +37,7 @@ class Dialog(DeckScreen, ModalScreen[None]):
     def __init__(self) -> None:
         super().__init__()
         self.armed_at: float | None = None
+        self._arming: Timer | None = None
 
     def compose(self) -> ComposeResult:
         """A box with the dialog's own widgets."""
@@ -58,12 +60,25 @@ class Dialog(DeckScreen, ModalScreen[None]):
         self.set_class(self.deck.display_mode.ascii, "-ascii")
         self.call_after_refresh(self._drawn)
 
+    def on_resize(self) -> None:
+        """Keys that were pressed while the size notice covered it count as little as those typed ahead."""
+        if self.too_small:
+            self.armed_at = None
+            if self._arming:
+                self._arming.stop()
+                self._arming = None
+        elif self._composed and self.armed_at is None and self._arming is None:
+            self.call_after_refresh(self._drawn)
+
     def _drawn(self) -> None:
-        self.set_timer(GUARD_S, self._arm)
+        if self._arming is None:
+            self._arming = self.set_timer(GUARD_S, self._arm)
 
     def _arm(self) -> None:
-        self.armed_at = self.deck.monotonic()
-        self.draw()
+        self._arming = None
+        if not self.too_small:
+            self.armed_at = self.deck.monotonic()
+            self.draw()
 
     def accepts(self, pressed_at: float | None = None) -> bool:
         """Whether a confirming key counts: the dialog was seen, and is not covered by the size notice."""

@@ -6,7 +6,7 @@ from functools import partial
 
 from textual.app import ComposeResult
 
-from quantdeck_console.model.fleet_view import FleetColumns, fleet_head, fleet_line, header_line, headline_lines
+from quantdeck_console.model.fleet_view import FleetColumns, fleet_head, fleet_line, headline_lines
 from quantdeck_console.model.host_view import host_lines, recent_lines
 from quantdeck_console.model.subject import Subject
 from quantdeck_console.model.text import Line, line, span
@@ -87,8 +87,7 @@ class FleetScreen(Pane):
         else:
             top = headline_lines(headline, width, deck.banner)
         tag = f"filter: {self._pattern}" if self._pattern else ""
-        header = header_line(deck.title, every, now, width, read_only=bool(self.refused("roll_back")), tag=tag)
-        self.query_one("#header", Lines).show([header])
+        self.query_one("#header", Lines).show([self.header(every, tag=tag)])
         self.query_one("#headline", Lines).show(top)
         self.query_one("#footer", Lines).show([self.keys_line(width)])
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 from textual.app import ComposeResult
 
 from quantdeck_console.model.fleet_view import header_line
+from quantdeck_console.model.playing_view import playing_text
 from quantdeck_console.model.subject import Subject
 from quantdeck_console.model.text import Line, fit, line, span
 from quantdeck_console.screens.base import DeckScreen, TooSmall
 from quantdeck_console.widgets.lines import Lines
+from quantdeck_core.fleet.rows import FleetRow
 from quantdeck_core.fleet.state import HostView
 from quantdeck_core.protocol.experiment import ExperimentStatus
 from quantdeck_core.text import clean
+
+WIND_S = 60.0
 
 
 class Pane(DeckScreen):
@@ -51,14 +55,25 @@ class Pane(DeckScreen):
         experiment = view.experiment(self.subject.experiment) if view else None
         return (view, experiment) if view and experiment else None
 
+    def mode(self) -> str:
+        """What the header says of this console: that it plays a recording, or may change nothing here."""
+        if self.deck.play:
+            return playing_text(self.deck.play.playing)
+        return "read-only" if self.refused("roll_back") else ""
+
+    def header(self, rows: list[FleetRow], *, place: str = "", tag: str = "") -> Line:
+        """The first line: counts of these hosts, the mode, the time."""
+        deck = self.deck
+        return header_line(
+            deck.title, rows, deck.model.clock(), self.size.width,
+            mode=self.mode(), place=place, tag=tag, seconds=deck.play is not None,
+        )  # fmt: skip
+
     def frame(self, place: str) -> None:
         """Draw header and footer of a pane that is about one host; where else something is wrong stands there too."""
-        deck, width = self.deck, self.size.width
-        others = [row for row in deck.model.rows() if row.name != self.subject.host]
-        read_only = bool(self.refused("roll_back"))
-        header = header_line(deck.title, others, deck.model.clock(), width, read_only=read_only, place=place)
-        self.query_one("#header", Lines).show([header])
-        self.query_one("#footer", Lines).show([self.keys_line(width)])
+        others = [row for row in self.deck.model.rows() if row.name != self.subject.host]
+        self.query_one("#header", Lines).show([self.header(others, place=place)])
+        self.query_one("#footer", Lines).show([self.keys_line(self.size.width)])
 
     def waiting(self, width: int) -> list[Line]:
         """A rollback that is not through yet; nothing without one."""
@@ -131,6 +146,25 @@ class Pane(DeckScreen):
         """To the pane that this one was opened from; the first one stays."""
         if len(self.app.screen_stack) > 1:
             self.dismiss(None)
+
+    def action_pause(self) -> None:
+        """Stop the recording, or let it go on."""
+        if self.deck.play:
+            self.deck.play.pause()
+            self.deck.redraw()
+
+    def action_wind_back(self) -> None:
+        """A minute back."""
+        self._wind(-WIND_S)
+
+    def action_wind_on(self) -> None:
+        """A minute on."""
+        self._wind(WIND_S)
+
+    def _wind(self, seconds: float) -> None:
+        if self.deck.play:
+            self.deck.play.jump(seconds)
+            self.deck.redraw()
 
     def action_help(self) -> None:
         """All keys."""
