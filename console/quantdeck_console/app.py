@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 
 DRAW_S = 0.5
 """Updates are collected and drawn at most twice a second."""
+SOON_S = 0.05
+"""Answers to what was asked for come sooner than that, from many hosts at once."""
 
 __all__ = ["DeckApp", "ExtraAction"]
 
@@ -125,6 +127,7 @@ class DeckApp(App[None]):
         self.resumed = self._resume(pending) if pending else None
         self._drawn_at = 0.0
         self._pending = False
+        self._soon = False
         self._reported = False
         self._shown = Shown()
         self._damaged = 0
@@ -148,7 +151,7 @@ class DeckApp(App[None]):
         """What was asked for in this console; imported with the pane that asks for it."""
         from quantdeck_console.actions.deploy import Deployments
 
-        return Deployments(self.link, self.by, self.model.clock, self.redraw)
+        return Deployments(self.link, self.by, self.model.clock, self.draw_soon)
 
     @property
     def banner(self) -> str:
@@ -221,8 +224,14 @@ class DeckApp(App[None]):
         self.model.catch_up()
         self._draw()
 
+    def draw_soon(self) -> None:
+        """Show how far something is, with all that happens in the moment until then: nobody waits for a drawing."""
+        if not self._soon:
+            self._soon = True
+            self.set_timer(SOON_S, self.redraw)
+
     def _draw(self) -> None:
-        self._pending = False
+        self._pending = self._soon = False
         self._drawn_at = self.monotonic()
         if self.play:
             self._say_damage(self.play)
@@ -260,7 +269,7 @@ class DeckApp(App[None]):
             (*self.model.fleet.running(experiment), *self.model.fleet.unheard),
             by=self.by,
             clock=self.model.clock,
-            changed=self.redraw,
+            changed=self.draw_soon,
             pending=self.pending,
         )
 

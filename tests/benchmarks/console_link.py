@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import resource
 import subprocess
 import sys
@@ -68,6 +69,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=20.0, help="(default: %(default)s)")
     seconds = parser.parse_args().seconds
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # readers that are cancelled while they have something
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 4 * HOSTS), most))
     script = Path(__file__).with_name("played_agents.py")

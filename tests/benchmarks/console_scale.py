@@ -112,7 +112,10 @@ def main() -> int:
     print(
         f"processor: {used:.1f} % of a core in all, the feed alone {handing:.1f} %, decoding {decoding - handing:.1f} %"
     )
-    print(f"memory: {watch.memory[0][1]:.1f} MiB at first, {watch.memory[-1][1]:.1f} MiB at the end")
+    minutes = [
+        f"{one[1]:.1f}" for n, one in enumerate(watch.memory) if n == 0 or one[0] // 60 > watch.memory[n - 1][0] // 60
+    ]
+    print(f"memory: {', '.join(minutes)} MiB at the begin of each minute, {watch.memory[-1][1]:.1f} MiB at the end")
     failed = report(
         [
             ("key to redraw, p95", at(alone, 0.95), P95_LIMIT_MS, "ms"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from quantdeck_console.model.deck import MOST_WAITING, ROWS_AT_ONCE, DeckModel
 from quantdeck_core.fleet.health import STALE_AFTER_S
 from quantdeck_core.fleet.link import LinkChange
@@ -92,17 +94,13 @@ def test_silence_makes_a_row_stale() -> None:
     assert (model.rows()[0].level, model.quiet) == ("stale", False)
 
 
-async def test_a_key_is_drawn_at_once_without_counting_the_fleet_anew() -> None:
+async def test_a_key_is_drawn_at_once_without_counting_the_fleet_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     async with running(FakeLink(van(), van(name="van-8"))) as deck:
-        deck.app.DRAW_S = 3600
-        rows = deck.app.model.rows()
-        deck.link.say("van-7", faster(5.0))
-        deck.app.screen.action_down()
-        await deck.pilot.pause()
-        assert deck.text.count("96") >= 2
-        assert deck.app.model.rows() is rows
-        deck.draw()
-        await deck.shows(" 5 ")
+        counted: list[str] = []
+        monkeypatch.setattr(deck.app.model, "catch_up", lambda: counted.append("anew"))
+        await deck.press("j")
+        await deck.shows("▌van-8")
+        assert counted == []
 
 
 async def test_the_first_report_is_drawn_at_once() -> None:

@@ -287,3 +287,15 @@ async def test_where_the_fleet_has_one_experiment_the_cursor_may_be_anywhere() -
         link.say("rack-1", ExperimentEvent(revision=2, experiment=experiment("other_v1")))
         await deck.press("R")
         await deck.shows("no experiment on van-7: nothing to roll back")
+
+
+async def test_many_gateways_are_asked_without_waiting_for_drawings(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(FakeLink(*(rack(HALF, name=f"rack-{number}") for number in range(200)))) as deck:
+        await deck.press("R")
+        await deck.dialog("rollback")
+        drawings, draw = [], deck.app.redraw
+        monkeypatch.setattr(deck.app, "redraw", lambda: (drawings.append(len(deck.link.asked)), draw()))
+        await deck.press("y")
+        await eventually(lambda: len(deck.link.asked) == 200 and bool(drawings), seconds=20)
+        await deck.shows("done: everyone is on the control, on 200 gateways")
+        assert drawings[0] == 200
