@@ -100,12 +100,13 @@ def main() -> int:
     if options.bare:
         print_bare(names, lines, options.rate, options.bare)
         return 0
-    terminal.prepare(os.environ)
+    display = terminal.display_of(os.environ)
+    terminal.prepare(os.environ, display)
     from quantdeck_console.app import DeckApp
 
     said = lines.everything(names) if options.changing is None else lines.rows(names, options.changing)
     feed = Feed(said, options.rate)
-    app = DeckApp(FedLink(names, lines, feed), by="bench@here")
+    app = DeckApp(FedLink(names, lines, feed), by="bench@here", display=display)
     app.run(mouse=False)
     if options.result:
         options.result.write_text(str(feed.handed / (time.monotonic() - feed.began)))
