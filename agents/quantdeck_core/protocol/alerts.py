@@ -87,6 +87,26 @@ class PageList(msgspec.Struct, frozen=True, kw_only=True):
     receivers: tuple[ReceiverStatus, ...] = ()
 
 
+class PageCounts(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """How many pages of a host go on, by who has them.
+
+    Attributes:
+        nobody: neither acknowledged nor snoozed.
+        taken: acknowledged.
+        deaf: receivers that do not take their messages.
+    """
+
+    nobody: int = 0
+    snoozed: int = 0
+    taken: int = 0
+    deaf: int = 0
+
+    @property
+    def going_on(self) -> int:
+        """All of them."""
+        return self.nobody + self.snoozed + self.taken
+
+
 class Acknowledge(Change, kw_only=True, frozen=True):
     """Somebody has it: it is not repeated any more."""
 
