@@ -13,6 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from quantdeck_console.actions.extra import ExtraAction
+from quantdeck_console.actions.host_run import HostRun
 from quantdeck_console.actions.rollback import RollbackRun
 from quantdeck_console.link.interface import FleetLink
 from quantdeck_console.model.deck import DeckModel
@@ -33,6 +34,8 @@ from quantdeck_core.text import clean
 
 DRAW_S = 0.5
 """Updates are collected and drawn at most twice a second."""
+SOON_S = 0.05
+"""What a person waits for is drawn sooner."""
 
 _PUSH_TITLE, _POP_TITLE = "\x1b[22;2t", "\x1b[23;2t"
 
@@ -94,9 +97,9 @@ class DeckApp(App[None]):
         self.terminal_title = ""
         self._background = background
         self._connecting_text = connecting_text
-        self._rollbacks: dict[str, RollbackRun] = {}
+        self._runs: dict[str, HostRun] = {}
         self._drawn_at = 0.0
-        self._pending = False
+        self._pending = self._soon = False
         self.register_theme(DECK_THEME)
 
     @property
@@ -105,9 +108,9 @@ class DeckApp(App[None]):
         return self._connecting_text if isinstance(self._connecting_text, str) else self._connecting_text()
 
     @property
-    def rollbacks(self) -> list[RollbackRun]:
-        """Rollbacks that were asked for in this console."""
-        return list(self._rollbacks.values())
+    def runs(self) -> list[HostRun]:
+        """Changes on several hosts that were asked for in this console."""
+        return list(self._runs.values())
 
     @staticmethod
     def monotonic() -> float:
@@ -134,8 +137,15 @@ class DeckApp(App[None]):
         """Give the terminal its title back."""
         self._write(_POP_TITLE)
 
+    def draw_soon(self) -> None:
+        """Draw in a moment, once for however many ask meanwhile."""
+        if not self._soon:
+            self._soon = True
+            self.set_timer(SOON_S, self.redraw)
+
     def redraw(self) -> None:
         """Show the model as it is now; what is equal sends nothing."""
+        self._soon = False
         self._pending = False
         self._drawn_at = self.monotonic()
         if self.terminal_title != self.title and self.model.quiet:
@@ -161,8 +171,8 @@ class DeckApp(App[None]):
 
     def rollback_of(self, experiment: str) -> RollbackRun:
         """The run that is under way for an experiment, or a new one that nothing was sent of."""
-        known = self._rollbacks.get(experiment)
-        if known and not known.finished:
+        known = self._runs.get(RollbackRun.key_of(experiment))
+        if isinstance(known, RollbackRun) and not known.finished:
             return known
         return RollbackRun(
             self.link,
@@ -170,14 +180,19 @@ class DeckApp(App[None]):
             self.model.fleet.running(experiment),
             by=self.by,
             clock=self.model.clock,
-            changed=self.redraw,
+            changed=self.draw_soon,
             pending=self.pending,
         )
 
-    def start_rollback(self, run: RollbackRun) -> None:
-        """Send it; it lives on when its dialog is closed."""
-        self._rollbacks[run.experiment] = run
-        self.run_worker(run.run(), group="rollback")
+    def start_run(self, run: HostRun) -> None:
+        """Send it, instead of what was open of another one with its key; it may outlive its dialog."""
+        self._runs[run.key] = run
+        self.run_worker(run.run(), group=run.key, exclusive=True)
+
+    def stop_run(self, run: HostRun) -> None:
+        """Ask no host again that has not answered."""
+        self.workers.cancel_group(self, run.key)
+        self._runs.pop(run.key, None)
 
     def run_extra(self, extra: ExtraAction) -> None:
         """Do what the caller added, and say how it went."""

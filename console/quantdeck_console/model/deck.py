@@ -69,6 +69,11 @@ class DeckModel:
         view = self.fleet.hosts.get(host)
         return view.experiment(name) if view else None
 
+    def gateways(self, experiment: str) -> list[tuple[HostView, ExperimentStatus]]:
+        """All hosts that run an experiment of this name, in the order of the fleet file."""
+        found = ((view, view.experiment(experiment)) for view in self.fleet.hosts.values())
+        return [(view, one) for view, one in found if one]
+
     @property
     def quiet(self) -> bool:
         """Nothing is wrong anywhere."""

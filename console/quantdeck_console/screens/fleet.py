@@ -8,7 +8,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.widgets import Input
 
-from quantdeck_console.actions.rollback import banner
+from quantdeck_console.actions.host_run import banner
 from quantdeck_console.model.fleet_view import FleetColumns, fleet_head, fleet_line, header_line, headline_lines
 from quantdeck_console.model.host_view import host_lines, recent_lines
 from quantdeck_console.model.subject import Subject
@@ -88,7 +88,7 @@ class FleetScreen(Pane):
         if headline.level == "connecting" and all(row.level == "connecting" for row in every):
             top = [line(span(f" {WORDS['connecting']} {deck.connecting_text}", "strong"))]
         else:
-            top = headline_lines(headline, width, banner(deck.rollbacks, now))
+            top = headline_lines(headline, width, banner(deck.runs, now))
         tag = f"filter: {self._pattern}" if self._pattern else ""
         header = header_line(deck.title, every, now, width, read_only=bool(self.refused("roll_back")), tag=tag)
         self.query_one("#header", Lines).show([header])

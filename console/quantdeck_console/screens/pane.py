@@ -68,7 +68,8 @@ class Pane(DeckScreen):
             return
         _, experiment = target
         run = self.deck.rollback_of(experiment.name)
-        if all(one.latched for one in run.targets) and not run.started:
+        gateways = self.deck.model.gateways(experiment.name)
+        if all(one.state.latched for _, one in gateways) and not run.started:
             self.deck.say(f"{experiment.name} is rolled back already; c on its pane clears the latch")
             return
         self.app.push_screen(RollbackDialog(run, experiment))

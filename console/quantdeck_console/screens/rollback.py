@@ -5,16 +5,16 @@ from __future__ import annotations
 from textual import events
 
 from quantdeck_console.actions.registry import action_for_key
-from quantdeck_console.actions.rollback import RollbackRun, Target
-from quantdeck_console.model.text import EMPTY, Line, Span, Tone, left, line, span, wrapped
+from quantdeck_console.actions.rollback import RollbackRun
+from quantdeck_console.model.host_progress import host_cells, shortened
+from quantdeck_console.model.text import EMPTY, Line, Span, left, line, wrapped
 from quantdeck_console.screens.base import bindings_of
-from quantdeck_console.screens.dialog import WIDTH, Dialog
+from quantdeck_console.screens.dialog import ROOM, WIDTH, Dialog
+from quantdeck_console.screens.under_way import run_lines
 from quantdeck_console.widgets.lines import Lines
-from quantdeck_core.fleet.cells import age, duration, plural, split
+from quantdeck_core.fleet.cells import plural
 from quantdeck_core.fleet.state import HostView
 from quantdeck_core.protocol.experiment import ExperimentStatus
-
-_TONES: dict[str, Tone] = {"sent": "strong", "applied": "ok", "pending": "warn", "unreachable": "warn"}
 
 
 class RollbackDialog(Dialog):
@@ -40,7 +40,9 @@ class RollbackDialog(Dialog):
 
     def fill(self) -> None:
         """Show what would happen, or what did so far."""
-        self.query_one("#text", Lines).show(self._asking() if not self.run_state.started else self._under_way())
+        self.query_one("#text", Lines).show(
+            self._asking() if not self.run_state.started else run_lines(self.run_state, self.deck.model.clock())
+        )
 
     def on_key(self, event: events.Key) -> None:
         """`y`, pressed after the dialog was seen; Enter only closes what is finished."""
@@ -48,7 +50,7 @@ class RollbackDialog(Dialog):
         if action and action.id == "confirm":
             event.stop()
             if self.accepts(event.time) and not self.refused("confirm") and not self.run_state.started:
-                self.deck.start_rollback(self.run_state)
+                self.deck.start_run(self.run_state)
                 self.draw()
         elif event.key == "enter":
             event.stop()
@@ -58,11 +60,12 @@ class RollbackDialog(Dialog):
     def _asking(self) -> list[Line]:
         targets = self.run_state.targets
         ready = self.armed_at is not None
+        rows = [[(*host_cells(one.host, one.change), *left(one.note, WIDTH - 14 - 18 - 8))] for one in targets]
         return [
             EMPTY,
             *wrapped(f"Everyone goes back to the control, {self._control}, on {_gateways(len(targets))}:", WIDTH),
             EMPTY,
-            *(self._target(target) for target in targets),
+            *shortened(rows, ROOM - 5, "gateway"),
             EMPTY,
             line(" It is effective within a second. What is under way runs to its end."),
             line(" Then it is latched: the weight stays 0 until somebody clears it."),
@@ -72,47 +75,6 @@ class RollbackDialog(Dialog):
                 Span("   n Esc", "key"), " cancel",
             ),
         ]  # fmt: skip
-
-    def _under_way(self) -> list[Line]:
-        run, now = self.run_state, self.deck.model.clock()
-        applied = sum(target.progress == "applied" for target in run.targets)
-        refused = [target for target in run.targets if target.progress == "refused"]
-        if run.applied:
-            summary = line(" ", span(f"done: everyone is on the control, on {_gateways(applied)}", "ok"))
-        else:
-            summary = line(" ", span(f"not done: applied on {applied} of {_gateways(len(run.targets))}", "warn"))
-        lines = [EMPTY, summary, EMPTY]
-        for target in run.targets:
-            lines.append(self._progress(target, now))
-            if target.detail and target.progress != "applied":
-                lines += wrapped(target.detail, WIDTH, "dim", indent="   ", most=2)
-        lines.append(EMPTY)
-        if run.open:
-            lines.append(line(" The same request is sent again until each has applied it."))
-            lines.append(line(Span(" Esc", "key"), " hides this; it goes on, and stays in the headline"))
-        elif refused:
-            lines.append(line(" Nothing more is sent: what was refused needs you.", Span("   Esc", "key"), " close"))
-        else:
-            lines.append(line(Span(" Enter Esc", "key"), " close"))
-        return lines
-
-    def _target(self, target: Target) -> Line:
-        split_text = "already 100/0, latched" if target.latched else f"{split(target.from_bp)} -> 100/0"
-        flight = "" if target.latched else f"{plural(target.in_flight, 'treated answer')} under way"
-        return (
-            Span("   "), *left(target.host, 14, "strong"), Span("  "), *left(split_text, 18), Span("  "),
-            *left(flight, WIDTH - 14 - 18 - 8),
-        )  # fmt: skip
-
-    def _progress(self, target: Target, now: float) -> Line:
-        word = target.word(now)
-        took = f"in {duration(target.effective_ms)}" if target.effective_ms is not None else ""
-        waited = f"for {age(now - target.since)}" if word in ("pending", "unreachable") else ""
-        return (
-            Span("   "), *left(target.host, 14, "strong"), Span("  "),
-            *left(f"{split(target.from_bp)} -> 100/0", 18), Span("  "),
-            *left(word, 11, _TONES.get(word, "warn")), span(f"  {took or waited}", "dim"),
-        )  # fmt: skip
 
 
 def _gateways(amount: int) -> str:

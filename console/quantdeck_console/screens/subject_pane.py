@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 
-from quantdeck_console.actions.rollback import banner
+from quantdeck_console.actions.host_run import banner
 from quantdeck_console.model.fleet_view import header_line
 from quantdeck_console.model.subject import Subject
 from quantdeck_console.model.text import Line, fit, line, span
@@ -61,7 +61,7 @@ class SubjectPane(Pane):
         self.query_one("#header", Lines).show(
             [header_line(deck.title, others, now, width, read_only=read_only, place=self.place())]
         )
-        waiting = banner(deck.rollbacks, now)
+        waiting = banner(deck.runs, now)
         top = [line(" ", span(fit(waiting, width - 2), "warn"))] if waiting else []
         self.query_one("#body", Lines).show([*top, *self.body(width, self.size.height - 2 - len(top))])
         self.query_one("#footer", Lines).show([self.keys_line(width)])
