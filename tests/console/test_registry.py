@@ -40,7 +40,9 @@ def test_every_action_belongs_to_a_screen() -> None:
 def test_what_changes_traffic_is_marked() -> None:
     dangerous = {(action.where, action.id) for action in ACTIONS if action.dangerous}
     assert dangerous == {
-        ("panes", "weight"), ("panes", "roll_back"), ("experiment", "clear"), ("weight", "apply_weight"),
+        ("panes", "weight"), ("panes", "roll_back"), ("panes", "freeze"), ("panes", "unfreeze"),
+        ("experiment", "clear"), ("experiment", "pause_plan"), ("experiment", "promote_plan"),
+        ("experiment", "abort_plan"), ("experiment", "finish"), ("experiment", "drill"), ("weight", "apply_weight"),
         ("rollback", "confirm"), ("form", "submit"), ("form", "confirm"),
     }  # fmt: skip
     assert all(action.role == "operator" for action in ACTIONS if action.dangerous)

@@ -20,6 +20,8 @@ from quantdeck_core.protocol.experiment import (
     TimelineEntry,
 )
 from quantdeck_core.protocol.host import Alarm, GatewayView, GpuSample, HostSample, HostStatus
+from quantdeck_core.protocol.requests import Freeze
+from quantdeck_core.rollout.progress import RolloutProgress
 from quantdeck_core.rollout.readiness import Readiness
 from quantdeck_core.rollout.state import RolloutState, stage_of
 from support.verdicts import floor_verdict
@@ -244,3 +246,18 @@ def alarm(number: int, text: str) -> Alarm:
 def changed(status: ExperimentStatus, revision: int = 2) -> ExperimentEvent:
     """The event of an experiment."""
     return ExperimentEvent(revision=revision, experiment=status)
+
+
+def plan(**changes: Any) -> RolloutProgress:
+    """A plan that soaks at its second step."""
+    soaking = RolloutProgress(
+        name="int4_rollout_v1", phase="soaking", step=2, steps=4, weight_bp=1_000, next_bp=5_000, soaked_s=7_300,
+        soak_s=21_600, outputs=1_313, min_outputs=2_000, left_s=14_300.0,
+        waits_for=("2 h 1 min of 6 h soaked at 10 %", "1,313 of 2,000 answers heard"),
+    )  # fmt: skip
+    return replace(soaking, **changes)
+
+
+def frozen(by: str = "bo", reason: str = "the launch is today") -> Freeze:
+    """A freeze that somebody else asked for."""
+    return Freeze(by=by, reason=reason, since=NOW - 464)

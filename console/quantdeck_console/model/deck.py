@@ -69,6 +69,15 @@ class DeckModel:
         view = self.fleet.hosts.get(host)
         return view.experiment(name) if view else None
 
+    def ablest(self) -> HostView | None:
+        """A host that takes changes; the first one where none does, and None where there is none."""
+        views = self.fleet.hosts.values()
+        links = ((view, view.link) for view in views)
+        able = (
+            view for view, link in links if link.state == "connected" and link.role != "viewer" and not link.read_only
+        )
+        return next(able, None) or next(iter(views), None)
+
     def gateways(self, experiment: str) -> list[tuple[HostView, ExperimentStatus]]:
         """All hosts that run an experiment of this name, in the order of the fleet file."""
         found = ((view, view.experiment(experiment)) for view in self.fleet.hosts.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from quantdeck_console.model.glyphs import Glyphs
@@ -10,6 +11,8 @@ from quantdeck_core.fleet.cells import NONE, age, clock_minutes, number, plural,
 from quantdeck_core.fleet.headline import Headline
 from quantdeck_core.fleet.health import WORDS, Level
 from quantdeck_core.fleet.rows import FleetRow, Memory, Quality, level_counts
+from quantdeck_core.fleet.standing import frozen_of, pages_of_nobody
+from quantdeck_core.fleet.state import FleetState
 
 _LIGHTS: dict[Quality, Span] = {
     "ok": status("ok"),
@@ -18,6 +21,8 @@ _LIGHTS: dict[Quality, Span] = {
     "unknown": Span(WORDS["connecting"], "dim"),
 }
 _COUNTED: dict[Level, str] = {"connecting": "connecting"}
+_FROZEN = 24
+"""Cells for who froze the fleet."""
 _NO_GPU = "no GPU, RAM"
 
 
@@ -43,9 +48,13 @@ class FleetColumns:
 
 
 def header_line(
-    title: str, rows: list[FleetRow], now: float, width: int, *, read_only: bool, place: str = "", tag: str = ""
+    title: str, rows: list[FleetRow], now: float, width: int, *, place: str = "", tags: Sequence[str] = ()
 ) -> Line:
-    """Title, counts per status, and the time in minutes: a quiet screen sends nothing in between."""
+    """Title, counts per status, and the time in minutes: a quiet screen sends nothing in between.
+
+    Args:
+        tags: what else everybody should know, the most urgent first.
+    """
     levels = level_counts(rows)
     if place:
         # On another pane only what is wrong elsewhere matters.
@@ -59,9 +68,15 @@ def header_line(
     if place and counts:
         what.append(Span("   elsewhere:", "dim"))
     what += counts
-    tags = [span(f"{text}  ", "warn") for text in (tag, "read-only" if read_only else "") if text]
-    end = line(*tags, Span(f"{clock_minutes(now)} ", "dim"))
+    end = line(*(span(f"{tag}  ", "warn") for tag in tags), Span(f"{clock_minutes(now)} ", "dim"))
     return ends(line(span(f" {title}", "title"), *what), end, width)
+
+
+def standing_tags(state: FleetState) -> list[str]:
+    """What holds for the whole fleet and must be seen on every pane."""
+    frozen, pages = frozen_of(state), pages_of_nobody(state)
+    said = [f"{plural(pages, 'page')} !"] if pages else []
+    return [*said, fit(frozen.tag, _FROZEN)] if frozen else said
 
 
 def headline_lines(headline: Headline, width: int, banner: str = "") -> list[Line]:

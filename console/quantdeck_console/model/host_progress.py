@@ -58,21 +58,21 @@ def progress_lines(targets: Sequence[Target], now: float, width: int, room: int,
     applied = sum(target.progress == "applied" for target in targets)
     through = applied == len(targets)
     said = f"done: {done}, on" if through else f"not done: applied on {applied} of"
-    rows = [_rows(target, now, width) for target in targets]
-    if sum(map(len, rows)) > room:
-        rows = [_rows(target, now, width) for target in sorted(targets, key=lambda one: one.progress == "applied")]
+    if len(targets) > room // 3:
+        targets = sorted(targets, key=lambda one: one.progress == "applied")
+    rows = [_rows(target, now, width) for target in targets[: room + 1]]
     return [
         EMPTY,
         *wrapped(f"{said} {plural(len(targets), noun)}", width, "ok" if through else "warn", most=2),
         EMPTY,
-        *shortened(rows, room, noun),
+        *shortened(rows, len(targets), room, noun),
     ]
 
 
-def shortened(rows: Sequence[list[Line]], room: int, noun: str) -> list[Line]:
-    """As many of them as fit, each whole; the last line then says how many are left."""
+def shortened(rows: Sequence[list[Line]], total: int, room: int, noun: str) -> list[Line]:
+    """As many of them as fit, each whole; the last line then says how many of the total are left."""
     lines = [one for row in rows for one in row]
-    if len(lines) <= room:
+    if len(lines) <= room and len(rows) == total:
         return lines
     kept: list[Line] = []
     shown = 0
@@ -81,7 +81,7 @@ def shortened(rows: Sequence[list[Line]], room: int, noun: str) -> list[Line]:
             break
         kept += row
         shown += 1
-    return [*kept, line(span(f"   and {plural(len(rows) - shown, f'more {noun}')}", "dim"))]
+    return [*kept, line(span(f"   and {plural(total - shown, f'more {noun}')}", "dim"))]
 
 
 def host_cells(host: str, change: str) -> Line:

@@ -94,7 +94,10 @@ class DeckScreen(Screen[None]):
     def refused(self, action_id: str) -> str:
         """Why an action is not available now, or nothing."""
         action = action_of(self.NAME, action_id)
-        return refusal(action, readonly=self.deck.readonly, view=self.concerns()) if action else ""
+        if action is None:
+            return ""
+        view = self.deck.model.ablest() if action.fleet_wide else self.concerns()
+        return refusal(action, readonly=self.deck.readonly, view=view)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Textual asks here before every action, whatever called it."""

@@ -89,8 +89,8 @@ class FleetScreen(Pane):
             top = [line(span(f" {WORDS['connecting']} {deck.connecting_text}", "strong"))]
         else:
             top = headline_lines(headline, width, banner(deck.runs, now))
-        tag = f"filter: {self._pattern}" if self._pattern else ""
-        header = header_line(deck.title, every, now, width, read_only=bool(self.refused("roll_back")), tag=tag)
+        tags = self.tags(f"filter: {self._pattern}" if self._pattern else "")
+        header = header_line(deck.title, every, now, width, tags=tags)
         self.query_one("#header", Lines).show([header])
         self.query_one("#headline", Lines).show(top)
         self.query_one("#footer", Lines).show([self.keys_line(width)])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 
+from quantdeck_console.model.fleet_view import standing_tags
 from quantdeck_console.model.subject import Subject
 from quantdeck_console.screens.base import DeckScreen, TooSmall
 from quantdeck_console.widgets.lines import Lines
+from quantdeck_core.fleet.standing import frozen_of
 from quantdeck_core.fleet.state import HostView
 from quantdeck_core.protocol.experiment import ExperimentStatus
 from quantdeck_core.text import clean
@@ -49,6 +51,11 @@ class Pane(DeckScreen):
         experiment = view.experiment(self.subject.experiment) if view else None
         return (view, experiment) if view and experiment else None
 
+    def tags(self, own: str = "") -> list[str]:
+        """What the header says beside what is shown; `own` is the pane's."""
+        read_only = "read-only" if self.refused("roll_back") else ""
+        return [*standing_tags(self.deck.model.fleet), *filter(None, (own, read_only))]
+
     def sentence(self) -> str:
         """What `y` copies."""
         return ""
@@ -58,7 +65,9 @@ class Pane(DeckScreen):
         from quantdeck_console.screens.weight import WeightDialog
 
         if target := self._target("change"):
-            self.app.push_screen(WeightDialog(*target, by=self.deck.by))
+            view, experiment = target
+            others = [one.name for one, _ in self.deck.model.gateways(experiment.name) if one.name != view.name]
+            self.app.push_screen(WeightDialog(view, experiment, self.deck.by, others))
 
     def action_roll_back(self) -> None:
         """Ask whether everyone should go back to the control."""
@@ -73,6 +82,30 @@ class Pane(DeckScreen):
             self.deck.say(f"{experiment.name} is rolled back already; c on its pane clears the latch")
             return
         self.app.push_screen(RollbackDialog(run, experiment))
+
+    def refused(self, action_id: str) -> str:
+        """Only what is frozen can go on, and only the rest be frozen."""
+        if action_id in ("freeze", "unfreeze"):
+            frozen = frozen_of(self.deck.model.fleet)
+            if action_id == "freeze" and frozen and frozen.whole:
+                return "the whole fleet is frozen already; u lets it go on"
+            if action_id == "unfreeze" and frozen is None:
+                return "nothing is frozen"
+        return super().refused(action_id)
+
+    def action_freeze(self) -> None:
+        """Ask why all automation is to be held."""
+        self._ask_freeze(freeze=True)
+
+    def action_unfreeze(self) -> None:
+        """Ask why it may go on."""
+        self._ask_freeze(freeze=False)
+
+    def _ask_freeze(self, *, freeze: bool) -> None:
+        from quantdeck_console.screens.form import FormDialog
+        from quantdeck_console.screens.freeze import freeze_form
+
+        self.app.push_screen(FormDialog(freeze_form(self.deck, freeze=freeze)))
 
     def action_copy(self) -> None:
         """Copy a sentence through the terminal."""

@@ -65,7 +65,7 @@ class RollbackDialog(Dialog):
             EMPTY,
             *wrapped(f"Everyone goes back to the control, {self._control}, on {_gateways(len(targets))}:", WIDTH),
             EMPTY,
-            *shortened(rows, ROOM - 5, "gateway"),
+            *shortened(rows, len(rows), ROOM - 5, "gateway"),
             EMPTY,
             line(" It is effective within a second. What is under way runs to its end."),
             line(" Then it is latched: the weight stays 0 until somebody clears it."),

@@ -57,10 +57,8 @@ class SubjectPane(Pane):
         """Show the subject as it is now."""
         deck, now, width = self.deck, self.deck.model.clock(), self.size.width
         others = [row for row in deck.model.rows() if row.name != self._subject.host]
-        read_only = bool(self.refused("roll_back"))
-        self.query_one("#header", Lines).show(
-            [header_line(deck.title, others, now, width, read_only=read_only, place=self.place())]
-        )
+        header = header_line(deck.title, others, now, width, place=self.place(), tags=self.tags())
+        self.query_one("#header", Lines).show([header])
         waiting = banner(deck.runs, now)
         top = [line(" ", span(fit(waiting, width - 2), "warn"))] if waiting else []
         self.query_one("#body", Lines).show([*top, *self.body(width, self.size.height - 2 - len(top))])
