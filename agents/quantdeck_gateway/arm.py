@@ -148,6 +148,7 @@ class Arm:
     def counters(self) -> ArmCounters:
         """As the control socket shows it."""
         return ArmCounters(
+            generation=self.generation,
             requests=self.requests,
             errors=self.errors,
             cancelled=self.cancelled,
@@ -155,4 +156,7 @@ class Arm:
             retries=self.retries,
             overload=self.overload.counters(),
             replicas=tuple(replica.status() for replica in self.replicas + self.draining),
+            ttft=self.ttft.counted(),
+            itl=self.itl.counted(),
+            e2e=self.e2e.counted(),
         )

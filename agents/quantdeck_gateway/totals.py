@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from quantdeck_core.protocol.gateway import RouteStatus
+from quantdeck_core.protocol.gateway import Histogram, RouteStatus
 from quantdeck_gateway.messages import Report
 
 SETTINGS = frozenset({"weight_bp", "effective_weight_bp", "generation", "revision"})
@@ -56,11 +56,23 @@ def _value(name: str, values: Sequence[Any]) -> Any:
         return sum(value for value in values if value is not None)
     if isinstance(first, str):
         return next(filter(None, values), "")
+    if isinstance(first, Histogram):
+        return _total_histogram([value for value in values if value is not None])
     if isinstance(first, msgspec.Struct):
         return _total([value for value in values if value is not None])
     if isinstance(first, tuple) and any(values):
         return _named(values)
     return first
+
+
+def _total_histogram(same: Sequence[Histogram]) -> Histogram:
+    """Only those in the first one's buckets: a predecessor of another version may have others."""
+    alike = [one for one in same if one.bounds_s == same[0].bounds_s]
+    return Histogram(
+        bounds_s=same[0].bounds_s,
+        counts=tuple(map(sum, zip(*(one.counts for one in alike), strict=True))),
+        total_s=sum(one.total_s for one in alike),
+    )
 
 
 def total_metrics(texts: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -21,6 +22,7 @@ from quantdeck_core.errors import RemoteError
 from quantdeck_core.protocol.canary import Ask, MeasureLatency, RunCanary
 from quantdeck_core.protocol.requests import CreateExperiment, Deploy
 from support.agents import AgentProcess, agent
+from support.traffic import traffic
 
 PROMPTS = ("their boat, our ferry, our", "The keeper trims the great lamp.", "The ferry crosses the bay.")
 SECRET = "marmalade-7741"
@@ -95,6 +97,29 @@ async def test_latencies_from_the_command_line(host: tuple[AgentProcess, Path]) 
     refused = await run(fleet, "latency", "e", "--arm", "control")
     assert refused.returncode == 3
     assert "The control of e has users, who would feel it." in refused.stdout
+
+
+async def test_how_long_users_wait_from_the_command_line(host: tuple[AgentProcess, Path]) -> None:
+    one, fleet = host
+    async with asyncio.timeout(30):
+        while (before := await run(fleet, "latency", "e", "--live")).returncode:
+            assert before.stdout == "here: the gateway of this host has told nothing of this experiment yet\n"
+    assert before.stdout.startswith("here: at the gateway, at most 5 min\n")
+    assert "no request was answered in this time" in before.stdout
+    gateway = json.loads(one.ready_file.read_bytes())["gateway"]
+    async with traffic(f"http://{gateway}", users=2), asyncio.timeout(30):
+        counted: dict[str, Any] = {"percentiles": None}
+        while counted["percentiles"] is None:
+            told = json.loads((await run(fleet, "latency", "e", "--live", "--json")).stdout)["here"]
+            counted = told["control"]["ttft"]["recent"]
+    assert told["experiment"] == "e"
+    assert len(counted["counts"]) == len(told["control"]["ttft"]["bounds_s"]) + 1
+    text = (await run(fleet, "latency", "e", "--live", "--whole")).stdout
+    assert text.startswith("here: since the gateway counts, whatever served\n")
+    assert "\nTTFT  to the first event of a stream" in text
+    assert "#" in text
+    both = await run(fleet, "latency", "e", "--live", "--last")
+    assert both.returncode == 2
 
 
 async def test_both_arms_are_asked_and_nothing_of_it_is_kept(host: tuple[AgentProcess, Path]) -> None:

@@ -43,7 +43,8 @@ def test_what_changes_traffic_is_marked() -> None:
         ("panes", "weight"), ("panes", "roll_back"), ("panes", "freeze"), ("panes", "unfreeze"),
         ("experiment", "clear"), ("experiment", "pause_plan"), ("experiment", "promote_plan"),
         ("experiment", "abort_plan"), ("experiment", "finish"), ("experiment", "drill"), ("weight", "apply_weight"),
-        ("rollback", "confirm"), ("form", "submit"), ("form", "confirm"),
+        ("rollback", "confirm"), ("form", "submit"), ("form", "confirm"), ("bench", "measure"),
+        ("bench", "measure_control"),
     }  # fmt: skip
     assert all(action.role == "operator" for action in ACTIONS if action.dangerous)
 

@@ -36,6 +36,15 @@ def test_conclusions(arms: list[tuple[tuple[str, ...] | None, tuple[str, ...] | 
     assert report.text.endswith(".")
 
 
+def test_what_every_model_does_to_some_prompts_says_nothing_about_another_kind_of_flag() -> None:
+    empty = [Replayed(t=1.0, flags=("empty",), control=("empty",), treatment=("empty",)) for _ in range(8)]
+    report = conclude([*prompts(*[(FINE, LOOP)] * 8, *[(FINE, FINE)] * 4), *empty])
+    assert report.conclusion == "quantization"
+    assert "loop: of 12 prompts 0 on the control, 8 again on the treatment" in report.text
+    assert "It is upstream of the quantization (empty: of 8 prompts 8 on the control" in report.text
+    assert (report.compared, report.control_flagged, report.treatment_flagged) == (20, 8, 16)
+
+
 def test_fishers_tea() -> None:
     assert more_often(4, 0, 4) == pytest.approx(1 / 70)
     assert more_often(3, 1, 4) == pytest.approx(17 / 70)

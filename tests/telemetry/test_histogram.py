@@ -53,7 +53,7 @@ def test_a_quantile_lies_in_the_bucket_of_the_true_one(values: list[float], q: f
 
 
 def test_a_window_sees_only_what_came_within_it() -> None:
-    window = HistogramWindow(span_s=60.0)
+    window: HistogramWindow[CumulativeHistogram] = HistogramWindow(span_s=60.0)
     old = of(*[0.7] * 1000)
     assert window.add(0.0, old) is None
     slow = of(*[0.7] * 1000, *[0.3] * 5)
@@ -64,19 +64,23 @@ def test_a_window_sees_only_what_came_within_it() -> None:
 
 
 def test_a_window_begins_again_after_a_reset_a_gap_and_other_buckets() -> None:
-    window = HistogramWindow(span_s=60.0)
+    window: HistogramWindow[CumulativeHistogram] = HistogramWindow(span_s=60.0)
     window.add(0.0, of(0.3, 0.3))
     assert window.add(1.0, None) is None
     assert window.add(2.0, of(0.3, 0.3, 0.1)) == of(0.1)
     assert window.add(3.0, of(0.3)) is None  # the engine was started again
     assert window.add(4.0, of(0.3, 0.1)) == of(0.1)
+    assert window.covers_s == 1.0
     assert window.add(500.0, of(0.3, 0.1, 0.1)) is None  # nothing was read for minutes
+    assert window.covers_s == 0.0
     assert window.add(501.0, CumulativeHistogram((1.0, math.inf), (9.0, 9.0))) is None
 
 
 @given(st.lists(st.tuples(st.floats(0.1, 20), st.lists(st.floats(0.01, 2), max_size=5)), min_size=2, max_size=40))
 def test_a_window_counts_its_minute_and_little_more(steps: list[tuple[float, list[float]]]) -> None:
-    window, values, now = HistogramWindow(span_s=60.0), [], 0.0
+    window: HistogramWindow[CumulativeHistogram] = HistogramWindow(span_s=60.0)
+    values: list[float] = []
+    now = 0.0
     came: list[tuple[float, int]] = []
     for wait, more in steps:
         now += wait
@@ -87,6 +91,7 @@ def test_a_window_counts_its_minute_and_little_more(steps: list[tuple[float, lis
             assert rise.total <= sum(count for t, count in came if t > now - 60.0 - 25.0)
             if came[0][0] <= now - 60.0:
                 assert rise.total >= sum(count for t, count in came if t > now - 60.0)
+                assert window.covers_s >= 60.0
 
 
 def test_percentiles_of_an_engine() -> None:

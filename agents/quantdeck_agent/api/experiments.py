@@ -39,6 +39,7 @@ class ExperimentApi:
             Route(f"{one}/rollout", self.start, methods=["POST"]),
             Route(f"{one}/steer", self.steer, methods=["POST"]),
             Route(f"{one}/finish", self.finish, methods=["POST"]),
+            Route(f"{one}/distributions", self.distributions),
             Route(f"{one}/incident", self.incident),
             Route(f"{one}/replay", self.replay, methods=["POST"]),
             Route(f"{one}/who", self.who, methods=["POST"]),
@@ -92,6 +93,10 @@ class ExperimentApi:
     async def unfreeze(self, request: Request) -> Response:
         """POST /v1/unfreeze: let it go on."""
         return await self._once.apply(request, requests.FreezeAsk, self._asks.unfreeze)
+
+    async def distributions(self, request: Request) -> Response:
+        """GET /v1/experiments/NAME/distributions: how long users of both arms wait."""
+        return answer(self._experiments.distributions(request.path_params["name"], time.monotonic()))
 
     async def incident(self, request: Request) -> Response:
         """GET /v1/experiments/NAME/incident: findings, timeline, trends."""

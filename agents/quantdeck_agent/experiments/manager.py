@@ -5,6 +5,7 @@ from __future__ import annotations
 from quantdeck_agent.engines.engines import Engines
 from quantdeck_agent.experiments.asks import Asks
 from quantdeck_agent.experiments.cold_control import ColdControl
+from quantdeck_agent.experiments.distributions import distributions
 from quantdeck_agent.experiments.effects import Effects
 from quantdeck_agent.experiments.gates import Gatekeeper
 from quantdeck_agent.experiments.hearing import Hearing
@@ -18,6 +19,7 @@ from quantdeck_agent.hub import Hub
 from quantdeck_agent.paths import Paths
 from quantdeck_agent.store import Store
 from quantdeck_core.errors import NotFoundError
+from quantdeck_core.protocol.distributions import Distributions
 from quantdeck_core.protocol.gateway import ExperimentRoute
 from quantdeck_core.rollout.progress import RolloutProgress, progress
 from quantdeck_core.rollout.who import WhoAnswer, who
@@ -72,6 +74,14 @@ class Experiments:
         return who(
             self.registry.route(self.registry.named(name).record), user, lapsed=bool(router and router.lapsed(name))
         )
+
+    def distributions(self, name: str, now: float) -> Distributions:
+        """How long users of both arms wait, at a monotonic time.
+
+        Raises:
+            NotFoundError: no such experiment.
+        """
+        return distributions(self.registry.named(name).record, self.effects.router, now)
 
     # What the gateway's router asks: see `quantdeck_agent.gateway.router.Judge`
 

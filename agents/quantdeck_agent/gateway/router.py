@@ -10,6 +10,7 @@ from typing import Protocol
 
 from quantdeck_agent import __version__
 from quantdeck_agent.gateway.control import GatewayControl
+from quantdeck_agent.gateway.latencies import ArmLatencies
 from quantdeck_agent.gateway.process import GatewayProcess
 from quantdeck_agent.hub import Hub
 from quantdeck_agent.process.identity import ResidentMemory
@@ -54,6 +55,9 @@ class Router:
 
     Args:
         keys: API keys that its clients need, asked again before every attempt.
+
+    Attributes:
+        latencies: how long users of each arm wait.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class Router:
         self._sent: tuple[ExperimentRoute, ...] | None = None
         self._sent_keys: tuple[ApiKey, ...] | None = None
         self._status: GatewayStatus | None = None
+        self.latencies = ArmLatencies()
         self._rate = Rate()
         self._memory = ResidentMemory()
         self._episodes = NO_EPISODES
@@ -194,6 +199,7 @@ class Router:
             self._status = None
             self._publish(error.detail)
             return
+        self.latencies.read(status, time.monotonic())
         self._process.adopt(status)  # another process where it was upgraded
         for route in status.routes:
             if route.lease and route.lease.ended_s:

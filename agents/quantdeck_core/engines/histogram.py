@@ -6,6 +6,7 @@ import itertools
 import math
 from bisect import bisect_left
 from collections import deque
+from typing import Generic, Protocol, Self, TypeVar
 
 import msgspec
 
@@ -68,8 +69,18 @@ def quantile(histogram: CumulativeHistogram, q: float) -> float | None:
     return bounds[at] if inside <= 0 else low + (bounds[at] - low) * (rank - below) / inside
 
 
-class HistogramWindow:
-    """What a cumulative histogram counted over the last seconds.
+class Reading(Protocol):
+    """One histogram, or some that are read together."""
+
+    def since(self, before: Self) -> Self | None:
+        """What came after an earlier reading; None where it is counted from zero again."""
+
+
+R = TypeVar("R", bound=Reading)
+
+
+class HistogramWindow(Generic[R]):
+    """What cumulative histograms counted over the last seconds.
 
     Args:
         span_s: how far back it looks; the window is up to a twelfth longer, since not every reading is kept.
@@ -77,10 +88,12 @@ class HistogramWindow:
 
     def __init__(self, span_s: float = 60.0) -> None:
         self._span_s = span_s
-        self._kept: deque[tuple[float, CumulativeHistogram]] = deque()
-        self._last: CumulativeHistogram | None = None
+        self._kept: deque[tuple[float, R]] = deque()
+        self._last: R | None = None
+        self.covers_s = 0.0
+        """Seconds that the last answer of `add` is of."""
 
-    def add(self, now: float, reading: CumulativeHistogram | None) -> CumulativeHistogram | None:
+    def add(self, now: float, reading: R | None) -> R | None:
         """A reading at a monotonic time, seconds; None until there are two, where it is missing, or after a reset."""
         if reading is None:
             return None
@@ -92,6 +105,7 @@ class HistogramWindow:
         while self._kept and self._kept[0][0] < now - self._span_s * 1.5:
             self._kept.popleft()  # nothing was read for long: that is another window
         rise = reading.since(self._kept[0][1]) if self._kept else None
+        self.covers_s = now - self._kept[0][0] if self._kept else 0.0
         if not self._kept or now - self._kept[-1][0] >= self._span_s / 12:
             self._kept.append((now, reading))
         return rise

@@ -33,23 +33,27 @@ class Latencies(msgspec.Struct, frozen=True, kw_only=True):
     queue: Percentiles | None = None
 
 
+_Window = HistogramWindow[CumulativeHistogram]
+
+
 class LatencyWindow:
     """The windows of one engine."""
 
     def __init__(self, span_s: float = 60.0) -> None:
-        self._ttft, self._itl, self._e2e, self._queue = (HistogramWindow(span_s) for _ in range(4))
+        self._ttft, self._itl, self._e2e, self._queue = (_Window(span_s) for _ in range(4))
 
     def add(self, now: float, metrics: EngineMetrics) -> Latencies:
         """A scrape at a monotonic time, seconds."""
         return Latencies(
-            ttft=_percentiles(self._ttft.add(now, metrics.ttft)),
-            itl=_percentiles(self._itl.add(now, metrics.itl)),
-            e2e=_percentiles(self._e2e.add(now, metrics.e2e)),
-            queue=_percentiles(self._queue.add(now, metrics.queue)),
+            ttft=histogram_percentiles(self._ttft.add(now, metrics.ttft)),
+            itl=histogram_percentiles(self._itl.add(now, metrics.itl)),
+            e2e=histogram_percentiles(self._e2e.add(now, metrics.e2e)),
+            queue=histogram_percentiles(self._queue.add(now, metrics.queue)),
         )
 
 
-def _percentiles(histogram: CumulativeHistogram | None) -> Percentiles | None:
+def histogram_percentiles(histogram: CumulativeHistogram | None) -> Percentiles | None:
+    """As `quantile` has them; None where nothing was observed."""
     if histogram is None:
         return None
     p50, p95, p99 = (quantile(histogram, q) for q in (0.5, 0.95, 0.99))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from math import comb
 from typing import Literal
@@ -52,16 +53,16 @@ class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def conclude(prompts: Sequence[Replayed]) -> ReplayReport:
-    """Hold what the control answered to the flagged prompts against what the treatment did."""
+    """Hold what the control answered to the flagged prompts against what the treatment did, one kind of flag at a time:
+    a prompt that every model answers with nothing says nothing about why another one loops."""
     both = [one for one in prompts if one.control is not None and one.treatment is not None]
-    control, treatment = sum(bool(one.control) for one in both), sum(bool(one.treatment) for one in both)
-    conclusion, text = _judged(len(prompts), len(both), control, treatment)
+    conclusion, text = _judged(prompts, both)
     return ReplayReport(
         conclusion=conclusion,
         text=text,
         compared=len(both),
-        control_flagged=control,
-        treatment_flagged=treatment,
+        control_flagged=sum(bool(one.control) for one in both),
+        treatment_flagged=sum(bool(one.treatment) for one in both),
         prompts=tuple(prompts),
     )
 
@@ -74,17 +75,38 @@ def more_often(treatment: int, control: int, each: int) -> float:
     return ways / comb(2 * each, wrong)
 
 
-def _judged(asked: int, compared: int, control: int, treatment: int) -> tuple[Conclusion, str]:
+def _judged(asked: Sequence[Replayed], both: Sequence[Replayed]) -> tuple[Conclusion, str]:
     if not asked:
         return (
             "nothing-to-replay",
             "No flagged prompt is held: none was flagged, or the profiles do not allow keeping them.",
         )
-    counts = f"of {compared} flagged prompts the control goes wrong on {control}, the treatment again on {treatment}"
-    if compared < ENOUGH:
-        return "unclear", f"Too few to decide: {counts}, and {asked - compared} were not answered by both."
-    if control >= ENOUGH and control >= AS_OFTEN * treatment:
-        return "upstream", f"It is upstream of the quantization: {counts}. Look at the prompts and what sends them."
-    if more_often(treatment, control, compared) < SURE:
-        return "quantization", f"It is the quantization, or how it is served: {counts}. Keep the treatment at 0 %."
-    return "unclear", f"Unclear: {counts}. Ask again with more prompts, or compare the answers by hand."
+    flags = Counter(flag for one in both for flag in one.flags)
+    kinds = [_of_one_kind(flag, [one for one in both if flag in one.flags]) for flag, _ in flags.most_common()]
+    said = {kind: [counts for one, counts in kinds if one == kind] for kind in _SENTENCES}
+    sentences = [_SENTENCES[kind].format("; ".join(counts)) for kind, counts in said.items() if counts]
+    if len(both) < len(asked):
+        sentences.append(f"{len(asked) - len(both)} of {len(asked)} were not answered by both arms.")
+    worst: Conclusion = next((kind for kind, counts in said.items() if counts), "unclear")
+    return worst, " ".join(sentences)
+
+
+def _of_one_kind(flag: str, prompts: Sequence[Replayed]) -> tuple[Conclusion, str]:
+    """The conclusion for the prompts whose answers had this flag, and the counts behind it."""
+    control = sum(flag in (one.control or ()) for one in prompts)
+    treatment = sum(flag in (one.treatment or ()) for one in prompts)
+    counts = f"{flag}: of {len(prompts)} prompts {control} on the control, {treatment} again on the treatment"
+    if len(prompts) >= ENOUGH:
+        if control >= ENOUGH and control >= AS_OFTEN * treatment:
+            return "upstream", counts
+        if more_often(treatment, control, len(prompts)) < SURE:
+            return "quantization", counts
+    return "unclear", counts
+
+
+_SENTENCES: dict[Conclusion, str] = {
+    "quantization": "It is the quantization, or how it is served ({}). Keep the treatment at 0 %.",
+    "upstream": "It is upstream of the quantization ({}). Look at the prompts and what sends them.",
+    "unclear": "Unclear ({}). Ask again with more prompts, or compare the answers by hand.",
+}
+"""The worst first: what is true of one kind of flag is not undone by another kind."""

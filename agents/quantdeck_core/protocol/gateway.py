@@ -235,17 +235,35 @@ class OverloadCounters(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     spilled: int = 0
 
 
+class Histogram(msgspec.Struct, frozen=True, kw_only=True):
+    """Durations since the gateway started, counted by bucket.
+
+    Attributes:
+        bounds_s: upper bounds of all buckets but the last, seconds, rising.
+        counts: durations in each bucket; the last one has those above all bounds.
+        total_s: of all of them, seconds.
+    """
+
+    bounds_s: tuple[float, ...]
+    counts: tuple[int, ...]
+    total_s: float
+
+
 class ArmCounters(msgspec.Struct, frozen=True, kw_only=True):
     """Counters since the gateway started.
 
     Attributes:
+        generation: of what serves now, see `Arm`; the counters are of those before it too.
         requests: accepted requests, streams included.
         errors: answered with 5xx by the gateway or the engine, or cut by the engine in mid-stream.
         cancelled: clients that left before the end.
         retries: requests that found a replica unreachable and were tried once more on their arm.
         in_flight: requests that engines work on; those that wait for a place are counted in `overload`.
+        ttft, itl, e2e: to the first event of a stream, between two events, to the last byte; without the time in the
+            queue. The first and the last are counted when an answer ends, however it does. None: it does not tell.
     """
 
+    generation: int = 0
     requests: int
     errors: int
     cancelled: int
@@ -253,6 +271,9 @@ class ArmCounters(msgspec.Struct, frozen=True, kw_only=True):
     retries: int = 0
     overload: OverloadCounters = OverloadCounters()
     replicas: tuple[ReplicaStatus, ...]
+    ttft: Histogram | None = None
+    itl: Histogram | None = None
+    e2e: Histogram | None = None
 
 
 class LeaseStatus(msgspec.Struct, frozen=True, kw_only=True):

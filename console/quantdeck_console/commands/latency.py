@@ -1,18 +1,22 @@
-"""`quantdeck latency EXPERIMENT`: how fast an arm's engine answers at 1, 2, 4 and 8 requests at once."""
+"""`quantdeck latency EXPERIMENT`: how fast an arm's engine answers at 1, 2, 4 and 8 requests at once, or how long users
+of both arms wait at present."""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator
 from typing import get_args
 
 from quantdeck_console.commands.common import new_request_id, parser_for, who
 from quantdeck_console.commands.each_gateway import ask_each
 from quantdeck_console.link.canary_client import CanaryClient
+from quantdeck_console.plain.latency import live_lines
 from quantdeck_core.canary.latency import LatencyProfile
 from quantdeck_core.engines.latency import Percentiles
 from quantdeck_core.errors import ExitCode
 from quantdeck_core.fleet.cells import duration
 from quantdeck_core.protocol.canary import LatencyState, MeasureLatency
+from quantdeck_core.protocol.distributions import Distributions
 from quantdeck_core.protocol.gateway import VariantName
 
 
@@ -22,8 +26,13 @@ def main(argv: list[str]) -> int:
     parser.add_argument("experiment")
     parser.add_argument("--arm", choices=("both", *get_args(VariantName)), default="treatment")
     parser.add_argument("--with-users", action="store_true", help="also an arm that has users, who will feel it")
-    parser.add_argument("--last", action="store_true", help="show what was measured, measure nothing")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--last", action="store_true", help="show what was measured, measure nothing")
+    instead.add_argument("--live", action="store_true", help="show how long users of both arms wait, measure nothing")
+    parser.add_argument("--whole", action="store_true", help="with --live: since the gateway counts, not only lately")
     options = parser.parse_args(argv)
+    if options.live:
+        return _show_live(options)
     variants: tuple[VariantName, ...] = get_args(VariantName) if options.arm == "both" else (options.arm,)
     wish = MeasureLatency(request_id=new_request_id(), by=who(), variants=variants, with_users=options.with_users)
 
@@ -38,6 +47,18 @@ def main(argv: list[str]) -> int:
         return ExitCode.DONE if good else ExitCode.NO
 
     return ask_each(options, question, _lines, code)
+
+
+def _show_live(options: argparse.Namespace) -> int:
+    """What every gateway counts; 3 where one has told nothing."""
+
+    async def question(client: CanaryClient) -> Distributions:
+        return await client.distributions(options.experiment)
+
+    def code(told: Distributions) -> ExitCode:
+        return ExitCode.DONE if told.control and told.treatment else ExitCode.NO
+
+    return ask_each(options, question, lambda told: live_lines(told, whole=options.whole), code)
 
 
 def _lines(state: LatencyState) -> Iterator[str]:

@@ -70,7 +70,7 @@ class AgentClient:
         """
         rest = b""
         try:
-            async with self._http.stream("GET", path, timeout=timeout) as response:
+            async with self._open().stream("GET", path, timeout=timeout) as response:
                 if response.status_code != 200:
                     raise _refusal(response.status_code, await response.aread())
                 async for chunk in response.aiter_bytes():
@@ -183,7 +183,7 @@ class AgentClient:
         timeout: float,
     ) -> T:
         async def send() -> httpx.Response:
-            return await self._http.request(method, path, content=content, headers=headers, timeout=timeout)
+            return await self._open().request(method, path, content=content, headers=headers, timeout=timeout)
 
         try:
             response = await _twice(send)
@@ -195,6 +195,16 @@ class AgentClient:
             return msgspec.json.decode(response.content, type=kind)
         except msgspec.MsgspecError as error:
             raise self._unreachable(error) from None
+
+    def _open(self) -> httpx.AsyncClient:
+        """The connection; whoever asks over a link that was given up is told so like anybody whose link breaks.
+
+        Raises:
+            httpx.ConnectError: it was closed, while this was under way or before.
+        """
+        if self._http.is_closed:
+            raise httpx.ConnectError("the connection was closed")
+        return self._http
 
     def _unreachable(self, error: Exception) -> UnreachableError:
         text = str(error) or type(error).__name__

@@ -14,6 +14,7 @@ from quantdeck_core.protocol.canary import (
     MeasureLatency,
     RunCanary,
 )
+from quantdeck_core.protocol.distributions import Distributions
 
 POLL_S = 0.5
 _SLACK_S = 10.0
@@ -42,14 +43,22 @@ class CanaryClient(AgentClient):
         """The profiles of the engines that serve now."""
         return await self._call("GET", f"/v1/experiments/{experiment}/latency", None, LatencyState)
 
+    async def begin_latency(self, experiment: str, ask: MeasureLatency) -> LatencyState:
+        """Begin to measure, or join what is under way."""
+        return await self._call("POST", f"/v1/experiments/{experiment}/latency", ask, LatencyState)
+
     async def measure_latency(self, experiment: str, ask: MeasureLatency) -> LatencyState:
-        """Measure, or join what is under way, and wait for its end."""
+        """As `begin_latency`, and wait for its end."""
         before = (await self.latency(experiment)).runs
-        state = await self._call("POST", f"/v1/experiments/{experiment}/latency", ask, LatencyState)
+        state = await self.begin_latency(experiment, ask)
         while state.running and state.runs == before:
             await asyncio.sleep(POLL_S)
             state = await self.latency(experiment)
         return state
+
+    async def distributions(self, experiment: str) -> Distributions:
+        """How long users of both arms wait."""
+        return await self._call("GET", f"/v1/experiments/{experiment}/distributions", None, Distributions)
 
     async def ask_arms(self, experiment: str, ask: Ask) -> Asked:
         """One prompt for one arm or both."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from quantdeck_console.model.arms import arm_lines
 from quantdeck_console.model.glyphs import Glyphs
 from quantdeck_console.model.host_view import event_line
-from quantdeck_console.model.text import EMPTY, Line, Span, ends, fit, line, span, status, wrapped
+from quantdeck_console.model.text import EMPTY, Line, Span, ends, fit, greyed, line, span, status, wrapped
 from quantdeck_core.drift.verdict import percent
 from quantdeck_core.durations import spoken
 from quantdeck_core.fleet.cells import age, clock, count, duration, split, weight
@@ -36,7 +36,7 @@ def experiment_lines(
     view: HostView, experiment: ExperimentStatus, now: float, width: int, height: int, glyphs: Glyphs
 ) -> list[Line]:
     """What fits a pane: the timeline loses its oldest entries first, then blank lines between groups go."""
-    stale = _link(view, now, width)
+    stale = link_lines(view, now, width)
     top = [
         _stage(experiment, width, stale=bool(stale)),
         *_reason(experiment, width),
@@ -45,7 +45,7 @@ def experiment_lines(
     ]
     table = arm_lines(experiment, width, glyphs)
     if stale:
-        table = [[_grey(one) for one in group] for group in table]
+        table = [greyed(group) for group in table]
     wanted = min(_MIN_TIMELINE, len(experiment.timeline))
     spare = height - len(top) - sum(map(len, table)) - (1 + wanted if wanted else 0)
     # The most useful gap first: before the table, before the timeline, then inside the table.
@@ -137,7 +137,7 @@ def _usual(experiment: ExperimentStatus, width: int) -> list[Line]:
     return [line(" ", span("usual  ", "dim"), span(fit(text, width - 9)))]
 
 
-def _link(view: HostView, now: float, width: int) -> list[Line]:
+def link_lines(view: HostView, now: float, width: int) -> list[Line]:
     """Says that the numbers below are old, and how old; nothing while they are current."""
     finding = health(view, now)
     if view.link.state == "connected" and finding.level != "stale":
@@ -145,10 +145,6 @@ def _link(view: HostView, now: float, width: int) -> list[Line]:
     silent = heard_age(view, now)
     since = f", these are from {age(silent)} ago" if silent is not None else ""
     return [line(" ", span(fit(f"{view.link.detail or finding.text}{since}", width - 2), "strong"))]
-
-
-def _grey(one: Line) -> Line:
-    return tuple(Span(part.text, "stale") for part in one)
 
 
 def _verdict(experiment: ExperimentStatus, width: int) -> list[Line]:

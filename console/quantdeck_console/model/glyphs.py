@@ -11,6 +11,7 @@ class Glyphs(NamedTuple):
 
     Attributes:
         levels: for sparklines, lowest first.
+        block, parts: for plots: a whole cell, and what fills less of it from the left, least first.
     """
 
     full: str
@@ -18,12 +19,21 @@ class Glyphs(NamedTuple):
     levels: str
     cursor: str
     rule: str
+    block: str
+    parts: str
 
     def bar(self, used: float, total: float, width: int) -> tuple[str, str]:
         """The filled and the empty part; a little use shows as one cell."""
         share = min(1.0, max(0.0, used / total)) if total > 0 else 0.0
         filled = max(round(share * width), 1 if share > 0 else 0)
         return self.full * filled, self.empty * (width - filled)
+
+    def plot(self, share: float, width: int) -> str:
+        """A bar that fills a share of a width, as finely as the characters allow; a little shows as the least part."""
+        steps = len(self.parts) + 1
+        filled = max(round(min(1.0, share) * width * steps), 1) if share > 0 and width > 0 else 0
+        whole, part = divmod(filled, steps)
+        return self.block * whole + (self.parts[part - 1] if part else "")
 
     def sparkline(self, values: Sequence[float | None], top: float, width: int) -> str:
         """The newest values that fit; a blank where nothing was measured."""
@@ -34,5 +44,5 @@ class Glyphs(NamedTuple):
         )
 
 
-UNICODE = Glyphs(full="■", empty="·", levels="▁▂▃▄▅▆▇█", cursor="▌", rule="─")
-ASCII = Glyphs(full="#", empty=".", levels="_.:-=+*#", cursor=">", rule="-")
+UNICODE = Glyphs(full="■", empty="·", levels="▁▂▃▄▅▆▇█", cursor="▌", rule="─", block="█", parts="▏▎▍▌▋▊▉")
+ASCII = Glyphs(full="#", empty=".", levels="_.:-=+*#", cursor=">", rule="-", block="#", parts="")

@@ -6,7 +6,8 @@ them. Text is cleaned when a span is made and has no markup, so hosts and models
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import Literal, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
@@ -50,6 +51,11 @@ def status(level: Level) -> Span:
     return Span(WORDS[level], TONES[level])
 
 
+def greyed(lines: Iterable[Line]) -> list[Line]:
+    """As what is old is shown."""
+    return [tuple(Span(part.text, "stale") for part in one) for one in lines]
+
+
 def width_of(parts: Iterable[Span]) -> int:
     """Terminal cells that a line takes."""
     return sum(cell_len(part.text) for part in parts)
@@ -90,6 +96,17 @@ def ends(start: Line, end: Line, width: int) -> Line:
         kept.append(Span(text, part.tone))
         used += cell_len(text)
     return (*kept, Span(" " * max(0, room - used)), *end)
+
+
+def beside(columns: Sequence[Sequence[Line]], width: int) -> list[Line]:
+    """Columns of lines side by side, each of them so wide."""
+    joined = []
+    for row in zip_longest(*columns, fillvalue=EMPTY):
+        parts: list[Span] = []
+        for one in row:
+            parts += (*one, Span(" " * max(0, width - width_of(one))))
+        joined.append(tuple(parts))
+    return joined
 
 
 def wrap(text: str, width: int) -> list[str]:
