@@ -79,7 +79,7 @@ async def test_the_dialog_says_all_of_it() -> None:
             "6.2 of 12 requests/s", "the plan int4_rollout_v1 is paused by it", "! watch: loops +8.8 points",
         )  # fmt: skip
         await deck.press("enter")
-        await deck.shows("A plan runs, and this raises the weight past it. Say why; it is recorded.")
+        await deck.shows("It goes past the plan.")
         assert deck.link.asked == []
         await deck.press(*"test", "enter")
         await deck.shows("applied")

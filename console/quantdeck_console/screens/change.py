@@ -147,7 +147,7 @@ class ChangeDialog(Dialog):
         if not self.everywhere:
             start = line(span(" on ", "dim"), span(self.host, "strong"), span(f" only, one of {total}", "dim"))
             return [EMPTY, (*start, shown, span(f"all {total}"))]
-        rows = [[host_cells(host, change)] for host, change in self.changes()]
+        rows = [] if self.error else [[host_cells(host, change)] for host, change in self.changes()]
         return [
             EMPTY,
             (span(f" on all {total}:", "strong"), shown, span(f"only {self.host}")),

@@ -82,14 +82,16 @@ class WeightDialog(ChangeDialog):
         if new_bp is None:
             return [EMPTY, line(span(" a percentage from 0 to 100, in steps of 0.01", "dim"))]
         now = self.experiment
-        rest = effects(now, new_bp, self._rps())
-        return [
+        lines = [
             EMPTY,
             line(" ", span(f"{weight(new_bp)} of users: {change_of(now.state.weight_bp, new_bp)}", "strong")),
             *wrapped(who_moves(now, new_bp), WIDTH, most=2),
-            *(one for text in rest for one in wrapped(text, WIDTH, "dim", most=1)),
-            *(one for text in doubts(now, new_bp) for one in wrapped(f"! {text}", WIDTH, "warn", most=2)),
         ]
+        if self.error:  # a low screen has no room for both
+            return lines
+        if not self.everywhere:
+            lines += [one for text in effects(now, new_bp, self._rps()) for one in wrapped(text, WIDTH, "dim", most=1)]
+        return lines + [one for text in doubts(now, new_bp) for one in wrapped(f"! {text}", WIDTH, "warn", most=1)]
 
     def _rps(self) -> float | None:
         """Requests a second: those of the gateway, where it splits nothing else."""
@@ -127,7 +129,7 @@ class WeightDialog(ChangeDialog):
         asked = [one for _, one in self._gateways()] if self.everywhere else [self.experiment]
         if not reason and any(needs_reason(one, new_bp) for one in asked):
             self._prompt("why").field.focus()
-            self.fail(InputError("A plan runs, and this raises the weight past it.", "Say why; it is recorded."))
+            self.fail(InputError("It goes past the plan.", "Say why; it is recorded."))
             return
         if self._wants_name() and self._prompt("name").value != self.experiment.name:
             self._prompt("name").field.focus()
