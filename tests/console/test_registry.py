@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from quantdeck_console.actions.registry import ACTIONS, action_for_key, action_of, actions_of, groups
+from quantdeck_console.screens.alarms import AlarmsScreen
 from quantdeck_console.screens.base import DeckScreen
 from quantdeck_console.screens.bench import BenchScreen
 from quantdeck_console.screens.deploy import DeployScreen
@@ -20,7 +21,7 @@ from quantdeck_console.screens.weight import WeightDialog
 
 SCREENS: list[type[DeckScreen]] = [
     FleetScreen, HostScreen, DeployScreen, ExperimentScreen, IncidentScreen, BenchScreen, WeightDialog, FormDialog,
-    RollbackDialog, HelpScreen, PaletteScreen,
+    RollbackDialog, HelpScreen, PaletteScreen, AlarmsScreen,
 ]  # fmt: skip
 
 
@@ -44,7 +45,8 @@ def test_what_changes_traffic_is_marked() -> None:
         ("experiment", "clear"), ("experiment", "pause_plan"), ("experiment", "promote_plan"),
         ("experiment", "abort_plan"), ("experiment", "finish"), ("experiment", "drill"), ("weight", "apply_weight"),
         ("rollback", "confirm"), ("form", "submit"), ("form", "confirm"), ("bench", "measure"),
-        ("bench", "measure_control"),
+        ("bench", "measure_control"), ("alarms", "take"), ("alarms", "snooze"), ("alarms", "hand_over"),
+        ("alarms", "take_all"),
     }  # fmt: skip
     assert all(action.role == "operator" for action in ACTIONS if action.dangerous)
 

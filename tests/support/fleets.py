@@ -11,6 +11,7 @@ from quantdeck_core.drift.thresholds import Thresholds
 from quantdeck_core.drift.verdict import SIGNALS, Verdict
 from quantdeck_core.drift.window import WindowStats
 from quantdeck_core.errors import ErrorInfo
+from quantdeck_core.protocol.alerts import Page, PageList, ReceiverStatus
 from quantdeck_core.protocol.engine import EngineStatus
 from quantdeck_core.protocol.events import ExperimentEvent
 from quantdeck_core.protocol.experiment import (
@@ -261,3 +262,19 @@ def plan(**changes: Any) -> RolloutProgress:
 def frozen(by: str = "bo", reason: str = "the launch is today") -> Freeze:
     """A freeze that somebody else asked for."""
     return Freeze(by=by, reason=reason, since=NOW - 464)
+
+
+def page(number: int, **changes: Any) -> Page:
+    """A rollback that nobody has taken yet, three minutes old."""
+    one = Page(
+        id=number, key=f"rack-1/int4_v1/{number}", experiment="int4_v1", began=NOW - 190, last=NOW - 13, told=NOW - 13,
+        text="rolled back from 50 %: 47.1% of answers loop, limit 15%, 117.6x the control",
+        hint="Look at the incident, then say why it may go on or drop the treatment.",
+    )  # fmt: skip
+    return replace(one, **changes)
+
+
+def page_list(*pages: Page, receivers: tuple[ReceiverStatus, ...] | None = None) -> PageList:
+    """What an agent tells of its pages; one receiver takes them."""
+    slack = ReceiverStatus(name="slack-1", kind="slack")
+    return PageList(now=NOW, pages=pages, receivers=(slack,) if receivers is None else receivers)

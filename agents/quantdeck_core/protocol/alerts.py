@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from quantdeck_core.durations import parse_duration
+from quantdeck_core.errors import InputError
 from quantdeck_core.protocol.requests import Change
 
 PageState = Literal["open", "acknowledged", "snoozed", "ended"]
@@ -117,6 +119,18 @@ class Snooze(Change, kw_only=True, frozen=True):
     """Not repeated for so many seconds; a new cause pages all the same."""
 
     seconds: Annotated[float, Meta(gt=0, le=MOST_SNOOZE_S)]
+
+
+def parse_snooze(text: str) -> float:
+    """``30m`` to seconds.
+
+    Raises:
+        InputError: it is no length of time, or too long.
+    """
+    seconds = parse_duration(text)
+    if not 0 < seconds <= MOST_SNOOZE_S:
+        raise InputError(f"{text} is too long or nothing.", "A page can be snoozed for up to 7d.")
+    return seconds
 
 
 class HandOver(Change, kw_only=True, frozen=True):

@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from quantdeck_console.actions.action import Action
-from quantdeck_console.actions.declared import bench, deploy, dialogs, everywhere, experiment, fleet, host, incident
+from quantdeck_console.actions.declared import (
+    alarms,
+    bench,
+    deploy,
+    dialogs,
+    everywhere,
+    experiment,
+    fleet,
+    host,
+    incident,
+)
 
 PANES = ("fleet", "host", "deploy", "experiment", "incident", "bench")
 """In the order of their number keys."""
+_AS_PANES = (*PANES, "alarms")
+"""Screens that have the keys of every pane."""
 
 _TITLES = {
     "panes": "Everywhere",
@@ -18,6 +30,7 @@ _TITLES = {
     "experiment": "Experiment",
     "incident": "Incident",
     "bench": "Bench",
+    "alarms": "Alarms",
     "weight": "Weight dialog",
     "rollback": "Rollback dialog",
     "form": "Other dialogs",
@@ -32,6 +45,7 @@ ACTIONS: tuple[Action, ...] = (
     *experiment.ACTIONS,
     *incident.ACTIONS,
     *bench.ACTIONS,
+    *alarms.ACTIONS,
     *everywhere.ACTIONS,
     *dialogs.ACTIONS,
 )
@@ -41,7 +55,7 @@ def actions_of(screen: str) -> Iterator[Action]:
     """The screen's own actions, then those of every pane that it does not replace."""
     own = [action for action in ACTIONS if action.where == screen]
     yield from own
-    if screen in PANES:
+    if screen in _AS_PANES:
         ids, keys = {action.id for action in own}, {key for action in own for key in action.keys}
         yield from (
             action

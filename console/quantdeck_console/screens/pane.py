@@ -141,6 +141,10 @@ class Pane(DeckScreen):
         """Pane 6."""
         self.deck.show_pane("bench", self.subject)
 
+    def action_alarms(self) -> None:
+        """The pages of the fleet."""
+        self.deck.show_pane("alarms", self.subject)
+
     def action_back(self) -> None:
         """To the pane that this one was opened from; the first one stays."""
         if len(self.app.screen_stack) > 1:

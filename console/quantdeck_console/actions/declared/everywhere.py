@@ -18,6 +18,7 @@ ACTIONS: tuple[Action, ...] = (
         "roll_back", ("R",), "R", "roll back", "put everyone back on the control; asks first", "panes",
         dangerous=True, footer=True,
     ),
+    Action("alarms", ("a",), "a", "alarms", "pages that go on in the whole fleet, and who has them", "panes"),
     Action(
         "freeze", ("f",), "f", "freeze", "hold all automation but rollbacks, on every host; asks why", "panes",
         dangerous=True, fleet_wide=True,
