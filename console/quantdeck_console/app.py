@@ -37,6 +37,9 @@ DRAW_S = 0.5
 SOON_S = 0.05
 """What a person waits for is drawn sooner."""
 
+PAGED_AFTER_S = 5.0
+"""An agent counts a new page a moment after its alarm."""
+
 _PUSH_TITLE, _POP_TITLE = "\x1b[22;2t", "\x1b[23;2t"
 
 __all__ = ["DeckApp", "ExtraAction"]
@@ -98,7 +101,7 @@ class DeckApp(App[None]):
         self._background = background
         self._connecting_text = connecting_text
         self._runs: dict[str, HostRun] = {}
-        self._drawn_at = 0.0
+        self._drawn_at = self._rang_at = 0.0
         self._pending = self._soon = False
         self.register_theme(DECK_THEME)
 
@@ -148,7 +151,7 @@ class DeckApp(App[None]):
         self._soon = False
         self._pending = False
         self._drawn_at = self.monotonic()
-        if self.terminal_title != self.title and self.model.quiet:
+        if self.terminal_title != self.title and self._answered():
             self._set_terminal_title(self.title)
         for screen in self.screen_stack:
             if isinstance(screen, DeckScreen):
@@ -224,11 +227,16 @@ class DeckApp(App[None]):
         alarms = self.model.receive(host, update)
         if alarms:
             self.bell()
+            self._rang_at = self.monotonic()
             self._set_terminal_title(f"! {host}: {alarms[-1].text}")
         if not self._pending:
             self._pending = True
             if self.monotonic() - self._drawn_at >= DRAW_S:
                 self.call_later(self.redraw)
+
+    def _answered(self) -> bool:
+        """Nothing is wrong any more, or somebody has taken all of it: the title needs to call nobody."""
+        return self.model.quiet or (not self.model.calls and self.monotonic() - self._rang_at > PAGED_AFTER_S)
 
     def _set_terminal_title(self, text: str) -> None:
         text = clean(text, one_line=True)

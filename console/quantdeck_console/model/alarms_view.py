@@ -35,7 +35,7 @@ def summary_lines(alarms: Alarms, width: int) -> list[Line]:
     """How many go on and who has them; then what is not known, and who is not told."""
     notes = [wrapped(text, width, tone, most=1)[0] for text, tone in _notes(alarms)]
     if len(notes) > _MOST_NOTES:
-        notes = [*notes[: _MOST_NOTES - 1], line(span(f" and {plural(len(notes) - _MOST_NOTES + 1, 'more')}", "dim"))]
+        notes = [*notes[: _MOST_NOTES - 1], line(span(f" and {len(notes) - _MOST_NOTES + 1} more", "dim"))]
     return [_summary(alarms), *notes]
 
 

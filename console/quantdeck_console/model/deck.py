@@ -9,6 +9,7 @@ from quantdeck_console.model.text import Tone
 from quantdeck_core.fleet.headline import Headline, headline
 from quantdeck_core.fleet.link import LinkChange
 from quantdeck_core.fleet.rows import FleetRow, fleet_rows, matches
+from quantdeck_core.fleet.standing import pages_of_nobody
 from quantdeck_core.fleet.state import FleetState, HostView, apply, fresh_alarms
 from quantdeck_core.protocol.events import Event
 from quantdeck_core.protocol.experiment import ExperimentStatus
@@ -82,6 +83,13 @@ class DeckModel:
         """All hosts that run an experiment of this name, in the order of the fleet file."""
         found = ((view, view.experiment(experiment)) for view in self.fleet.hosts.values())
         return [(view, one) for view, one in found if one]
+
+    @property
+    def calls(self) -> bool:
+        """Something is wrong, and somebody has to take it; of a host out of reach nobody knows whether somebody did."""
+        if self.quiet:
+            return False
+        return pages_of_nobody(self.fleet) > 0 or any(row.level == "stale" for row in self.rows())
 
     @property
     def quiet(self) -> bool:

@@ -6,7 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from quantdeck_console.model.glyphs import Glyphs
-from quantdeck_console.model.text import TONES, Line, Span, Tone, ends, fit, left, line, right, span, status, wrapped
+from quantdeck_console.model.text import (
+    TONES,
+    Line,
+    Span,
+    Tone,
+    ends,
+    fit,
+    left,
+    line,
+    right,
+    span,
+    status,
+    width_of,
+    wrapped,
+)
 from quantdeck_core.fleet.cells import NONE, age, clock_minutes, number, plural, short_duration, whole_percent
 from quantdeck_core.fleet.headline import Headline
 from quantdeck_core.fleet.health import WORDS, Level
@@ -79,17 +93,32 @@ def standing_tags(state: FleetState) -> list[str]:
     return [*said, fit(frozen.tag, _FROZEN)] if frozen else said
 
 
-def headline_lines(headline: Headline, width: int, banner: str = "") -> list[Line]:
-    """Two lines: what is wrong, and below it what to do, or the rollback that is not through yet."""
-    tone: Tone = "ok" if headline.level == "ok" else "strong" if headline.level != "connecting" else "dim"
+def headline_lines(headline: Headline, steps: Line, width: int, banner: str = "") -> list[Line]:
+    """At most three lines: what is wrong, what became of it, and the keys to go on with.
+
+    Args:
+        steps: the keys.
+        banner: what is under way and not through yet; it stands first.
+    """
+    first = _sentence(headline, width, most=1 if headline.rest or banner else 2)
+    rest: list[Line] = []
+    if headline.rest:
+        tone: Tone = "warn" if headline.undone or not headline.hosts else ""
+        rest = wrapped(headline.rest, width, tone, indent="   ", most=1)
     if banner:
-        return [line(" ", span(fit(banner, width - 2), "warn")), *wrapped(headline.sentence, width, tone, most=1)]
-    lines = wrapped(headline.sentence, width, tone, most=2)
-    if headline.host and headline.level == "fail":
+        return [line(" ", span(fit(banner, width - 2), "warn")), *first, *(rest or [steps])]
+    last = rest or first[1:]
+    if last and steps and width_of((*last[0], *steps)) + 4 <= width:
+        return [*first[:1], ends(last[0], (*steps, Span(" ")), width)]
+    return [*first, *rest, *([(Span("   "), *steps)] if steps else [])]
+
+
+def _sentence(headline: Headline, width: int, most: int) -> list[Line]:
+    tone: Tone = "ok" if headline.level == "ok" else "strong" if headline.level != "connecting" else "dim"
+    lines = wrapped(headline.sentence, width, tone, most=most)
+    if headline.hosts and headline.level == "fail":
         glyph, rest = lines[0][1].text[:1], lines[0][1].text[1:]
         lines[0] = (Span(" "), Span(glyph, "fail"), Span(rest, "strong"))
-    if len(lines) < 2 and headline.experiment:
-        lines.append(line("   ", Span("Enter", "key"), Span(" shows both arms and what happened", "dim")))
     return lines
 
 
