@@ -12,7 +12,7 @@ from quantdeck_core.protocol.alerts import PageCounts
 from quantdeck_core.protocol.events import AlarmEvent, FreezeEvent, PagesEvent
 from support.decks import running
 from support.fake_link import FakeLink
-from support.fleets import alarm, changed, experiment, frozen, rack, rolled_back, van
+from support.fleets import alarm, experiment, frozen, rack, rolled_back, van
 from support.waiting import eventually
 
 HALF = experiment(weight_bp=5_000)
