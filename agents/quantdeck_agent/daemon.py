@@ -51,6 +51,7 @@ from quantdeck_agent.options import Options
 from quantdeck_agent.process.kernel import boot_id
 from quantdeck_agent.store import Store
 from quantdeck_agent.telemetry.history import History
+from quantdeck_agent.telemetry.owners import with_engines
 from quantdeck_agent.telemetry.page import metrics_page
 from quantdeck_agent.telemetry.sampler import Sampler
 from quantdeck_agent.telemetry.series import engine_series, gateway_series, host_series
@@ -255,7 +256,7 @@ class Daemon:
         pressure = PressureState()
         while True:
             due = time.monotonic() + SAMPLE_S
-            sample = await self._sampler.sample()
+            sample = with_engines(await self._sampler.sample(), self._engines.leaders())
             self._hub.put_sample(sample)
             pressure, edges = assess(pressure, sample)
             for edge in edges:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import ClassVar
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.style import Style
 from textual.app import App
@@ -31,6 +32,12 @@ from quantdeck_core.errors import QuantdeckError
 from quantdeck_core.fleet.link import LinkChange
 from quantdeck_core.protocol.events import Event
 from quantdeck_core.text import clean
+
+if TYPE_CHECKING:
+    from quantdeck_console.actions.deploy import Deployments
+    from quantdeck_console.actions.replay import ReplayRun
+    from quantdeck_console.model.deploy_choice import Choice
+    from quantdeck_console.model.deploy_order import Order
 
 DRAW_S = 0.5
 """Updates are collected and drawn at most twice a second."""
@@ -71,6 +78,7 @@ class DeckApp(App[None]):
         title: str = "quantdeck",
         background: Callable[[], Awaitable[None]] | None = None,
         connecting_text: str | Callable[[], str] = "connecting",
+        command_options: Sequence[str] = (),
         clock: Callable[[], float] = time.time,
         display: Display | None = None,
     ) -> None:
@@ -83,6 +91,7 @@ class DeckApp(App[None]):
             pending: where rollbacks are kept that a host could not be asked for.
             background: runs beside the console, e.g. a demo's traffic; its error is shown and ends nothing.
             connecting_text: shown until the first host has answered.
+            command_options: what a command that is shown needs to act on this fleet, e.g. `--fleet FILE`.
             clock: UNIX time.
             display: how to draw; taken from the environment where it is not given.
         """
@@ -92,6 +101,8 @@ class DeckApp(App[None]):
         self.extra_actions = tuple(extra_actions)
         self.readonly = readonly
         self.pending = pending
+        self.command_options = tuple(command_options)
+        self.deploy_choice: Choice | None = None
         self.title = title
         self.display_mode = display or display_of(os.environ)
         self.model = DeckModel(link.hosts, clock)
@@ -100,6 +111,7 @@ class DeckApp(App[None]):
         self.terminal_title = ""
         self._background = background
         self._connecting_text = connecting_text
+        self.replays: dict[Subject, ReplayRun] = {}
         self._runs: dict[str, HostRun] = {}
         self._drawn_at = self._rang_at = 0.0
         self._pending = self._soon = False
@@ -114,6 +126,13 @@ class DeckApp(App[None]):
     def runs(self) -> list[HostRun]:
         """Changes on several hosts that were asked for in this console."""
         return list(self._runs.values())
+
+    @cached_property
+    def deployments(self) -> Deployments:
+        """What was asked for in this console; imported with the pane that asks for it."""
+        from quantdeck_console.actions.deploy import Deployments
+
+        return Deployments(self.link, self.by, self.model.clock, self.redraw)
 
     @staticmethod
     def monotonic() -> float:
@@ -196,6 +215,15 @@ class DeckApp(App[None]):
         """Ask no host again that has not answered."""
         self.workers.cancel_group(self, run.key)
         self._runs.pop(run.key, None)
+
+    def start_deployments(self, orders: Sequence[Order]) -> None:
+        """Ask for them; they live on when the pane is closed."""
+        self.run_worker(self.deployments.begin(orders), group="deploy")
+
+    def start_replay(self, run: ReplayRun) -> None:
+        """Send it; it lives on when its pane is closed."""
+        self.replays[run.subject] = run
+        self.run_worker(run.run(), group="replay")
 
     def run_extra(self, extra: ExtraAction) -> None:
         """Do what the caller added, and say how it went."""

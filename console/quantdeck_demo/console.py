@@ -26,6 +26,7 @@ async def run_console(place: Place, models: Models, port: int, rate: float, say:
             title="quantdeck demo",
             by="demo",
             background=lambda: _background(stage, rate),
+            command_options=("--fleet", str(stage.fleet_file)),
         )
         await app.run_async(mouse=False)
         return app.return_code or 0

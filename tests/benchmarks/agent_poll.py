@@ -31,6 +31,7 @@ from quantdeck_agent.hub import Hub
 from quantdeck_agent.telemetry import gpu, sensors, sessions
 from quantdeck_agent.telemetry.gpus import Gpus
 from quantdeck_agent.telemetry.history import History
+from quantdeck_agent.telemetry.owners import with_engines
 from quantdeck_agent.telemetry.page import metrics_page
 from quantdeck_agent.telemetry.sampler import Sampler
 from quantdeck_agent.telemetry.scrape import Scraper
@@ -68,7 +69,7 @@ class Host:
             self.hub.put_operation(operation(number, running=number == 3))
 
     async def poll(self) -> bytes:
-        sample = await self.sampler.sample()
+        sample = with_engines(await self.sampler.sample(), [41_000 + n for n in range(ENGINES)])
         self.hub.put_sample(sample)
         self.pressure, _ = assess(self.pressure, sample)
         memory = self.memory.read(time.monotonic(), [os.getsid(0)])
@@ -126,6 +127,7 @@ def engine_status(n: int, name: str, port: int, reading: EngineReading) -> Engin
         version="0.32.0+cu129",
         planned_bytes=71_468_255_805,
         measured_bytes=72_011_436_032,
+        gpus=(n // 2,),
         model="Meta-Llama-3.1-8B-Instruct-AWQ-INT4",
         model_sha256="3f79bb7b435b0532",
         url=f"http://127.0.0.1:{port}",

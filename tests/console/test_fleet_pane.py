@@ -84,7 +84,7 @@ async def test_open_without_an_experiment_shows_the_host() -> None:
     async with running(FakeLink(rack(), van())) as deck:
         await deck.press("j", "enter")
         await eventually(lambda: deck.screen.NAME == "host")
-        await deck.shows("cpu 12% of 4 cores")
+        await deck.shows("cpu 12%", "4 cores")
         await deck.press("R")
         await deck.shows("no experiment on van-7: nothing to roll back")
         await deck.press("w")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from quantdeck_console.plain.experiment import experiment_lines
 from quantdeck_console.plain.fleet import fleet_lines, fleet_of, status_lines
 from quantdeck_core.errors import ErrorInfo, RemoteError
@@ -11,6 +15,7 @@ from quantdeck_core.protocol.experiment import TimelineEntry
 from support.decks import running
 from support.fake_link import FakeLink
 from support.fleets import NOW, alarm, engine, experiment, failed_engine, gateway, rack, replace, rolled_back, sample
+from support.incidents import page, pages, saying, tells
 
 EVIL = "a[/oops][b]\x1b]52;c;ZXZpbA==\x07\x1b[2J\x9b31m\x85\u202eb"
 SEEN = "a[/oops][b]]52;c;ZXZpbA==[2J31mb"
@@ -66,6 +71,46 @@ async def test_every_screen_draws_it_literally() -> None:
         await deck.dialog("form")
         await deck.shows(SEEN)
         assert harmless(deck.text)
+
+
+async def test_the_incident_pane_does_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    status = evil_rack()
+    link = FakeLink(status, replace(status, name="van-7"))  # type: ignore[arg-type,type-var]
+    told = saying(EVIL, EVIL, (EVIL,) * 9)
+    tells(link, told, host=EVIL, listed=pages(page(experiment=EVIL, text=EVIL, hint=EVIL, owner=EVIL)))
+    info = ErrorInfo(code="x", title=EVIL, detail=EVIL, hint=EVIL)
+    link.pages[("van-7", f"/v1/experiments/{EVIL}/incident")] = RemoteError(info, 409)
+    link.pages[(EVIL, f"/v1/experiments/{EVIL}/replay")] = RemoteError(info, 409)
+    async with running(link, ready="TTFT95", size=(120, 36)) as deck:
+        await deck.press(*"/!van", "enter", "i")
+
+        async def literal(*words: str) -> None:
+            await deck.shows(SEEN, *words)
+            assert harmless(deck.text)
+
+        await literal("TIMELINE", f"* {SEEN}", f"handed over to {SEEN}")
+        await deck.press("m")
+        await literal("on 2 gateways", f"x van-7: {SEEN}: {SEEN}")
+        await deck.press("G", "enter")
+        await literal("by a[/oops]", "control: ", "changed: engine")
+        await deck.press("escape", "o")
+        await literal(f"page 7 of {SEEN}")
+        await deck.press("escape", "v", "G", *"kkkkk")
+        await literal("GROUPS")
+        await deck.press("v")
+        await literal("THE USER GOT")
+        await deck.press("y")
+        await literal("copied: ")
+        assert harmless(deck.app.clipboard)
+        await deck.press("p")
+        await deck.dialog("replay")
+        await literal(f"replay {SEEN} on ")
+        await deck.press("y")
+        await literal(f"x {SEEN}: {SEEN}")
+        await deck.press("e")
+        await deck.dialog("export")
+        await literal("file incident-a_oops_b_52_c_ZXZpbA_2J_31m_b-2026")
 
 
 async def test_the_rollback_dialog_and_the_link_do_too() -> None:

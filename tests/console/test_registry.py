@@ -10,18 +10,22 @@ from quantdeck_console.screens.base import DeckScreen
 from quantdeck_console.screens.bench import BenchScreen
 from quantdeck_console.screens.deploy import DeployScreen
 from quantdeck_console.screens.experiment import ExperimentScreen
+from quantdeck_console.screens.export import ExportDialog
 from quantdeck_console.screens.fleet import FleetScreen
 from quantdeck_console.screens.form import FormDialog
 from quantdeck_console.screens.help import HelpScreen
 from quantdeck_console.screens.host import HostScreen
 from quantdeck_console.screens.incident import IncidentScreen
+from quantdeck_console.screens.logs import LogsScreen
 from quantdeck_console.screens.palette import PaletteScreen
+from quantdeck_console.screens.reader import Reader
+from quantdeck_console.screens.replay import ReplayDialog
 from quantdeck_console.screens.rollback import RollbackDialog
 from quantdeck_console.screens.weight import WeightDialog
 
 SCREENS: list[type[DeckScreen]] = [
     FleetScreen, HostScreen, DeployScreen, ExperimentScreen, IncidentScreen, BenchScreen, WeightDialog, FormDialog,
-    RollbackDialog, HelpScreen, PaletteScreen, AlarmsScreen,
+    RollbackDialog, HelpScreen, PaletteScreen, LogsScreen, ReplayDialog, ExportDialog, Reader, AlarmsScreen,
 ]  # fmt: skip
 
 
@@ -45,8 +49,10 @@ def test_what_changes_traffic_is_marked() -> None:
         ("experiment", "clear"), ("experiment", "pause_plan"), ("experiment", "promote_plan"),
         ("experiment", "abort_plan"), ("experiment", "finish"), ("experiment", "drill"), ("weight", "apply_weight"),
         ("rollback", "confirm"), ("form", "submit"), ("form", "confirm"), ("bench", "measure"),
-        ("bench", "measure_control"), ("alarms", "take"), ("alarms", "snooze"), ("alarms", "hand_over"),
-        ("alarms", "take_all"),
+        ("bench", "measure_control"), ("host", "stop_engine"), ("host", "restart_engine"), ("host", "swap_engine"),
+        ("deploy", "start"), ("deploy", "cancel_operation"),
+        ("incident", "replay"), ("incident", "export_words"), ("replay", "confirm"), ("alarms", "take"),
+        ("alarms", "snooze"), ("alarms", "hand_over"), ("alarms", "take_all"),
     }  # fmt: skip
     assert all(action.role == "operator" for action in ACTIONS if action.dangerous)
 

@@ -49,6 +49,12 @@ async def test_it_is_refused_until_somebody_accepts_the_outage(demo_models: Path
         intended = await host.engines.intended(asked(changed("demo-q8")))
         assert intended.outage_s
         assert "as the last start took" in intended.outage
+        room = intended.room
+        assert room is not None
+        assert room.weights + room.kv + room.overhead == room.needed == intended.planned_bytes
+        assert (room.where, room.instances) == ("RAM", 1)
+        assert room.free < room.needed <= room.free + room.freed
+        assert room.total == host.sample.memory_total_bytes
         with pytest.raises(NoRoomBesideError) as caught:
             await host.begin(changed("demo-q8"), replace=True)
         assert f"nobody is served by it for {intended.outage}" in caught.value.hint

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quantdeck_core.drift.observation import Observation
-from quantdeck_core.incident.findings import findings, onset
-from quantdeck_core.incident.trend import BUCKET_S, BUCKETS, MAX_SEGMENTS, OTHER, Trend
+from quantdeck_core.incident.findings import Spans, findings, onset
+from quantdeck_core.incident.trend import BUCKET_S, BUCKETS, MAX_SEGMENTS, OTHER, Trend, TrendCell
 from quantdeck_core.protocol.experiment import TimelineEntry
 
 HOUR = 3600.0
@@ -113,3 +113,12 @@ def test_only_the_newest_buckets_are_kept_and_each_answer_counts_once(answers: l
     times = {BEGIN + minute * BUCKET_S for minute, _ in answers}
     if len(times) <= BUCKETS:
         assert sum(row.control.outputs + row.treatment.outputs for row in rows) == len(answers)
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 99)] * 6), max_size=12), st.integers(0, 12), st.integers(0, 15))
+def test_a_span_is_the_sum_of_its_cells(counts: list[tuple[int, ...]], start: int, end: int) -> None:
+    names = ("outputs", "failures", "repetitions", "refusals", "garbled", "words")
+    cells = [TrendCell(**dict(zip(names, one, strict=True))) for one in counts]
+    start = min(start, len(cells))
+    assert Spans(cells).sum(start, max(start, end)) == sum(cells[start:end], TrendCell())
+    assert Spans(cells).sum(start) == sum(cells[start:], TrendCell())

@@ -17,9 +17,9 @@ import msgspec
 
 from quantdeck_console.link.deployment import wait_until_ready
 from quantdeck_console.link.log_choice import chosen
-from quantdeck_console.link.log_follow import HostLine
 from quantdeck_console.plain.logs import coloured, printed
 from quantdeck_console.profile_source import load_profile
+from quantdeck_core.fleet.log_text import HostLine
 from quantdeck_core.protocol.logs import LogLine, LogSource
 from quantdeck_core.protocol.requests import Deploy
 from support.agents import AgentProcess, agent

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 from link.test_ssh import Keys, with_own_ssh
-from quantdeck_console.link.log_follow import HostLine, HostLogs
+from quantdeck_console.commands.common import ask
+from quantdeck_console.link.log_follow import HostLogs
+from quantdeck_core.fleet.log_text import HostLine
 from support.agents import agent
 from support.waiting import eventually
 
@@ -26,7 +29,7 @@ async def test_two_dozen_logs_of_one_host_are_followed_at_once(tmp_path: Path, d
             seen.extend(f"{line.source} {line.line.text}" if line.line else line.note for line in lines)
 
         host = keys.host(port, one.socket("viewer"))
-        following = asyncio.create_task(HostLogs(host, [], 5, sink, everything=True).follow())
+        following = asyncio.create_task(HostLogs(host.name, partial(ask, host), [], 5, sink, everything=True).follow())
         try:
             expected = {f"engine:e{number}.1 old {number}" for number in range(MANY)}
             await eventually(lambda: expected <= set(seen), what="the ends of all logs")

@@ -42,7 +42,8 @@ class FakeLink:
         answers: what to answer to changes by host, used up one by one; the last one stays.
         pages: what to answer by host and path, to what is read and to changes that have an answer of their own.
         streams: lines of logs by host and path without its query.
-        gate: changes wait here, so that a test can look at what is shown meanwhile.
+        feeds: what comes after those of `streams` to whoever follows; an error breaks the link.
+        gate: changes wait here, so that a test can look at what is shown meanwhile; `held` are paths of reads that do.
     """
 
     def __init__(self, *statuses: HostStatus, hosts: Sequence[str] = (), role: str = "operator") -> None:
@@ -53,6 +54,8 @@ class FakeLink:
         self.answers: dict[str, list[Answer]] = {}
         self.pages: dict[tuple[str, str], Answer] = {}
         self.streams: dict[tuple[str, str], list[msgspec.Struct]] = {}
+        self.feeds: dict[tuple[str, str], asyncio.Queue[Answer]] = {}
+        self.held: set[str] = set()
         self.gate = asyncio.Event()
         self.gate.set()
         self._listener: Listener | None = None
@@ -97,6 +100,8 @@ class FakeClient(DeckClient):
             if page is None or queue:
                 queue = queue or [Applied(revision=4, effective_ms=6.2)]
                 page = queue.pop(0) if len(queue) > 1 else queue[0]
+        elif path in self._link.held:
+            await self._link.gate.wait()
         if page is None:
             raise RemoteError(ErrorInfo(code="not-found", title="Not found", detail=f"{path} is not there."), 404)
         if isinstance(page, QuantdeckError):
@@ -106,5 +111,9 @@ class FakeClient(DeckClient):
     async def lines(self, path: str, timeout: httpx.Timeout) -> AsyncIterator[bytes]:
         for one in self._link.streams.get((self._name, path.partition("?")[0]), ()):
             yield msgspec.json.encode(one)
-        if "follow=1" in path:
-            await asyncio.Event().wait()
+        feed = self._link.feeds.setdefault((self._name, path.partition("?")[0]), asyncio.Queue())
+        while "follow=1" in path:
+            came = await feed.get()
+            if isinstance(came, QuantdeckError):
+                raise came
+            yield msgspec.json.encode(came)

@@ -132,6 +132,11 @@ class Engines:
         """Keys of all processes that are there, whatever becomes of them."""
         return {instance.record.key for group in self._roster.groups() for instance in group.instances()}
 
+    def leaders(self) -> frozenset[int]:
+        """PIDs of the processes that were started, each the leader of its session."""
+        known = (one.record.identity for group in self._roster.groups() for one in group.instances())
+        return frozenset(identity.pid for identity in known if identity)
+
     def detail(self, name: str) -> EngineDetail:
         """All that is known of an engine.
 
@@ -166,6 +171,7 @@ class Engines:
             argv=argv,
             env=env,
             planned_bytes=prepared.planned_bytes,
+            room=prepared.room,
             refusal=prepared.refusal,
             outage_s=expected.seconds if expected else None,
             outage=expected.words if expected else "",

@@ -27,6 +27,7 @@ from quantdeck_core.memory.serving import Serving, serving_from
 from quantdeck_core.profile.names import VLLM
 from quantdeck_core.profile.schema import Profile
 from quantdeck_core.protocol.host import HostSample, HostStatus
+from quantdeck_core.protocol.operation import Room
 from quantdeck_ledger.ledger import Ledger, LedgerError
 
 
@@ -45,11 +46,13 @@ class Fit(NamedTuple):
         refusal: why it should not be started; None where nothing speaks against it. Its code is `does-not-fit`,
             `no-room-now` or `incompatible`.
         planned_bytes: of the fullest device; None where no plan could be made.
+        room: what is needed and what is free, with what is given back left out; None likewise.
         note: why there is no plan, or no check of what is free.
     """
 
     refusal: ErrorInfo | None = None
     planned_bytes: int | None = None
+    room: Room | None = None
     note: str = ""
 
 
@@ -103,6 +106,7 @@ def fit_of(
     except QuantdeckError as error:
         return Fit(note=f"not planned: {error.detail}")
     needed = planned.booked_bytes_per_gpu or planned.total_bytes_per_gpu
+    room = _room(planned, sample, gpus, copies, needed)
     if planned.fits is False:
         problem = next((one for one in planned.problems if one.blocks), None)
         detail = (
@@ -114,20 +118,21 @@ def fit_of(
             )
         )
         hint = "`quantdeck plan PROFILE --host HOST` says what would make it fit; --force starts it all the same."
-        return Fit(ErrorInfo(code="does-not-fit", title="Does not fit", detail=detail, hint=hint), needed)
-    free = _free(sample, gpus) + freed
-    if needed * copies > free:
-        where = f"GPU {', '.join(map(str, gpus))}" if gpus else "this host's RAM"
+        return Fit(ErrorInfo(code="does-not-fit", title="Does not fit", detail=detail, hint=hint), needed, room)
+    free = room.free + freed
+    if room.needed > free:
+        where = room.where if gpus else "this host's RAM"
         return Fit(
             ErrorInfo(
                 code="no-room-now",
                 title="No room now",
-                detail=f"It needs {size(needed * copies)}, and {where} has {size(free)} free now.",
+                detail=f"It needs {size(room.needed)}, and {where} has {size(free)} free now.",
                 hint="Stop what is there (quantdeck fleet), or choose other gpus; --force starts it all the same.",
             ),
             needed,
+            room,
         )
-    return Fit(planned_bytes=needed)
+    return Fit(planned_bytes=needed, room=room)
 
 
 def _installed(profile: Profile, serving: Serving, hardware: HostHardware, gpus: tuple[int, ...]) -> Installed:
@@ -171,11 +176,31 @@ def _loads(ledger: Path, model: str) -> list[Load]:
         return []
 
 
-def _free(sample: HostSample, gpus: tuple[int, ...]) -> int:
-    """Bytes on the device with the least."""
+def _room(planned: Plan, sample: HostSample, gpus: tuple[int, ...], copies: int, needed: int) -> Room:
+    shards = planned.tensor_parallel * planned.pipeline_parallel
+    free, total = _least(sample, gpus)
+    return Room(
+        where=f"GPU {', '.join(map(str, gpus))}" if gpus else "RAM",
+        weights=planned.weights_bytes_per_gpu,
+        kv=planned.kv_bytes // shards,
+        overhead=planned.overhead_bytes // shards,
+        needed=needed * copies,
+        free=free,
+        total=total,
+        instances=copies,
+    )
+
+
+def _least(sample: HostSample, gpus: tuple[int, ...]) -> tuple[int, int]:
+    """Free bytes and all bytes of the device with the fewest free ones."""
     found = [
-        gpu.memory_total_bytes - gpu.memory_used_bytes - (gpu.memory_reserved_bytes or 0)
+        (
+            gpu.memory_total_bytes - gpu.memory_used_bytes - (gpu.memory_reserved_bytes or 0),
+            gpu.memory_total_bytes,
+        )
         for gpu in sample.gpus
         if gpu.index in gpus
     ]
-    return min(found) if found else sample.memory_total_bytes - sample.memory_used_bytes
+    if found:
+        return min(found)
+    return sample.memory_total_bytes - sample.memory_used_bytes, sample.memory_total_bytes

@@ -319,6 +319,7 @@ class Instance:
             rss_bytes=reading.rss_bytes,
             planned_bytes=record.planned_bytes,
             measured_bytes=record.measured_bytes,
+            gpus=record.gpus,
             running=reading.metrics.running,
             waiting=reading.metrics.waiting,
             tokens_per_s=reading.tokens_per_s,

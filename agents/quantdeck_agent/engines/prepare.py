@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from quantdeck_agent.engines.checkpoint import ModelMissingError, resolve_model
 from quantdeck_agent.engines.command import flags, require_startable
 from quantdeck_agent.engines.errors import RefusedError
@@ -19,6 +21,7 @@ from quantdeck_core.errors import ErrorInfo, InputError, QuantdeckError
 from quantdeck_core.profile.defaults import resolved
 from quantdeck_core.profile.schema import Profile
 from quantdeck_core.protocol.host import HostSample
+from quantdeck_core.protocol.operation import Room
 from quantdeck_ledger.place import default_ledger_path
 
 Held = tuple[tuple[tuple[int, ...], int], ...]
@@ -44,6 +47,7 @@ class Prepared(NamedTuple):
     fingerprint: str = ""
     gpus: tuple[tuple[int, ...], ...] = ()
     planned_bytes: int | None = None
+    room: Room | None = None
     weights_bytes: int | None = None
     refusal: ErrorInfo | None = None
     beside: bool = False
@@ -135,6 +139,7 @@ class Preparer:
             beside = fit_of(subject, sample, known.gpus[0], copies, freed, known.version, ledger).refusal is None
         return known._replace(
             planned_bytes=fit.planned_bytes,
+            room=msgspec.structs.replace(fit.room, freed=freed) if fit.room else None,
             weights_bytes=subject.checkpoint.weights_bytes,
             refusal=fit.refusal,
             beside=beside,

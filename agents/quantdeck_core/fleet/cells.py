@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from quantdeck_core.drift.intervals import mean_interval, share_interval
 from quantdeck_core.hashing import BUCKETS, bp_to_percent
@@ -23,6 +23,24 @@ def clock(t: float) -> str:
 def clock_minutes(t: float) -> str:
     """UNIX time to local ``02:17``: a quiet screen changes once a minute."""
     return datetime.fromtimestamp(t).strftime("%H:%M")
+
+
+def zone(t: float) -> str:
+    """What the local clock is at a UNIX time: ``UTC``, ``UTC+2``, ``UTC-3:30``."""
+    offset = datetime.fromtimestamp(t).astimezone().utcoffset() or timedelta()
+    minutes = round(offset.total_seconds() / 60)
+    hours, rest = divmod(abs(minutes), 60)
+    return f"UTC{'-' if minutes < 0 else '+'}{hours}{f':{rest:02}' if rest else ''}" if minutes else "UTC"
+
+
+def clock_utc(t: float) -> str:
+    """UNIX time as ``02:17:31 UTC``, for who may sit in another zone."""
+    return datetime.fromtimestamp(t, UTC).strftime("%H:%M:%S UTC")
+
+
+def day(t: float) -> str:
+    """The local day of a UNIX time: ``06-01``."""
+    return datetime.fromtimestamp(t).strftime("%m-%d")
 
 
 def age(seconds: float) -> str:

@@ -11,7 +11,7 @@ from quantdeck_core.fleet.cells import age, clock, weight
 from quantdeck_core.fleet.state import HostView
 from quantdeck_core.hashing import BUCKETS
 from quantdeck_core.protocol.experiment import ExperimentStatus
-from quantdeck_core.protocol.host import HostStatus
+from quantdeck_core.protocol.host import Alarm, HostStatus
 
 Level = Literal["fail", "stale", "warn", "connecting", "ok"]
 
@@ -71,6 +71,18 @@ def health(view: HostView, now: float) -> Finding:
     return link
 
 
+def open_alarms(status: HostStatus) -> list[Alarm]:
+    """Alarms whose end was not told and that still count, the newest first."""
+    ended = {alarm.key: alarm.id for alarm in status.alarms if alarm.level == "ok"}
+    return [
+        alarm
+        for alarm in reversed(status.alarms)
+        if alarm.level != "ok"
+        and ended.get(alarm.key, 0) <= alarm.id
+        and (alarm.key or status.sample.t - alarm.t <= ALARM_COUNTS_S)
+    ]
+
+
 def experiment_health(experiment: ExperimentStatus) -> Finding:
     """How an experiment does: its rollback first, then what could go wrong next, then the verdict."""
     return next(_experiment_findings(experiment))
@@ -108,13 +120,8 @@ def _findings(status: HostStatus) -> Iterator[Finding]:
     if status.gateway and not status.gateway.running:
         why = f": {status.gateway.detail}" if status.gateway.detail else ""
         yield Finding(level="fail", text=f"the gateway does not answer{why}")
-    ended = {alarm.key: alarm.id for alarm in status.alarms if alarm.level == "ok"}
-    for alarm in reversed(status.alarms):
-        over = alarm.level == "ok" or ended.get(alarm.key, 0) > alarm.id
-        if not over and (alarm.key or status.sample.t - alarm.t <= ALARM_COUNTS_S):
-            yield Finding(
-                level="fail" if alarm.level == "fail" else "warn", text=alarm.text, experiment=alarm.experiment
-            )
+    for alarm in open_alarms(status):
+        yield Finding(level="fail" if alarm.level == "fail" else "warn", text=alarm.text, experiment=alarm.experiment)
     for engine in status.engines:
         if engine.state in _STARTING:
             yield Finding(level="ok", text=f"{engine.name} {_STARTING[engine.state]}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from quantdeck_core.fleet.cells import clock, plural
-from quantdeck_core.protocol.operation import Operation, Step
+from quantdeck_core.fleet.cells import clock, plural, size
+from quantdeck_core.protocol.operation import Operation, Room, Step
 
 _VERBS = {
     "deploy": "deploys",
@@ -49,14 +49,33 @@ def operation_lines(operation: Operation) -> Iterator[str]:
     if operation.replicas:
         yield f"  starts {plural(len(operation.replicas), 'replica')}"
     for step in operation.steps:
-        yield f"    {_mark(step)} {step.name:<8} {_took(step)}  {step.detail}".rstrip()
+        yield f"    {mark(step)} {step.name:<8} {_took(step)}  {step.detail}".rstrip()
     if operation.error:
         yield f"  {operation.error.detail}"
         if operation.error.hint:
             yield f"  next: {operation.error.hint}"
 
 
-def _mark(step: Step) -> str:
+def room_needed(room: Room) -> str:
+    """``weights 13.1 GiB + KV cache 4.0 GiB + overhead 1.2 GiB = 18.3 GiB``."""
+    each = f"weights {size(room.weights)} + KV cache {size(room.kv)} + overhead {size(room.overhead)}"
+    added = room.weights + room.kv + room.overhead
+    if room.instances > 1:
+        each = f"{room.instances} x ({each})"
+    if room.needed > added * room.instances:
+        return f"{each} = {size(added * room.instances)}, and it books {size(room.needed)}"
+    return f"{each} = {size(room.needed)}"
+
+
+def room_free(room: Room) -> str:
+    """``21.4 GiB of 80.0 GiB free on GPU 0 now, plus 5.0 GiB of the old one``."""
+    place = "in RAM" if room.where == "RAM" else f"on {room.where}"
+    more = f", plus {size(room.freed)} of the old one" if room.freed else ""
+    return f"{size(room.free)} of {size(room.total)} free {place} now{more}"
+
+
+def mark(step: Step) -> str:
+    """How far a step is, in a character."""
     return {"waiting": ".", "running": ">", "done": "+", "failed": "x"}[step.state]
 
 

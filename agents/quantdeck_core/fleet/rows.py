@@ -18,6 +18,7 @@ from quantdeck_core.fleet.health import (
     heard_age,
 )
 from quantdeck_core.fleet.state import FleetState, HostView
+from quantdeck_core.fleet.words import has_words
 from quantdeck_core.protocol.experiment import ExperimentStatus
 from quantdeck_core.protocol.host import HostSample, HostStatus
 
@@ -71,14 +72,8 @@ def level_counts(rows: list[FleetRow]) -> dict[Level, int]:
 
 
 def matches(row: FleetRow, pattern: str) -> bool:
-    """Whether a row has the words of a filter in its name, status or sentence; a leading `!` inverts."""
-    wanted = pattern.strip().casefold()
-    inverted = wanted.startswith("!")
-    words = wanted.removeprefix("!").split()
-    if not words:
-        return True
-    text = f"{row.name} {WORDS[row.level]} {row.experiment} {row.why}".casefold()
-    return all(word in text for word in words) != inverted
+    """Whether a row passes a filter by its name, status or sentence."""
+    return has_words(f"{row.name} {WORDS[row.level]} {row.experiment} {row.why}", pattern)
 
 
 def host_row(view: HostView, now: float) -> FleetRow:

@@ -29,7 +29,8 @@ def gpu_conditions(sample: HostSample) -> Iterator[Condition]:
         yield _repair(gpu)
 
 
-def _key(gpu: GpuSample | LostGpu) -> str:
+def gpu_key(gpu: GpuSample | LostGpu) -> str:
+    """What its conditions are called after, e.g. `hot:gpu:GPU-5a1b`: `gpu:GPU-5a1b`."""
     return f"gpu:{gpu.uuid or gpu.index}"
 
 
@@ -39,7 +40,7 @@ def _of(gpu: GpuSample | LostGpu) -> str:
 
 def _lost(gpu: GpuSample | LostGpu, lost: bool) -> Condition:
     return Condition(
-        key=f"lost:{_key(gpu)}",
+        key=f"lost:{gpu_key(gpu)}",
         bad=lost,
         good=not lost,
         level="fail",
@@ -54,7 +55,7 @@ def _hot(gpu: GpuSample) -> Condition:
     known = gpu.temperature_c is not None and gpu.slowdown_c is not None
     degrees, limit = gpu.temperature_c or 0, gpu.slowdown_c or 0
     return Condition(
-        key=f"hot:{_key(gpu)}",
+        key=f"hot:{gpu_key(gpu)}",
         bad=degrees >= limit - HOT_MARGIN_C if known else None,
         good=degrees < limit - COOL_MARGIN_C if known else None,
         level="warn",
@@ -73,7 +74,7 @@ def _throttled(gpu: GpuSample) -> Condition:
     else:
         hint = f"Check fans and inlet air, or lower its power: nvidia-smi -i {gpu.index} -pl WATTS."
     return Condition(
-        key=f"throttled:{_key(gpu)}",
+        key=f"throttled:{gpu_key(gpu)}",
         bad=None if gpu.throttle is None else bool(slowed),
         good=None if gpu.throttle is None else not slowed,
         level="warn",
@@ -90,7 +91,7 @@ def _power_capped(gpu: GpuSample) -> Condition:
     capped = "power-cap" in (gpu.throttle or ())
     limit = f" of {gpu.power_limit_w:.0f} W" if gpu.power_limit_w is not None else ""
     return Condition(
-        key=f"power:{_key(gpu)}",
+        key=f"power:{gpu_key(gpu)}",
         bad=capped and share < POWER_CAPPED_BELOW if known else None,
         good=not capped or share > POWER_CAPPED_BELOW + 0.1 if known else None,
         level="warn",
@@ -104,7 +105,7 @@ def _power_capped(gpu: GpuSample) -> Condition:
 def _uncorrected(gpu: GpuSample) -> Condition:
     count = gpu.ecc.uncorrected
     return Condition(
-        key=f"ecc:{_key(gpu)}",
+        key=f"ecc:{gpu_key(gpu)}",
         bad=None if count is None else count > 0,
         good=None if count is None else count == 0,
         level="fail",
@@ -116,7 +117,7 @@ def _uncorrected(gpu: GpuSample) -> Condition:
 
 def _repair(gpu: GpuSample) -> Condition:
     return Condition(
-        key=f"repair:{_key(gpu)}",
+        key=f"repair:{gpu_key(gpu)}",
         bad=gpu.ecc.repair_pending,
         good=None if gpu.ecc.repair_pending is None else not gpu.ecc.repair_pending,
         level="warn",

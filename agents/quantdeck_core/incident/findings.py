@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
+from itertools import accumulate
 
 import msgspec
 
@@ -44,35 +45,43 @@ class Onset(msgspec.Struct, frozen=True, kw_only=True):
 
 def onset(points: Sequence[TrendRow]) -> Onset | None:
     """The largest rise of a signal of the treatment, over the control and over its own past; None without one."""
-    found = [one for signal in SIGNALS if (one := _onset_of(points, signal))]
+    control, treatment = (Spans([row.control for row in points]), Spans([row.treatment for row in points]))
+    found = [one for signal in SIGNALS if (one := _onset_of(points, control, treatment, signal))]
     return max(found, key=lambda one: one.after - (one.control_after or 0.0), default=None)
 
 
-def _onset_of(points: Sequence[TrendRow], signal: str) -> Onset | None:
-    for index in range(len(points)):
-        span = _sum(points[index : index + _SPAN], "treatment")
-        if span.outputs + span.failures < ENOUGH or not _shows(points[index].treatment, signal):
+class Spans:
+    """Sums of an arm's cells over any span, without adding them up again."""
+
+    def __init__(self, cells: Sequence[TrendCell]) -> None:
+        self._until = list(accumulate(cells, initial=TrendCell()))
+
+    def sum(self, start: int, end: int | None = None) -> TrendCell:
+        """From one index to before another, or to the end."""
+        last = len(self._until) - 1
+        return self._until[last if end is None else min(end, last)] - self._until[start]
+
+
+def _onset_of(points: Sequence[TrendRow], control: Spans, treatment: Spans, signal: str) -> Onset | None:
+    for index, point in enumerate(points):
+        if not point.treatment.share(signal):
             continue
-        before = _sum(points[:index], "treatment")
+        span = treatment.sum(index, index + _SPAN)
+        if span.outputs + span.failures < ENOUGH:
+            continue
+        before = treatment.sum(0, index)
         reference = before.share(signal) if before.outputs >= ENOUGH else None
         rate = span.share(signal) or 0.0
-        beside = _sum(points[index : index + _SPAN], "control").share(signal)
+        beside = control.sum(index, index + _SPAN).share(signal)
         base = max(
             reference or 0.0, 0.0 if beside is None else min(beside, reference if reference is not None else 1.0)
         )
         if rate - base > RISE:
-            after = _sum(points[index:], "treatment").share(signal) or rate
-            control = _sum(points[index:], "control").share(signal)
-            return Onset(signal=signal, t=points[index].t, before=reference, after=after, control_after=control)
+            after = treatment.sum(index).share(signal) or rate
+            return Onset(
+                signal=signal, t=point.t, before=reference, after=after, control_after=control.sum(index).share(signal)
+            )
     return None
-
-
-def _shows(cell: TrendCell, signal: str) -> bool:
-    return (cell.share(signal) or 0.0) > 0
-
-
-def _sum(rows: Sequence[TrendRow], arm: str) -> TrendCell:
-    return sum((row.control if arm == "control" else row.treatment for row in rows), TrendCell())
 
 
 def findings(

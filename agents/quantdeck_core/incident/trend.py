@@ -41,6 +41,16 @@ class TrendCell(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             words=self.words + other.words,
         )
 
+    def __sub__(self, other: TrendCell) -> TrendCell:
+        return TrendCell(
+            outputs=self.outputs - other.outputs,
+            failures=self.failures - other.failures,
+            repetitions=self.repetitions - other.repetitions,
+            refusals=self.refusals - other.refusals,
+            garbled=self.garbled - other.garbled,
+            words=self.words - other.words,
+        )
+
     def share(self, signal: str) -> float | None:
         """Share of answers with a signal: `repetition`, `refusal`, `garbled` or `failures`; None without answers."""
         if signal == "failures":

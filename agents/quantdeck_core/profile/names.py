@@ -8,7 +8,8 @@ from msgspec import Meta
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="lower case, digits, . _ -")]
 """Also part of paths and of log files' names: no slash, no leading dot."""
-NameOrNone = Annotated[str, Meta(pattern=r"^([a-z0-9][a-z0-9._-]{0,62})?$")]
+NAME_OR_NONE = r"^([a-z0-9][a-z0-9._-]{0,62})?$"
+NameOrNone = Annotated[str, Meta(pattern=NAME_OR_NONE)]
 Positive = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 """Engines keep numbers in 32 bits."""
 

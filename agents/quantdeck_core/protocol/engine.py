@@ -41,6 +41,7 @@ class EngineStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         planned_bytes: what the plan expected of its fullest device; `measured_bytes` what it took once ready.
         ready_s: seconds from start to ready, None before.
         tokens_per_s: generated tokens per second over the last seconds, None where unknown.
+        gpus: indices of the GPUs that it was given; empty for none.
         kv_usage: share of its KV cache in use, 0 to 1.
         ttft_p95_ms, itl_p95_ms: time to first token and between tokens, over the last minute.
         hosts: where its parts are, the server's first; empty for an engine that one host holds. `part` is the number of
@@ -66,6 +67,7 @@ class EngineStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     rss_bytes: int | None = None
     planned_bytes: int | None = None
     measured_bytes: int | None = None
+    gpus: tuple[int, ...] = ()
     running: int | None = None
     waiting: int | None = None
     tokens_per_s: float | None = None

@@ -28,10 +28,17 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GpuProcess(msgspec.Struct, frozen=True, array_like=True):
-    """A process on a GPU, `[pid, bytes]`; null where the driver or the container hides how much."""
+    """A process on a GPU, `[pid, bytes, engine]`.
+
+    Attributes:
+        memory_bytes: null where the driver or the container hides how much.
+        engine: `EngineStatus.pid` of the engine that it is a part of, its own or that of its leader; null where it is
+            of no engine that this agent knows.
+    """
 
     pid: int
     memory_bytes: int | None = None
+    engine: int | None = None
 
 
 class Clocks(msgspec.Struct, frozen=True, array_like=True):

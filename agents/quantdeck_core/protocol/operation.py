@@ -78,6 +78,29 @@ class OperationList(msgspec.Struct, frozen=True, kw_only=True):
     operations: tuple[Operation, ...]
 
 
+class Room(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a start takes of its fullest device, and what that device has at this moment; bytes.
+
+    Attributes:
+        where: the device, e.g. ``GPU 0, 1`` or ``RAM``.
+        weights, kv, overhead: of one instance.
+        needed: of all instances that are started there; more than their parts where an engine takes a fixed share.
+        free: now.
+        freed: what comes free there once the engine that is replaced has ended.
+        total: all that the device has.
+    """
+
+    where: str
+    weights: int
+    kv: int
+    overhead: int
+    needed: int
+    free: int
+    total: int
+    instances: int = 1
+    freed: int = 0
+
+
 class Intended(msgspec.Struct, frozen=True, kw_only=True):
     """What a deployment would do, checked on the host, nothing begun.
 
@@ -85,6 +108,7 @@ class Intended(msgspec.Struct, frozen=True, kw_only=True):
         model_path: of the checkpoint on the host.
         argv, env: the exact command of the first replica, and the variables that it sets; no key is in either.
         planned_bytes: of its fullest device; None where no plan could be made, `note` says why.
+        room: the same in its parts, beside what is free; None likewise, and where it is refused before it is planned.
         refusal: why it would be refused unless forced.
         outage_s: seconds without this engine, where it must be swapped; None where both have room.
         outage: the same in words, with where it comes from.
@@ -98,6 +122,7 @@ class Intended(msgspec.Struct, frozen=True, kw_only=True):
     env: dict[str, str]
     model_path: str = ""
     planned_bytes: int | None = None
+    room: Room | None = None
     refusal: ErrorInfo | None = None
     outage_s: float | None = None
     outage: str = ""

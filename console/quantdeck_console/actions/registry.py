@@ -15,11 +15,12 @@ from quantdeck_console.actions.declared import (
     fleet,
     host,
     incident,
+    logs,
 )
 
 PANES = ("fleet", "host", "deploy", "experiment", "incident", "bench")
 """In the order of their number keys."""
-_AS_PANES = (*PANES, "alarms")
+_AS_PANES = (*PANES, "logs", "alarms")
 """Screens that have the keys of every pane."""
 
 _TITLES = {
@@ -30,10 +31,14 @@ _TITLES = {
     "experiment": "Experiment",
     "incident": "Incident",
     "bench": "Bench",
+    "logs": "Logs",
     "alarms": "Alarms",
     "weight": "Weight dialog",
     "rollback": "Rollback dialog",
     "form": "Other dialogs",
+    "replay": "Replay dialog",
+    "export": "Export dialog",
+    "reader": "Opened text",
     "palette": "Palette",
     "help": "This page",
 }
@@ -45,6 +50,7 @@ ACTIONS: tuple[Action, ...] = (
     *experiment.ACTIONS,
     *incident.ACTIONS,
     *bench.ACTIONS,
+    *logs.ACTIONS,
     *alarms.ACTIONS,
     *everywhere.ACTIONS,
     *dialogs.ACTIONS,

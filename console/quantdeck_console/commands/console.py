@@ -9,7 +9,7 @@ import sys
 
 from quantdeck_console import terminal
 from quantdeck_console.commands.common import add_fleet_option, who
-from quantdeck_console.link.fleet_file import load_fleet
+from quantdeck_console.link.fleet_file import default_fleet_path, load_fleet
 from quantdeck_console.link.ssh_fleet import SshFleet
 from quantdeck_console.pending import PendingFile
 
@@ -30,6 +30,12 @@ def main(argv: list[str]) -> int:
     terminal.prepare(os.environ)
     from quantdeck_console.app import DeckApp  # after `prepare`: Textual reads the environment when it is imported
 
-    app = DeckApp(SshFleet(fleet), by=who(), readonly=options.readonly, pending=PendingFile())
+    app = DeckApp(
+        SshFleet(fleet),
+        by=who(),
+        readonly=options.readonly,
+        pending=PendingFile(),
+        command_options=() if options.fleet == default_fleet_path() else ("--fleet", str(options.fleet)),
+    )
     app.run(mouse=False)
     return app.return_code or 0

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from quantdeck_core.engines.command import Command
 from quantdeck_core.engines.shell import shell_lines
-from quantdeck_core.fleet.cells import size
+from quantdeck_core.fleet.operation_text import room_free, room_needed
 from quantdeck_core.protocol.operation import Intended
 
 
@@ -14,8 +14,9 @@ def intended_lines(host: str, intended: Intended) -> Iterator[str]:
     """What would be done on a host; nothing was begun."""
     replicas = f", {intended.replicas} replicas" if intended.replicas > 1 else ""
     yield f"{host}: would {intended.kind} {intended.engine}{replicas} (nothing was begun)"
-    if intended.planned_bytes is not None:
-        yield f"  takes about {size(intended.planned_bytes)} of its device"
+    if intended.room is not None:
+        yield f"  needs {room_needed(intended.room)}"
+        yield f"  has {room_free(intended.room)}"
     if intended.note:
         yield f"  {intended.note}"
     if intended.refusal:

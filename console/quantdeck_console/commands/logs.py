@@ -7,6 +7,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,10 +15,11 @@ import msgspec
 from quantdeck_console.commands.common import ask, emit, host_named, parser_for
 from quantdeck_console.link.fleet_file import Fleet, Host, load_fleet
 from quantdeck_console.link.log_client import log_sources
-from quantdeck_console.link.log_follow import HostLine, HostLogs, Sink
+from quantdeck_console.link.log_follow import HostLogs, Sink
 from quantdeck_console.plain.logs import coloured, printed
 from quantdeck_core.errors import ErrorInfo, ExitCode, NotFoundError, QuantdeckError, exit_code_of
 from quantdeck_core.fleet.cells import size
+from quantdeck_core.fleet.log_text import HostLine
 from quantdeck_core.protocol.logs import DEFAULT_LINES, MAX_LINES, LogSource
 
 _AT_ONCE = 16
@@ -99,6 +101,10 @@ def _listed(host: HostSources) -> list[str]:
     ]
 
 
+def _logs(host: Host, options: argparse.Namespace, sink: Sink) -> HostLogs:
+    return HostLogs(host.name, partial(ask, host), options.source, options.lines, sink, everything=options.all)
+
+
 async def _once(hosts: Sequence[Host], options: argparse.Namespace) -> int:
     at_once, silent, found = asyncio.Semaphore(_AT_ONCE), list[QuantdeckError](), 0
 
@@ -106,7 +112,7 @@ async def _once(hosts: Sequence[Host], options: argparse.Namespace) -> int:
         nonlocal found
         async with at_once:
             try:
-                found += await HostLogs(host, options.source, options.lines, sink, everything=options.all).once()
+                found += await _logs(host, options, sink).once()
             except QuantdeckError as error:
                 silent.append(error)
                 await sink([HostLine(host=host.name, note=f"{error.detail} {error.hint}")])
@@ -124,7 +130,7 @@ async def _once(hosts: Sequence[Host], options: argparse.Namespace) -> int:
 
 async def _follow(hosts: Sequence[Host], options: argparse.Namespace) -> int:
     def one(host: Host, sink: Sink) -> Coroutine[Any, Any, None]:
-        return HostLogs(host, options.source, options.lines, sink, everything=options.all).follow()
+        return _logs(host, options, sink).follow()
 
     await _print(options.json, lambda sink: [one(host, sink) for host in hosts])
     return ExitCode.DONE

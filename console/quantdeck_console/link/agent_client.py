@@ -228,5 +228,6 @@ def _refusal(status: int, body: bytes) -> RemoteError:
     try:
         info = msgspec.json.decode(body, type=ErrorInfo)
     except msgspec.MsgspecError:
-        info = ErrorInfo(code="refused", title="Refused", detail=f"The agent answered with HTTP {status}.")
+        hint = "It may be older than this console and not know this: update it." if status in (404, 405) else ""
+        info = ErrorInfo(code="refused", title="Refused", detail=f"The agent answered with HTTP {status}.", hint=hint)
     return RemoteError(info, status)

@@ -6,16 +6,15 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-
-import msgspec
+from typing import Protocol, TypeVar
 
 from quantdeck_console.link.agent_client import AgentClient
-from quantdeck_console.link.connect import LinkRefusedError, agent_of
-from quantdeck_console.link.fleet_file import Host
+from quantdeck_console.link.connect import LinkRefusedError
 from quantdeck_console.link.log_choice import chosen
 from quantdeck_console.link.log_client import log_lines, log_sources
 from quantdeck_console.link.ssh_fleet import FIRST_RETRY_S, LAST_RETRY_S
 from quantdeck_core.errors import QuantdeckError, RemoteError, UnreachableError
+from quantdeck_core.fleet.log_text import HostLine
 from quantdeck_core.protocol.logs import LogLine
 
 LOOK_AGAIN_S = 2.0
@@ -24,71 +23,70 @@ CATCH_UP_LINES = 1_000
 """After a link was lost, so many lines of the end are searched for those that were shown last."""
 _REMEMBERED = 5
 
-
-class HostLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is printed: a line of a log, or a note about a host or a log.
-
-    Attributes:
-        note: said by quantdeck itself; `line` is None then.
-    """
-
-    host: str
-    source: str = ""
-    line: LogLine | None = None
-    note: str = ""
-
-
+T = TypeVar("T")
 Sink = Callable[[list[HostLine]], Awaitable[None]]
-"""Takes lines that belong together; waits while whoever prints is behind."""
+"""Takes lines that belong together; waits while whoever shows them is behind."""
+
+
+class Ask(Protocol):
+    """Makes a call to one host's agent, however long that goes on."""
+
+    async def __call__(self, call: Callable[[AgentClient], Awaitable[T]], /) -> T: ...
 
 
 class HostLogs:
-    """One host's part of `quantdeck logs`.
+    """Chosen logs of one host.
 
     Args:
         wanted: as in `chosen`.
         lines: of each log's end.
     """
 
-    def __init__(self, host: Host, wanted: Sequence[str], lines: int, sink: Sink, *, everything: bool = False) -> None:
-        self._host, self._wanted, self._lines, self._sink = host, wanted, lines, sink
+    def __init__(
+        self, host: str, ask: Ask, wanted: Sequence[str], lines: int, sink: Sink, *, everything: bool = False
+    ) -> None:
+        self._host, self._ask, self._wanted, self._lines, self._sink = host, ask, wanted, lines, sink
         self._everything = everything
         self._recent: dict[str, deque[str]] = {}
+        self._pause, self._lost = FIRST_RETRY_S, False
 
     async def once(self) -> int:
-        """Print the ends of the chosen logs; returns how many there are.
+        """Show the ends of the chosen logs; returns how many there are.
 
         Raises:
             QuantdeckError: the host does not answer.
         """
-        async with agent_of(self._host) as client:
-            sources = chosen(self._wanted, await log_sources(client), everything=self._everything)
-            for source in sources:
-                # One answer at a time: they may be long, and there may be many hosts.
-                lines = [line async for line in log_lines(client, source, self._lines, follow=False)]
-                await self._sink([HostLine(host=self._host.name, source=source, line=line) for line in lines])
+        return await self._ask(self._ends)
+
+    async def _ends(self, client: AgentClient) -> int:
+        sources = chosen(self._wanted, await log_sources(client), everything=self._everything)
+        for source in sources:
+            # One answer at a time: they may be long, and there may be many hosts.
+            lines = [line async for line in log_lines(client, source, self._lines, follow=False)]
+            await self._sink([HostLine(host=self._host, source=source, line=line) for line in lines])
         return len(sources)
 
     async def follow(self) -> None:
-        """Print the ends and what comes, until cancelled."""
-        pause, lost = FIRST_RETRY_S, False
+        """Show the ends and what comes, until cancelled."""
         while True:
             try:
-                async with agent_of(self._host) as client:
-                    await log_sources(client)
-                    if lost:
-                        await self._note("linked again")
-                    pause, lost = FIRST_RETRY_S, False
-                    await self._follow_all(client)
+                await self._ask(self._linked)
             except LinkRefusedError as error:
                 await self._note(f"refused: {error.detail} {error.hint}")
-                pause = LAST_RETRY_S
+                self._pause = LAST_RETRY_S
             except QuantdeckError as error:
-                if not lost:
+                if not self._lost:
                     await self._note(f"link lost: {error.detail} Trying again.")
-                lost = True
-            await asyncio.sleep(pause)
-            pause = min(LAST_RETRY_S, pause * 2)
+                self._lost = True
+            await asyncio.sleep(self._pause)
+            self._pause = min(LAST_RETRY_S, self._pause * 2)
+
+    async def _linked(self, client: AgentClient) -> None:
+        await log_sources(client)
+        if self._lost:
+            await self._note("linked again")
+        self._pause, self._lost = FIRST_RETRY_S, False
+        await self._follow_all(client)
 
     async def _follow_all(self, client: AgentClient) -> None:
         """Follow each chosen log and look for new ones, until the link breaks."""
@@ -128,7 +126,7 @@ class HostLogs:
         except RemoteError as error:  # removed meanwhile, or too many readers
             await self._note(f"{source}: {error.detail}")
             return
-        raise UnreachableError(f"{self._host.name} ended {source}.", "It is asked again.")
+        raise UnreachableError(f"{self._host} ended {source}.", "It is asked again.")
 
     def _unseen(self, source: str, end: list[LogLine]) -> list[LogLine]:
         """Of a log's end what was not shown before the link was lost."""
@@ -145,7 +143,7 @@ class HostLogs:
         told = [line for line in lines if line.text or line.lost or line.lost_unknown or line.withheld]
         if told:
             self._recent.setdefault(source, deque(maxlen=_REMEMBERED)).extend(line.text for line in told if line.text)
-            await self._sink([HostLine(host=self._host.name, source=source, line=line) for line in told])
+            await self._sink([HostLine(host=self._host, source=source, line=line) for line in told])
 
     async def _note(self, text: str) -> None:
-        await self._sink([HostLine(host=self._host.name, note=text)])
+        await self._sink([HostLine(host=self._host, note=text)])

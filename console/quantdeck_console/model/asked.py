@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from quantdeck_console.model.text import Line, wrapped
 from quantdeck_core.errors import ErrorInfo
 
 T = TypeVar("T")
@@ -23,3 +24,16 @@ class Asked(Generic[T]):
     value: T | None = None
     at: float | None = None
     error: ErrorInfo | None = None
+
+
+def error_lines(error: ErrorInfo, width: int, *, host: str = "", most: int = 4) -> list[Line]:
+    """An error as everywhere: what happened (and where, if that has to be said), and what to do next.
+
+    Args:
+        most: lines for what happened.
+    """
+    where = f"{host}: " if host else ""
+    return [
+        *wrapped(f"x {where}{error.title}: {error.detail}", width, "warn", most=most),
+        *wrapped(error.hint, width, indent="   ", most=3),
+    ]

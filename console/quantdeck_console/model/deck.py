@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from quantdeck_console.model.subject import Subject
 from quantdeck_console.model.text import Tone
 from quantdeck_core.fleet.headline import Headline, headline
 from quantdeck_core.fleet.link import LinkChange
@@ -60,6 +61,12 @@ class DeckModel:
             self._rows = (self.fleet, now, fleet_rows(self.fleet, now))
         every = self._rows[2]
         return [row for row in every if matches(row, pattern)] if pattern else every
+
+    def subject_of(self, row: FleetRow) -> Subject:
+        """A host with its worst experiment, for the panes that are opened from its row."""
+        status = self.fleet.hosts[row.name].status
+        first = status.experiments[0].name if status and status.experiments else ""
+        return Subject(row.name, row.experiment or first)
 
     def headline(self, rows: list[FleetRow]) -> Headline:
         """The fleet in a sentence, from all its rows."""

@@ -1,64 +1,67 @@
-"""Details of one host as lines: the machine, its engines, its gateway, its experiments."""
+"""One host in short, as lines: the machine, its engines, its gateway, its experiments, and what happened last."""
 
 from __future__ import annotations
 
+from quantdeck_console.model.engine_table import engine_lines
 from quantdeck_console.model.text import (
     EMPTY,
     TEXT_TONES,
     Line,
-    Span,
     Tone,
     ends,
     fit,
-    left,
+    greyed,
     line,
-    right,
     span,
     status,
     wrapped,
 )
 from quantdeck_core.fleet.cells import age, clock, count, number, plural, size, split, whole_percent
-from quantdeck_core.fleet.health import experiment_health, health, heard_age
+from quantdeck_core.fleet.health import Finding, experiment_health, health, heard_age
 from quantdeck_core.fleet.state import HostView
-from quantdeck_core.protocol.engine import EngineStatus
 from quantdeck_core.protocol.experiment import ExperimentStatus
 from quantdeck_core.protocol.gateway import RUNGS
 from quantdeck_core.protocol.host import GatewayView, GpuSample, HostSample, HostStatus, LostGpu
 
-_KINDS: dict[str, Tone] = {"alarm": "warn", "rollback": "warn", "clear": "ok", "weight": "strong"}
-_STATES = {"failed": "failed x", "hung": "hung x", "restarting": "restart !"}
-_READY: dict[str, Tone] = {"ready": "ok", "failed": "fail", "hung": "fail", "restarting": "warn", "stopped": "dim"}
+_KINDS: dict[str, Tone] = {"alarm": "warn", "over": "ok", "rollback": "warn", "clear": "ok", "weight": "strong"}
 
 
 def host_lines(view: HostView, now: float, width: int, *, said: bool = False) -> list[Line]:
-    """All that is known of a host; grey, and saying how old it is, when that is not current.
+    """A host in short; grey, and saying how old it is, when that is not current.
 
     Args:
         said: its sentence stands in the headline already.
     """
     finding = health(view, now)
-    role = f"{view.link.role}{', read-only: it speaks another version' if view.link.read_only else ''}"
-    right_end = span(f"agent {view.status.agent_version}  {role} " if view.status else " ", "dim")
-    lines = [ends(line(span(f" {view.name}  ", "strong"), status(finding.level)), (right_end,), width)]
+    lines = [title_line(view, finding, width)]
     if finding.level != "ok" and not said:
         lines += wrapped(finding.sentence, width, "stale" if finding.level == "stale" else "", most=2)
-    if view.status is None:
+    return lines + as_old_as_it_is(view, now, _status_lines(view.status, width)) if view.status else lines
+
+
+def title_line(view: HostView, finding: Finding, width: int) -> Line:
+    """Its name and status, which agent that is from, and what may be done there."""
+    role = f"{view.link.role}{', read-only: it speaks another version' if view.link.read_only else ''}"
+    right_end = span(f"agent {view.status.agent_version}  {role} " if view.status else " ", "dim")
+    return ends(line(span(f" {view.name}  ", "strong"), status(finding.level)), (right_end,), width)
+
+
+def as_old_as_it_is(view: HostView, now: float, lines: list[Line]) -> list[Line]:
+    """What was heard of a host: as it is while that is current, else grey below its age."""
+    if view.link.state == "connected" and health(view, now).level != "stale":
         return lines
     silent = heard_age(view, now)
-    if finding.level == "stale" or view.link.state != "connected":
-        heard = f"as last heard {age(silent)} ago:" if silent is not None else ""
-        lines.append(line(" ", span(heard, "stale")))
-        return lines + [tuple(Span(part.text, "stale") for part in one) for one in _status_lines(view.status, width)]
-    return lines + _status_lines(view.status, width)
+    heard = line(" ", span(f"as last heard {age(silent)} ago:" if silent is not None else "", "stale"))
+    return [heard, *greyed(lines)]
 
 
 def _status_lines(status: HostStatus, width: int) -> list[Line]:
     lines = _machine(status.sample, width)
     if status.engines:
-        lines += [EMPTY, *_engines(status.engines, width)]
+        lines += [EMPTY, *engine_lines(status.engines, width)]
     if status.gateway:
-        lines.append(_gateway(status.gateway))
-    lines += [_experiment(experiment, width) for experiment in status.experiments]
+        lines.append(gateway_line(status.gateway))
+    lines += [experiment_line(experiment, width) for experiment in status.experiments]
     if status.sample.gpus or status.sample.lost_gpus:
         lines += [EMPTY, *(_gpu(gpu, width) for gpu in status.sample.gpus)]
         lines += [_lost_gpu(gpu) for gpu in status.sample.lost_gpus]
@@ -91,33 +94,8 @@ def _lost_gpu(gpu: LostGpu) -> Line:
     return line(span(f" gpu {gpu.index} ", "dim"), gpu.name, span(f"  LOST x {gpu.note}", "fail"))
 
 
-def _engines(engines: tuple[EngineStatus, ...], width: int) -> list[Line]:
-    room = width - 2 - 9 - 6 - 9 - 4 - 10
-    name = max(9, min(24, room * 2 // 5))
-    model = max(8, min(44, room - name))
-    head = (
-        Span(" "), *left("ENGINE", name), Span("  "), *left("STATE", 9), Span("  "), *left("MODEL", model), Span("  "),
-        *right("TOK/S", 6), Span("  "), *right("RSS", 9), Span("  "), *right("GEN", 4),
-    )  # fmt: skip
-    lines: list[Line] = [tuple(Span(part.text, "head") for part in head)]
-    for engine in engines:
-        lines.append(
-            (
-                Span(" "), *left(engine.name, name), Span("  "),
-                *left(_STATES.get(engine.state, engine.state), 9, _READY.get(engine.state, "strong")), Span("  "),
-                *left(engine.model, model), Span("  "), *right(number(engine.tokens_per_s), 6), Span("  "),
-                *right(size(engine.rss_bytes), 9), Span("  "), *right(str(engine.generation), 4),
-            )
-        )  # fmt: skip
-        if engine.note:
-            lines += wrapped(engine.note, width, "dim", indent="   ", most=1)
-        if engine.error:
-            lines += wrapped(f"{engine.error.title}: {engine.error.detail}", width, "warn", indent="   ", most=2)
-            lines += wrapped(engine.error.hint, width, "dim", indent="   ", most=1)
-    return lines
-
-
-def _gateway(gateway: GatewayView) -> Line:
+def gateway_line(gateway: GatewayView) -> Line:
+    """Whether it answers, and how much it has to do."""
     if not gateway.running:
         return line(span(" gateway ", "dim"), f"{gateway.listen}  ", span("does not answer x", "fail"))
     dropped = f"  {count(gateway.tee_dropped)} answers not judged" if gateway.tee_dropped else ""
@@ -133,7 +111,8 @@ def _overload(gateway: GatewayView) -> str:
     return "".join(f"  {arm}: {RUNGS[min(rung, len(RUNGS) - 1)]}" for arm, rung in worst)
 
 
-def _experiment(experiment: ExperimentStatus, width: int) -> Line:
+def experiment_line(experiment: ExperimentStatus, width: int) -> Line:
+    """Its split, and how it does."""
     finding = experiment_health(experiment)
     start = f"{experiment.name}  {split(experiment.state.weight_bp)}  "
     room = width - len(" experiment ") - len(start) - 1
@@ -144,7 +123,7 @@ def recent_lines(view: HostView, width: int, room: int) -> list[Line]:
     """What happened last on a host, newest first, where there is room for it."""
     if view.status is None or room < 4:
         return []
-    happened = [(alarm.t, "alarm", alarm.text, "") for alarm in view.alarms]
+    happened = [(alarm.t, "over" if alarm.level == "ok" else "alarm", alarm.text, "") for alarm in view.alarms]
     happened += [
         (entry.t, entry.kind, entry.text, entry.by) for one in view.status.experiments for entry in one.timeline
     ]
@@ -152,7 +131,9 @@ def recent_lines(view: HostView, width: int, room: int) -> list[Line]:
     return [EMPTY, line(span(" RECENT", "head")), *(event_line(*one, width) for one in newest)] if newest else []
 
 
-def event_line(t: float, kind: str, text: str, by: str, width: int) -> Line:
-    """One thing that happened: when, what kind, what, who."""
-    start = line(span(f" {clock(t)}  ", "dim"), span(f"{kind:<9} ", "dim"), span(text, _KINDS.get(kind, "")))
+def event_line(t: float, kind: str, text: str, by: str, width: int, *, at: str = "", host: Line = ()) -> Line:
+    """One thing that happened: when (by the clock, or in the words of `at`), what kind, on which host, what, who."""
+    start = line(
+        span(f" {at or clock(t)}  ", "dim"), span(f"{fit(kind, 9):<9} ", "dim"), *host, span(text, _KINDS.get(kind, ""))
+    )
     return ends(start, line(span(fit(f"{by} ", width // 4), "dim")), width)

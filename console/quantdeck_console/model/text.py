@@ -135,3 +135,20 @@ def wrapped(text: str, width: int, tone: Tone = "", indent: str = " ", most: int
         pieces[most - 1] = fit(" ".join(pieces[most - 1 :]), max(2, width - 2 * len(indent)))
         pieces = pieces[:most]
     return [(Span(indent), Span(piece, tone)) for piece in pieces]
+
+
+def flowed(parts: Iterable[Span], width: int, indent: str) -> list[Line]:
+    """Spans one after the other, on as many indented lines as needed; one that is too long is cut."""
+    lines: list[list[Span]] = []
+    room = 0
+    for part in parts:
+        text = fit(part.text, width - len(indent) - 1)
+        if not lines or cell_len(text) + 2 > room:
+            lines.append([Span(indent)])
+            room = width - len(indent) - 1
+        else:
+            lines[-1].append(Span("  "))
+            room -= 2
+        lines[-1].append(Span(text, part.tone))
+        room -= cell_len(text)
+    return [tuple(one) for one in lines]

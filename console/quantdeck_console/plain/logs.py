@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 
-from quantdeck_console.link.log_follow import HostLine
+from quantdeck_core.fleet.log_text import HostLine, remarks
 from quantdeck_core.text import clean
 
 _COLOURS = (39, 75, 111, 147, 178, 215, 173, 180)
@@ -22,22 +22,7 @@ def printed(one: HostLine, colour: bool) -> list[str]:
     prefix = clean(f"{one.host} {one.source}".rstrip(), one_line=True)
     if colour:
         prefix = f"\x1b[38;5;{_COLOURS[zlib.crc32(prefix.encode()) % len(_COLOURS)]}m{prefix}\x1b[0m"
-    if one.line is None:
-        return [f"{prefix} -- {clean(one.note, one_line=True)}"]
-    said = [f"{prefix} -- {text}" for text in _missing(one)]
-    if one.line.text or not said:
+    said = [f"{prefix} -- {clean(remark, one_line=True)}" for remark in remarks(one)]
+    if one.line and (one.line.text or not said):
         said.append(f"{prefix} | {clean(one.line.text, one_line=True)}")
-    return said
-
-
-def _missing(one: HostLine) -> list[str]:
-    line, said = one.line, []
-    if line is None:
-        return []
-    if line.lost:
-        said.append(f"{line.lost:,} lines lost: they came faster than they could be shown")
-    if line.lost_unknown:
-        said.append("lines may be missing here")
-    if line.withheld:
-        said.append(f"{line.withheld:,} lines withheld: they can hold what users wrote")
     return said

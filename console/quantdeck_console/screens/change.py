@@ -12,6 +12,7 @@ from textual.widgets import Input
 
 from quantdeck_console.actions.host_run import HostRun
 from quantdeck_console.actions.registry import action_of
+from quantdeck_console.model.asked import error_lines
 from quantdeck_console.model.host_progress import host_cells, shortened
 from quantdeck_console.model.text import EMPTY, Line, Span, line, span, wrapped
 from quantdeck_console.screens.dialog import WIDTH, Dialog
@@ -134,7 +135,7 @@ class ChangeDialog(Dialog):
         if self.applied:
             return [EMPTY, *_done(self.applied, done), EMPTY, line(Span(" Enter Esc", "key"), " close")]
         keys = line(Span(f" {key}", "key" if self.armed_at else "dim"), f" {verb}", Span("   Esc", "key"), " cancel")
-        error = [EMPTY, *error_lines(self.error)] if self.error else []
+        error = [EMPTY, *error_lines(self.error, WIDTH)] if self.error else []
         return [*self._where(noun), *error, EMPTY, keys]
 
     def _where(self, noun: str) -> list[Line]:
@@ -158,14 +159,9 @@ class ChangeDialog(Dialog):
 def _done(applied: Applied, done: str) -> list[Line]:
     if applied.pending:
         return wrapped(f"PENDING: {applied.detail}", WIDTH, "warn", most=3)
+    if applied.operation:
+        said = applied.detail or f"{applied.operation} has begun"
+        return wrapped(f"{said}; the host's pane follows {applied.operation}", WIDTH, "strong", most=3)
     took = f", effective in {duration(applied.effective_ms)}" if applied.effective_ms is not None else ""
     said = f": {applied.detail}" if applied.detail else ""
     return wrapped(f"{f'done: {done}' if done else 'applied'}{took}{said}", WIDTH, "ok", most=3)
-
-
-def error_lines(error: ErrorInfo) -> list[Line]:
-    """An error as everywhere: what happened, and what to do next."""
-    return [
-        *wrapped(f"x {error.title}: {error.detail}", WIDTH, "warn", most=4),
-        *wrapped(error.hint, WIDTH, "", indent="   ", most=3),
-    ]

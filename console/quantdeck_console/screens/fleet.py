@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from textual import on
 from textual.app import ComposeResult
-from textual.widgets import Input
 
 from quantdeck_console.actions.host_run import banner
 from quantdeck_console.actions.registry import action_of
@@ -18,7 +16,7 @@ from quantdeck_console.model.text import Line, Span, line, span
 from quantdeck_console.screens.base import bindings_of
 from quantdeck_console.screens.pane import Pane
 from quantdeck_console.widgets.lines import Lines
-from quantdeck_console.widgets.prompt import Prompt
+from quantdeck_console.widgets.prompt import Filter
 from quantdeck_console.widgets.table import Table
 from quantdeck_core.fleet.headline import Headline
 from quantdeck_core.fleet.health import WORDS
@@ -41,8 +39,6 @@ class FleetScreen(Pane):
     FleetScreen #headline { height: 3; width: 100%; }
     FleetScreen #hosts { width: 100%; }
     FleetScreen #details { height: 1fr; width: 100%; margin-top: 1; }
-    FleetScreen #filter { dock: bottom; offset-y: -1; display: none; }
-    FleetScreen #filter.-open { display: block; }
     """
 
     def __init__(self) -> None:
@@ -56,7 +52,7 @@ class FleetScreen(Pane):
         yield Lines(id="headline")
         yield Table[FleetRow](id="hosts", cursor=self.deck.glyphs.cursor)
         yield Lines(id="details")
-        yield Prompt(id="filter", label="/")
+        yield Filter(self._filtered)
 
     def fill(self) -> None:
         """Show the fleet as it is now."""
@@ -117,11 +113,7 @@ class FleetScreen(Pane):
     def subject(self) -> Subject:
         """The selected host and its worst experiment."""
         row = self.selected if self._composed else None
-        if row is None:
-            return Subject()
-        status = self.deck.model.fleet.hosts[row.name].status
-        first = status.experiments[0].name if status and status.experiments else ""
-        return Subject(row.name, row.experiment or first)
+        return self.deck.model.subject_of(row) if row else Subject()
 
     def choose(self, subject: Subject) -> None:
         """Put the cursor on a host."""
@@ -138,24 +130,26 @@ class FleetScreen(Pane):
         if self.subject.host:
             self.deck.show_pane("experiment" if self.target() else "host", self.subject)
 
+    def action_logs(self) -> None:
+        """Follow the logs of the selected host."""
+        from quantdeck_console.screens.logs import LogsScreen
+
+        if self.subject.host:
+            self.app.push_screen(LogsScreen(self.subject))
+
     def action_filter(self) -> None:
         """Ask for words."""
-        self.query_one(Prompt).open(self._pattern)
+        self.query_one(Filter).open(self._pattern)
 
     def action_back(self) -> None:
         """Show all hosts again."""
         self._pattern = ""
-        self.query_one(Prompt).close()
+        self.query_one(Filter).close()
         self.draw()
 
-    @on(Input.Changed)
-    def _typed(self, event: Input.Changed) -> None:
-        self._pattern = event.value
+    def _filtered(self, pattern: str) -> None:
+        self._pattern = pattern
         self.draw()
-
-    @on(Input.Submitted)
-    def _entered(self) -> None:
-        self.query_one(Prompt).close()
 
     def _move(self, cursor: int) -> None:
         hosts = self.query_one("#hosts", Table)

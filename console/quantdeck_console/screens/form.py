@@ -12,9 +12,10 @@ from textual.app import ComposeResult
 from quantdeck_console.actions.host_run import HostRun
 from quantdeck_console.actions.registry import action_for_key
 from quantdeck_console.model.host_progress import Target
-from quantdeck_console.model.text import Line
+from quantdeck_console.model.text import Line, wrapped
 from quantdeck_console.screens.base import bindings_of
 from quantdeck_console.screens.change import ChangeDialog
+from quantdeck_console.screens.dialog import WIDTH
 from quantdeck_console.widgets.lines import Lines
 from quantdeck_console.widgets.prompt import Prompt
 from quantdeck_core.errors import InputError
@@ -52,7 +53,8 @@ class Form:
         fields: without one, `y` confirms and Enter does not.
         basis: what the change is based on, e.g. the experiment's revision: the same words on the same basis are the
             same request however often they are sent.
-        send: asks for it; what was typed, a request id, the basis.
+        blocks: why it cannot be done as it is said, or nothing; asked anew with every change of the model.
+        send: asks for it; what was typed, a request id, the basis. None where it goes on without the dialog.
         others: the same change on other hosts, which may be asked for with it.
         change: what it changes on this host, e.g. `90/10 -> 100/0`, as it is now; said of each where there are several.
         done: what holds once it is applied.
@@ -65,9 +67,10 @@ class Form:
     title: str
     verb: str
     lines: Callable[[], list[Line]]
-    send: Callable[[Typed, str, int], Awaitable[Applied]]
+    send: Callable[[Typed, str, int], Awaitable[Applied] | None]
     fields: tuple[Field, ...] = ()
     basis: Callable[[], int] = lambda: 0
+    blocks: Callable[[], str] = lambda: ""
     others: tuple[Form, ...] = ()
     change: Callable[[], str] = lambda: ""
     done: str = ""
@@ -107,7 +110,9 @@ class FormDialog(ChangeDialog):
 
     def fill(self) -> None:
         """Show what would happen, and the answer."""
-        self.query_one("#does", Lines).show([] if self.run_state else self.form.lines())
+        form = self.form
+        blocks = wrapped(f"! {form.blocks()}", WIDTH, "warn", most=4) if form.blocks() else []
+        self.query_one("#does", Lines).show([] if self.run_state else [*form.lines(), *blocks])
         for number in range(len(self.form.fields)):
             self._prompt(number).display = not self.run_state
         key = "Enter" if self.form.fields else "y"
@@ -141,6 +146,8 @@ class FormDialog(ChangeDialog):
 
     def ask(self) -> None:
         """Check what was typed, and send it or say what is wrong with it."""
+        if self.busy or self.form.blocks():
+            return
         typed = tuple(
             clean(self._prompt(number).value, one_line=True).strip() for number in range(len(self.form.fields))
         )
@@ -150,13 +157,17 @@ class FormDialog(ChangeDialog):
         basis = {form.host: form.basis() for form in forms}
         request_id = self._request_ids.setdefault((tuple(basis.values()), typed), uuid4().hex)
         if not self.everywhere:
-            self.send(lambda: self.form.send(typed, request_id, basis[self.host]))
+            answer = self.form.send(typed, request_id, basis[self.host])
+            if answer is None:
+                self.dismiss(None)
+            else:
+                self.send(lambda: answer)
             return
         by_host = {form.host: form for form in forms}
         self.send_everywhere(
             HostRun(
                 [Target(host=form.host, change=form.change()) for form in forms],
-                lambda target: by_host[target.host].send(typed, request_id, basis[target.host]),
+                lambda target: _sent(by_host[target.host], typed, request_id, basis[target.host]),
                 key=self.form.key or self.form.title,
                 subject=self.form.title,
                 done=self.form.done,
@@ -182,6 +193,11 @@ class FormDialog(ChangeDialog):
 
     def _prompt(self, number: int) -> Prompt:
         return self.query_one(f"#field-{number}", Prompt)
+
+
+async def _sent(form: Form, typed: Typed, request_id: str, basis: int) -> Applied:
+    answer = form.send(typed, request_id, basis)
+    return await answer if answer else Applied(revision=0)
 
 
 def _missing(field: Field, typed: str, verb: str) -> InputError | None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 
-from quantdeck_console.model.fleet_view import standing_tags
+from quantdeck_console.actions.host_run import banner
+from quantdeck_console.model.fleet_view import header_line, standing_tags
 from quantdeck_console.model.subject import Subject
+from quantdeck_console.model.text import Line, fit, line, span
 from quantdeck_console.screens.base import DeckScreen, TooSmall
 from quantdeck_console.widgets.lines import Lines
 from quantdeck_core.fleet.standing import frozen_of
@@ -55,6 +57,19 @@ class Pane(DeckScreen):
         """What the header says beside what is shown; `own` is the pane's."""
         read_only = "read-only" if self.refused("roll_back") else ""
         return [*standing_tags(self.deck.model.fleet), *filter(None, (own, read_only))]
+
+    def frame(self, place: str) -> None:
+        """Draw header and footer of a pane that is about one host; where else something is wrong stands there too."""
+        deck, width = self.deck, self.size.width
+        others = [row for row in deck.model.rows() if row.name != self.subject.host]
+        header = header_line(deck.title, others, deck.model.clock(), width, place=place, tags=self.tags())
+        self.query_one("#header", Lines).show([header])
+        self.query_one("#footer", Lines).show([self.keys_line(width)])
+
+    def waiting(self, width: int) -> list[Line]:
+        """A change of several hosts that is not through yet; nothing without one."""
+        told = banner(self.deck.runs, self.deck.model.clock())
+        return [line(" ", span(fit(told, width - 2), "warn"))] if told else []
 
     def sentence(self) -> str:
         """What `y` copies."""

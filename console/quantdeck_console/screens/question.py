@@ -26,7 +26,7 @@ class Question(Generic[T]):
     def __init__(self, screen: DeckScreen, name: str, every_s: float) -> None:
         self.asked: Asked[T] = Asked()
         self._screen = screen
-        self._name = name
+        self._group = f"question-{name}"
         self._every_s = every_s
 
     def ask(self, host: str, call: Callable[[DeckClient], Awaitable[T]], *, anew: bool = False) -> None:
@@ -37,7 +37,12 @@ class Question(Generic[T]):
         """
         if anew:
             self.asked = Asked()
-        self._screen.run_worker(self._keep(host, call), group=f"question-{self._name}", exclusive=True)
+        self._screen.run_worker(self._keep(host, call), group=self._group, exclusive=True)
+
+    def stop(self) -> None:
+        """Ask no more, and forget what was answered."""
+        self.asked = Asked()
+        self._screen.workers.cancel_group(self._screen, self._group)
 
     async def _keep(self, host: str, call: Callable[[DeckClient], Awaitable[T]]) -> None:
         deck = self._screen.deck

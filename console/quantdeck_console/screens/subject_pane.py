@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 
-from quantdeck_console.actions.host_run import banner
-from quantdeck_console.model.fleet_view import header_line
 from quantdeck_console.model.subject import Subject
-from quantdeck_console.model.text import Line, fit, line, span
+from quantdeck_console.model.text import Line
 from quantdeck_console.screens.pane import Pane
 from quantdeck_console.widgets.lines import Lines
 
@@ -55,14 +53,13 @@ class SubjectPane(Pane):
 
     def fill(self) -> None:
         """Show the subject as it is now."""
-        deck, now, width = self.deck, self.deck.model.clock(), self.size.width
-        others = [row for row in deck.model.rows() if row.name != self._subject.host]
-        header = header_line(deck.title, others, now, width, place=self.place(), tags=self.tags())
-        self.query_one("#header", Lines).show([header])
-        waiting = banner(deck.runs, now)
-        top = [line(" ", span(fit(waiting, width - 2), "warn"))] if waiting else []
-        self.query_one("#body", Lines).show([*top, *self.body(width, self.size.height - 2 - len(top))])
-        self.query_one("#footer", Lines).show([self.keys_line(width)])
+        width = self.size.width
+        self.frame(self.place())
+        self.fill_body(self.waiting(width), width, self.size.height - 2)
+
+    def fill_body(self, top: list[Line], width: int, height: int) -> None:
+        """Everything between header and footer; `top` is what has to stay in sight."""
+        self.query_one("#body", Lines).show([*top, *self.body(width, height - len(top))])
 
     def action_next_subject(self) -> None:
         """The next experiment of the fleet, round and round."""

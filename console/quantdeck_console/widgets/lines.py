@@ -24,6 +24,7 @@ class Lines(Widget):
         super().__init__(id=id, classes=classes)
         self._lines: tuple[Line, ...] = ()
         self._top = 0
+        self._marked = -1
 
     def show(self, lines: Sequence[Line]) -> None:
         """Replace the lines; equal ones send nothing to the terminal."""
@@ -31,7 +32,10 @@ class Lines(Widget):
         if len(old) != len(self._lines) and self.styles.is_auto_height:
             self.refresh(layout=True)
             return
-        self._top = min(self._top, self.last_top)
+        if self._top > self.last_top:  # there is less than before: every row shows another line
+            self._top = self.last_top
+            self.refresh()
+            return
         for y in range(self.size.height):
             index = self._top + y
             if _at(old, index) != _at(self._lines, index):
@@ -54,6 +58,18 @@ class Lines(Widget):
             self._top = top
             self.refresh()
 
+    def mark(self, index: int) -> None:
+        """Give one line the cursor's ground; -1: none."""
+        if index != self._marked:
+            before, self._marked = self._marked, index
+            for y in (before - self._top, index - self._top):
+                if 0 <= y < self.size.height:
+                    self.refresh(Region(0, y, self.size.width, 1))
+
+    def reveal(self, index: int) -> None:
+        """Scroll no further than it takes to see a line."""
+        self.scroll_lines(min(index, max(self._top, index - self.size.height + 1)))
+
     @property
     def top(self) -> int:
         """The line at the top."""
@@ -66,7 +82,8 @@ class Lines(Widget):
 
     def render_line(self, y: int) -> Strip:
         """One terminal line."""
-        return self.paint(_at(self._lines, self._top + y))
+        index = self._top + y
+        return self.paint(_at(self._lines, index), ground="cursor" if index == self._marked else "")
 
     def paint(self, line: Line, ground: str = "") -> Strip:
         """A line in this widget's width; `ground` is a tone below all others."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.widgets import Input
@@ -62,3 +65,26 @@ class Prompt(Horizontal):
         """Hide it; keys go to the screen again."""
         self.remove_class("-open")
         self.field.disabled = True
+
+
+class Filter(Prompt):
+    """Words behind a `/` above the footer: they narrow a list while they are typed, Enter keeps them."""
+
+    DEFAULT_CSS = """
+    Filter { dock: bottom; offset-y: -1; display: none; }
+    Filter.-open { display: block; }
+    """
+
+    def __init__(self, changed: Callable[[str], None]) -> None:
+        super().__init__(id="filter", label="/")
+        self._changed = changed
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._changed(event.value)
+
+    @on(Input.Submitted)
+    def _entered(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.close()

@@ -23,6 +23,7 @@ class Table(Lines, Generic[Row]):
         self._draw: Callable[[Row], Line] = lambda _row: EMPTY
         self._head: Line = EMPTY
         self._glyph = cursor
+        self._active = True
         self.cursor = 0
 
     @property
@@ -51,6 +52,12 @@ class Table(Lines, Generic[Row]):
             if moved or old[index : index + 1] != self._rows[index : index + 1]:
                 self.refresh(Region(0, y, self.size.width, 1))
 
+    def activate(self, active: bool) -> None:
+        """Whether the arrows move here: of several lists one has the bright cursor."""
+        if active != self._active:
+            self._active = active
+            self.refresh(Region(0, self.cursor - self._top + 1, self.size.width, 1))
+
     def move(self, cursor: int) -> None:
         """Put the cursor on a row."""
         self.fill(self._head, self._rows, self._draw, cursor)
@@ -68,8 +75,9 @@ class Table(Lines, Generic[Row]):
         if index >= len(self._rows):
             return self.paint(EMPTY)
         here = index == self.cursor
-        mark = Span(self._glyph if here else " ", "key")
-        return self.paint((mark, *self._draw(self._rows[index])), ground="cursor" if here else "")
+        mark = Span(self._glyph if here else " ", "key" if self._active else "dim")
+        ground = "cursor" if here and self._active else ""
+        return self.paint((mark, *self._draw(self._rows[index])), ground=ground)
 
     def _follow(self) -> None:
         visible = max(1, self.size.height - 1)
