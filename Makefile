@@ -91,7 +91,7 @@ fuzz: $(VENV)/.dev
 	@PYTHONPATH=tests $(BIN)/python -m fuzz $(ARGS)
 
 bench: $(VENV)/.dev
-	@for one in tests/benchmarks/agent_*.py tests/benchmarks/gateway_*.py tests/benchmarks/analyser_*.py tests/benchmarks/judge_*.py; do echo "== $$one"; $(BIN)/python $$one || exit 1; done
+	@for one in tests/benchmarks/agent_*.py tests/benchmarks/gateway_*.py tests/benchmarks/analyser_*.py tests/benchmarks/judge_*.py tests/benchmarks/console_*.py; do echo "== $$one"; $(BIN)/python $$one || exit 1; done
 
 GATEWAY_LAB ?= ../shared/bench/gateway
 GATEWAY := $(CURDIR)/$(BIN)/quantdeck gateway --port {port} --control http://127.0.0.1:{a} --treatment http://127.0.0.1:{b}

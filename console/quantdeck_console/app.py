@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.console import RenderableType
 from rich.style import Style
 from textual.app import App
 from textual.binding import Binding, BindingType
@@ -27,10 +29,11 @@ from quantdeck_console.screens.fleet import FleetScreen
 from quantdeck_console.screens.pane import Pane
 from quantdeck_console.screens.panes import missing, pane_of, subject_for
 from quantdeck_console.terminal import MIN_COLUMNS, MIN_ROWS, Display, display_of
+from quantdeck_console.widgets.shown import Shown
 from quantdeck_console.widgets.tones import ANSI, DECK_THEME, TRUECOLOR
 from quantdeck_core.errors import QuantdeckError
 from quantdeck_core.fleet.link import LinkChange
-from quantdeck_core.protocol.events import Event
+from quantdeck_core.protocol.events import Event, Snapshot
 from quantdeck_core.text import clean
 
 if TYPE_CHECKING:
@@ -115,6 +118,8 @@ class DeckApp(App[None]):
         self._runs: dict[str, HostRun] = {}
         self._drawn_at = self._rang_at = 0.0
         self._pending = self._soon = False
+        self._reported = False
+        self._shown = Shown()
         self.register_theme(DECK_THEME)
 
     @property
@@ -150,8 +155,8 @@ class DeckApp(App[None]):
             self.animation_level = "none"
         self._write(_PUSH_TITLE)
         self._set_terminal_title(self.title)
-        self.set_interval(DRAW_S, self.redraw)
-        self.run_worker(self._guarded(self.link.run(self._receive)), group="link")
+        self.set_interval(DRAW_S, self._tick)
+        self.call_after_refresh(self._connect)
         if self._background:
             self.run_worker(self._guarded(self._background()), group="background")
 
@@ -159,22 +164,36 @@ class DeckApp(App[None]):
         """Give the terminal its title back."""
         self._write(_POP_TITLE)
 
+    def _connect(self) -> None:
+        self.run_worker(self._guarded(self.link.run(self._receive)), group="link")
+
+    async def _tick(self) -> None:
+        for _ in self.model.catching_up():
+            await asyncio.sleep(0)  # a key need not wait for a whole fleet
+        self._draw()
+
     def draw_soon(self) -> None:
         """Draw in a moment, once for however many ask meanwhile."""
         if not self._soon:
             self._soon = True
-            self.set_timer(SOON_S, self.redraw)
+            self.set_timer(SOON_S, self._draw)
 
     def redraw(self) -> None:
         """Show the model as it is now; what is equal sends nothing."""
+        self.model.catch_up()
+        self._draw()
+
+    def _draw(self) -> None:
         self._soon = False
         self._pending = False
         self._drawn_at = self.monotonic()
         if self.terminal_title != self.title and self._answered():
             self._set_terminal_title(self.title)
-        for screen in self.screen_stack:
+        for screen in reversed(self.screen_stack):
             if isinstance(screen, DeckScreen):
                 screen.draw()
+            if isinstance(screen, Pane):
+                break  # it hides what lies below, which is drawn when it comes up again
 
     def show_pane(self, name: str, subject: Subject) -> None:
         """Open a pane about something, or go back to it where it is open already; each is open once at most."""
@@ -257,10 +276,11 @@ class DeckApp(App[None]):
             self.bell()
             self._rang_at = self.monotonic()
             self._set_terminal_title(f"! {host}: {alarms[-1].text}")
-        if not self._pending:
-            self._pending = True
-            if self.monotonic() - self._drawn_at >= DRAW_S:
-                self.call_later(self.redraw)
+        first = isinstance(update, Snapshot) and not self._reported
+        if first or (not self._pending and self.monotonic() - self._drawn_at >= DRAW_S):
+            self.call_later(self.redraw)
+        self._pending = True
+        self._reported |= first
 
     def _answered(self) -> bool:
         """Nothing is wrong any more, or somebody has taken all of it: the title needs to call nobody."""
@@ -271,6 +291,9 @@ class DeckApp(App[None]):
         if text != self.terminal_title:
             self.terminal_title = text
             self._write(f"\x1b]2;{text}\x07")
+
+    def _display(self, screen: Screen[None], renderable: RenderableType | None) -> None:
+        super()._display(screen, self._shown.difference(renderable))
 
     def _write(self, codes: str) -> None:
         """Textual has no call for titles, and its driver is the only way that keeps the order of what is written."""

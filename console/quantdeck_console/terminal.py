@@ -89,5 +89,4 @@ def display_of(environ: Mapping[str, str]) -> Display:
 def prepare(environ: MutableMapping[str, str]) -> None:
     """Set what Textual reads when it is imported: call it before that."""
     if environ.get("SSH_CONNECTION"):
-        environ.setdefault("TEXTUAL_FPS", "15")
         environ.setdefault("TEXTUAL_ANIMATIONS", "none")

@@ -159,6 +159,16 @@ def test_light_commands_load_no_heavy_parts() -> None:
         assert f"'{heavy}'" not in loaded
 
 
+def test_the_console_draws_before_it_loads_what_connects() -> None:
+    code = (
+        "import sys; import quantdeck_console.commands.console, quantdeck_console.app; print([m for m in sys.modules])"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "'textual.app'" in loaded
+    for late in ("httpx", "asyncssh", "cryptography", "starlette", "uvicorn", "xllamacpp", "gguf", "quantdeck_agent"):
+        assert f"'{late}'" not in loaded
+
+
 @pytest.mark.parametrize(
     ("command", "size", "term", "words"),
     [

@@ -40,7 +40,7 @@ async def test_a_stop_wants_the_name_and_is_then_followed_in_the_pane() -> None:
             "30 % of users are on it: it is the treatment of chat_awq_v2", "chat_awq_v2 is rolled back",
         )  # fmt: skip
         await deck.press(*"chat-awq", "enter")
-        await deck.shows("op-18 has begun; the host's pane follows it to its end")
+        await deck.shows("op-18 has begun; the host's pane follows op-18")
         assert "applied" not in deck.text
         [(host, path, wish)] = deck.link.asked
         assert isinstance(wish, Stop)

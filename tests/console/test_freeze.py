@@ -69,6 +69,7 @@ async def test_letting_it_go_on_ends_a_freeze_that_has_not_arrived_everywhere() 
         await deck.shows("unreachable")
         await deck.press("escape")
         deck.link.say("rack-1", FreezeEvent(revision=2, frozen=frozen("ada", "launch")))
+        await deck.shows("FROZEN 1/2 by ada")
         await typed(deck, "u", *"done", "enter")
         await deck.shows("not done: applied on 1 of 2 hosts")
         link.answers["van-7"] = [APPLIED]

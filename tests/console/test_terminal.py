@@ -58,10 +58,12 @@ def test_display(environ: dict[str, str], display: Display) -> None:
 
 
 def test_prepare_is_thrifty_over_ssh_and_respects_what_is_set() -> None:
-    environ = {"SSH_CONNECTION": "1", "TEXTUAL_FPS": "30"}
-    prepare(environ)
-    assert environ["TEXTUAL_FPS"] == "30"
-    assert environ["TEXTUAL_ANIMATIONS"] == "none"
+    remote = {"SSH_CONNECTION": "1"}
+    prepare(remote)
+    assert remote["TEXTUAL_ANIMATIONS"] == "none"
+    chosen = {"SSH_CONNECTION": "1", "TEXTUAL_ANIMATIONS": "full"}
+    prepare(chosen)
+    assert chosen["TEXTUAL_ANIMATIONS"] == "full"
     local: dict[str, str] = {}
     prepare(local)
     assert local == {}

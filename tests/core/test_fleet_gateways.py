@@ -14,7 +14,7 @@ from quantdeck_core.fleet.gateways import took_ms, troubled_since
 from quantdeck_core.fleet.headline import Headline, headline
 from quantdeck_core.fleet.link import LinkChange
 from quantdeck_core.fleet.rows import fleet_rows
-from quantdeck_core.fleet.standing import frozen_of, pages_of_nobody
+from quantdeck_core.fleet.standing import frozen_of, standing_of
 from quantdeck_core.fleet.state import FleetState, HostView
 from quantdeck_core.protocol.alerts import PageCounts
 from quantdeck_core.protocol.experiment import ExperimentStatus, TimelineEntry
@@ -207,8 +207,8 @@ def test_pages_of_hosts_out_of_reach_are_not_counted() -> None:
     counts = PageCounts(nobody=2, snoozed=1, taken=1)
     assert counts.going_on == 4
     statuses = (rack(pages=counts), van(pages=counts))
-    assert pages_of_nobody(fleet(*statuses)) == 4
-    assert pages_of_nobody(fleet(*statuses, **{"van-7": LinkChange(state="lost")})) == 2
+    assert standing_of(fleet(*statuses)).pages == 4
+    assert standing_of(fleet(*statuses, **{"van-7": LinkChange(state="lost")})).pages == 2
 
 
 @given(

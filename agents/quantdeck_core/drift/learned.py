@@ -49,7 +49,7 @@ class Block(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     treatment: ArmBlock = ArmBlock()
 
 
-class LearnedLimit(msgspec.Struct, frozen=True, kw_only=True):
+class LearnedLimit(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What was learned of one signal.
 
     Attributes:

@@ -17,7 +17,7 @@ Tolerance = Annotated[float, Meta(ge=0, le=1)]
 Preset = Literal["lesson", "customer-facing"]
 
 
-class Slo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Slo(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """What users were promised. An arm with more users is slower for that reason alone, so that latency is a breach
     only where it breaks one of these and is slower than the control beyond chance.
 
@@ -32,7 +32,7 @@ class Slo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     error_rate: Share | None = None
 
 
-class Sequential(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Sequential(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """The tests against the concurrent control: `watch` by chance at most once in 1e6 answers of the treatment,
     `breach` once in 1e8, all signals together.
 
@@ -47,7 +47,7 @@ class Sequential(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     latency_tolerance: Tolerance = 0.25
 
 
-class Learning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Learning(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """Limits at what this service shows by itself, hour by hour, day by day once there are 7 days.
 
     Attributes:
@@ -63,7 +63,7 @@ class Learning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     min_outputs: Annotated[int, Meta(ge=10)] = 50
 
 
-class Thresholds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Thresholds(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """Limits of one experiment.
 
     Attributes:

@@ -33,7 +33,7 @@ SAID_BY_USERS = frozenset({"ratings", "tasks", "sessions"})
 """Feedback, which clients send for some answers only."""
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+class Verdict(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """How the treatment does.
 
     Attributes:

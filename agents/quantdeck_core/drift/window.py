@@ -14,7 +14,7 @@ from quantdeck_core.percentile import percentile
 from quantdeck_core.protocol.signals import AnswerRating
 
 
-class WindowStats(msgspec.Struct, frozen=True, kw_only=True):
+class WindowStats(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What a window holds. Lengths are in words; means and shares are None without outputs.
 
     Attributes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Literal
 
@@ -38,7 +39,7 @@ _TROUBLED = {
 }
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
+class Finding(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One thing to say about a host.
 
     Attributes:
@@ -58,6 +59,16 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 def heard_age(view: HostView, now: float) -> float | None:
     """Seconds since the host last said anything; None while it never did."""
     return None if view.heard_at is None else max(0.0, now - view.heard_at)
+
+
+def same_until(view: HostView, now: float) -> float:
+    """When time alone may next change what is said of a host: ages are whole seconds, and so are the limits above."""
+    connected = view.link.state == "connected"
+    moments = [] if view.heard_at is None else [view.heard_at]
+    if connected and view.linked_at is not None and view.linked_at > (view.heard_at or 0.0):
+        moments.append(view.linked_at)
+    first = AGE_SHOWN_AFTER_S if connected else 0.0
+    return min((t + max(first, math.ceil(now - t)) for t in moments), default=math.inf)
 
 
 def health(view: HostView, now: float) -> Finding:

@@ -9,7 +9,7 @@ import msgspec
 LinkState = Literal["connecting", "connected", "lost", "refused"]
 
 
-class LinkChange(msgspec.Struct, frozen=True, kw_only=True):
+class LinkChange(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A change of one host's link.
 
     Attributes:

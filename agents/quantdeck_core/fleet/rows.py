@@ -25,7 +25,7 @@ from quantdeck_core.protocol.host import HostSample, HostStatus
 Quality = Literal["ok", "warn", "fail", "unknown"]
 
 
-class Memory(msgspec.Struct, frozen=True, kw_only=True):
+class Memory(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The memory that models live in: all GPUs together, or RAM where there is none.
 
     Attributes:
@@ -37,7 +37,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     total_bytes: int
 
 
-class FleetRow(msgspec.Struct, frozen=True, kw_only=True):
+class FleetRow(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One host, as the fleet pane and `quantdeck fleet` show it; values are None while stale or unknown.
 
     Attributes:
@@ -61,8 +61,13 @@ class FleetRow(msgspec.Struct, frozen=True, kw_only=True):
 
 def fleet_rows(state: FleetState, now: float) -> list[FleetRow]:
     """A row per host, worst first, by name within."""
-    rows = [host_row(view, now) for view in state.hosts.values()]
-    return sorted(rows, key=lambda row: (WORST_FIRST.index(row.level), _natural(row.name)))
+    return sorted((host_row(view, now) for view in state.hosts.values()), key=worst_first)
+
+
+def worst_first(row: FleetRow) -> tuple[int, list[tuple[int, str]]]:
+    """A key to sort by: gpu-9 comes before gpu-10."""
+    parts = re.split(r"(\d+)", row.name)
+    return WORST_FIRST.index(row.level), [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def level_counts(rows: list[FleetRow]) -> dict[Level, int]:
@@ -122,11 +127,6 @@ def quality(experiment: ExperimentStatus) -> Quality:
     if level in ("fail", "warn"):
         return "fail" if level == "fail" else "warn"
     return "unknown" if experiment.verdict.kind == "inconclusive" else "ok"
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """A key that puts gpu-9 before gpu-10."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def _ttfts(experiment: ExperimentStatus) -> list[float]:

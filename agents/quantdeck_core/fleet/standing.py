@@ -41,6 +41,17 @@ class Frozen(msgspec.Struct, frozen=True, kw_only=True):
         return f"frozen by {listed(self.by)} since {clock_minutes(self.since)}{where}: {self.reason}"
 
 
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """What every pane says of the whole fleet.
+
+    Attributes:
+        pages: that somebody has to take.
+    """
+
+    frozen: Frozen | None = None
+    pages: int = 0
+
+
 def frozen_of(state: FleetState) -> Frozen | None:
     """The freeze as hosts said last; None where none is."""
     known = [view.status for view in state.hosts.values() if view.status]
@@ -52,7 +63,7 @@ def frozen_of(state: FleetState) -> Frozen | None:
     return Frozen(hosts=len(held), known=len(known), by=by, since=first.since, reason=first.reason)
 
 
-def pages_of_nobody(state: FleetState) -> int:
-    """Pages that somebody has to take, on the hosts that are connected."""
+def standing_of(state: FleetState) -> Standing:
+    """How it stands now; pages of hosts that are out of reach are not counted."""
     views = (view for view in state.hosts.values() if view.link.state == "connected")
-    return sum(view.status.pages.nobody for view in views if view.status)
+    return Standing(frozen=frozen_of(state), pages=sum(view.status.pages.nobody for view in views if view.status))

@@ -1,10 +1,10 @@
-"""The fleet as one immutable value: `apply(state, host, update, now)` gives the next one."""
+"""The fleet as one immutable value: `apply` gives the next one after an update, `apply_all` that after many."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -34,7 +34,7 @@ KEPT_ALARMS = 20
 KEPT_OPERATIONS = 20
 
 
-class HostView(msgspec.Struct, frozen=True, kw_only=True):
+class HostView(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What is known of one host.
 
     Attributes:
@@ -60,7 +60,7 @@ class HostView(msgspec.Struct, frozen=True, kw_only=True):
         return next((experiment for experiment in found if experiment.name == name), None)
 
 
-class FleetState(msgspec.Struct, frozen=True, kw_only=True):
+class FleetState(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """All hosts, in the order of the fleet file."""
 
     hosts: Mapping[str, HostView]
@@ -75,10 +75,26 @@ class FleetState(msgspec.Struct, frozen=True, kw_only=True):
         return [view for view in self.hosts.values() if view.experiment(experiment)]
 
 
+class Heard(NamedTuple):
+    """Something that came from a host, or happened to its link, at a UNIX time."""
+
+    host: str
+    update: Event | LinkChange
+    at: float
+
+
 def apply(state: FleetState, host: str, update: Event | LinkChange, now: float) -> FleetState:
-    """The fleet after something came from a host (or happened to its link) at a UNIX time."""
-    view = _next(state.hosts.get(host) or HostView(name=host), update, now)
-    return FleetState(hosts=MappingProxyType({**state.hosts, host: view}))
+    """The fleet after one thing was heard."""
+    return apply_all(state, (Heard(host, update, now),))
+
+
+def apply_all(state: FleetState, heard: Iterable[Heard]) -> FleetState:
+    """The fleet after all of it was heard, in this order: hosts are copied once, not once for each."""
+    changed: dict[str, HostView] = {}
+    for host, update, at in heard:
+        view = changed.get(host) or state.hosts.get(host) or HostView(name=host)
+        changed[host] = _next(view, update, at)
+    return FleetState(hosts=MappingProxyType({**state.hosts, **changed})) if changed else state
 
 
 def fresh_alarms(before: HostView | None, after: HostView) -> tuple[Alarm, ...]:

@@ -28,7 +28,7 @@ EngineState = Literal[
 `restarting`: it ended by itself and is started again after a pause. `failed`: somebody has to act."""
 
 
-class EngineStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class EngineStatus(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One engine process.
 
     Attributes:

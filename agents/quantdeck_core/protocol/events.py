@@ -15,7 +15,7 @@ HEARTBEAT_S = 5.0
 """A line is sent at least this often, so that silence means a dead link."""
 
 
-class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
+class _Event(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field="event"):
     revision: int
     """Rises with every event of one agent's life."""
 

@@ -16,7 +16,7 @@ TREND_BUCKET_S = 5.0
 """Seconds in one bucket of `ArmSummary.trend`."""
 
 
-class ArmSummary(msgspec.Struct, frozen=True, kw_only=True):
+class ArmSummary(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One side of an experiment as measured.
 
     Attributes:
@@ -44,7 +44,7 @@ class ArmSummary(msgspec.Struct, frozen=True, kw_only=True):
     trend: tuple[float | None, ...] = ()
 
 
-class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
+class TimelineEntry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Something that happened, as the audit recorded it.
 
     Attributes:
@@ -59,7 +59,7 @@ class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
     by: str
 
 
-class RollbackRecord(msgspec.Struct, frozen=True, kw_only=True):
+class RollbackRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """How the last rollback went.
 
     Attributes:
@@ -80,7 +80,7 @@ class RollbackRecord(msgspec.Struct, frozen=True, kw_only=True):
     detection_to_zero_ms: float | None = None
 
 
-class ExperimentStatus(msgspec.Struct, frozen=True, kw_only=True):
+class ExperimentStatus(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """An experiment on one gateway."""
 
     name: str

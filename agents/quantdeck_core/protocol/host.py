@@ -27,7 +27,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     role: str
 
 
-class GpuProcess(msgspec.Struct, frozen=True, array_like=True):
+class GpuProcess(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A process on a GPU, `[pid, bytes, engine]`.
 
     Attributes:
@@ -41,7 +41,7 @@ class GpuProcess(msgspec.Struct, frozen=True, array_like=True):
     engine: int | None = None
 
 
-class Clocks(msgspec.Struct, frozen=True, array_like=True):
+class Clocks(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """MHz, `[sm, max_sm, memory]`: of the multiprocessors now, the highest they may have, and of the memory now."""
 
     sm_mhz: int | None = None
@@ -49,7 +49,7 @@ class Clocks(msgspec.Struct, frozen=True, array_like=True):
     memory_mhz: int | None = None
 
 
-class Ecc(msgspec.Struct, frozen=True, array_like=True):
+class Ecc(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Memory errors since the driver was loaded, `[uncorrected, corrected, repair_pending]`.
 
     Attributes:
@@ -61,7 +61,7 @@ class Ecc(msgspec.Struct, frozen=True, array_like=True):
     repair_pending: bool | None = None
 
 
-class Pcie(msgspec.Struct, frozen=True, array_like=True):
+class Pcie(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A GPU's link to the machine, `[generation, lanes, received, sent]`.
 
     Attributes:
@@ -75,7 +75,7 @@ class Pcie(msgspec.Struct, frozen=True, array_like=True):
     tx_bytes_per_s: int | None = None
 
 
-class MigDevice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class MigDevice(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """A part of a GPU that works as one of its own."""
 
     name: str
@@ -85,7 +85,7 @@ class MigDevice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     processes: tuple[GpuProcess, ...] | None = None
 
 
-class GpuSample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class GpuSample(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One GPU as NVML reports it; None where the driver does not say.
 
     Attributes:
@@ -125,7 +125,7 @@ class GpuSample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     bus_id: str = ""
 
 
-class LostGpu(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class LostGpu(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """A GPU that was there and does not answer any more.
 
     Attributes:
@@ -139,7 +139,7 @@ class LostGpu(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     bus_id: str = ""
 
 
-class Temperature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Temperature(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """The hottest sensor of one chip; `high_c` and `critical_c` are the chip's own limits."""
 
     name: str
@@ -148,7 +148,7 @@ class Temperature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     critical_c: float | None = None
 
 
-class HostSample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class HostSample(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One reading of the machine; None where it does not tell.
 
     Attributes:
@@ -192,7 +192,7 @@ class HostSample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     board: str = ""
 
 
-class GatewayView(msgspec.Struct, frozen=True, kw_only=True):
+class GatewayView(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The gateway as its agent sees it.
 
     Attributes:
@@ -213,7 +213,7 @@ class GatewayView(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
-class Alarm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Alarm(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """Something a person should know now.
 
     Attributes:
@@ -232,7 +232,7 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     key: str = ""
 
 
-class HostStatus(msgspec.Struct, frozen=True, kw_only=True):
+class HostStatus(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """All of one host."""
 
     name: str

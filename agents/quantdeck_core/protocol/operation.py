@@ -16,7 +16,7 @@ StepName = Literal["copy", "room", "start", "load", "health", "token", "warm-up"
 StepState = Literal["waiting", "running", "done", "failed"]
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Step(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One step.
 
     Attributes:
@@ -33,7 +33,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ended: float | None = None
 
 
-class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Operation(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """What was asked, and how far it is. It is on disk before it is acknowledged, and goes on after a crash.
 
     Attributes:

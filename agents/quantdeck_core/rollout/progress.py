@@ -16,7 +16,7 @@ MIN_RATE_S = 30.0
 """No rate of answers is told from less."""
 
 
-class RolloutProgress(msgspec.Struct, frozen=True, kw_only=True):
+class RolloutProgress(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One plan on its way.
 
     Attributes:

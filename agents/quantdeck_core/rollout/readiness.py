@@ -68,7 +68,7 @@ class ReadinessFacts(msgspec.Struct, frozen=True, kw_only=True):
     last_drill: DrillRecord | None = None
 
 
-class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+class Readiness(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Whether everyone could be put back on the control right now.
 
     Attributes:

@@ -32,14 +32,14 @@ CONTROL_BAD = "upstream"
 """In `RolloutState.paged`: the control itself answers badly."""
 
 
-class Pause(msgspec.Struct, frozen=True, kw_only=True):
+class Pause(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Somebody, or `quantdeck`, stopped the plan; a person resumes it."""
 
     by: str
     reason: str
 
 
-class PendingRollback(msgspec.Struct, frozen=True, kw_only=True):
+class PendingRollback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A rollback that waits for a control to go back to.
 
     Attributes:
@@ -53,7 +53,7 @@ class PendingRollback(msgspec.Struct, frozen=True, kw_only=True):
     began: float = 0.0
 
 
-class RolloutRun(msgspec.Struct, frozen=True, kw_only=True):
+class RolloutRun(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A plan that is being carried out.
 
     Attributes:
@@ -90,7 +90,7 @@ class RolloutRun(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, skipped=(*self.skipped, f"{by}: {reason}")[-20:])
 
 
-class RolloutState(msgspec.Struct, frozen=True, kw_only=True):
+class RolloutState(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Where a rollout stands.
 
     Attributes:

@@ -12,15 +12,17 @@ import textwrap
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from quantdeck_console.link.agent_client import AgentClient
 from quantdeck_console.link.connect import agent_of
 from quantdeck_console.link.fleet_file import Fleet, Host, default_fleet_path, load_fleet
 from quantdeck_core.errors import InputError, NotFoundError, QuantdeckError
 from quantdeck_core.protocol.host import HostStatus
+
+if TYPE_CHECKING:
+    from quantdeck_console.link.agent_client import AgentClient
 
 T = TypeVar("T")
 _WIDTH = 100

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from quantdeck_console.model.subject import Subject
 from quantdeck_console.model.text import Tone
 from quantdeck_core.fleet.headline import Headline, headline
 from quantdeck_core.fleet.link import LinkChange
-from quantdeck_core.fleet.rows import FleetRow, fleet_rows, matches
-from quantdeck_core.fleet.standing import pages_of_nobody
-from quantdeck_core.fleet.state import FleetState, HostView, apply, fresh_alarms
-from quantdeck_core.protocol.events import Event
+from quantdeck_core.fleet.row_memory import RowMemory
+from quantdeck_core.fleet.rows import FleetRow, matches
+from quantdeck_core.fleet.standing import Standing, standing_of
+from quantdeck_core.fleet.state import FleetState, Heard, HostView, apply_all, fresh_alarms
+from quantdeck_core.protocol.events import AlarmEvent, Event, Snapshot
 from quantdeck_core.protocol.experiment import ExperimentStatus
 from quantdeck_core.protocol.host import Alarm
 
 NOTICE_S = 6.0
-FRESH_S = 0.2
-"""Rows are counted anew after this long even when nothing came: their ages go on."""
+MOST_WAITING = 500
+"""Updates that wait to be applied together."""
+ROWS_AT_ONCE = 100
+"""Rows that are made while a key waits."""
 
 
 @dataclass(frozen=True)
@@ -31,19 +34,59 @@ class Notice:
 
 
 class DeckModel:
-    """The fleet as heard, and the notice of the moment."""
+    """The fleet as heard, its rows as drawn last, and the notice of the moment.
+
+    Attributes:
+        standing: what holds for all of it, as drawn last.
+    """
 
     def __init__(self, hosts: Iterable[str], clock: Callable[[], float]) -> None:
-        self.fleet = FleetState.of(hosts)
         self.clock = clock
+        self._fleet = FleetState.of(hosts)
+        self._waiting: list[Heard] = []
         self._notice: Notice | None = None
-        self._rows: tuple[FleetState, float, list[FleetRow]] | None = None
+        self._memory = RowMemory()
+        self._rows: list[FleetRow] = []
+        self._headline = headline(self._fleet, self._rows)
+        self.standing = Standing()
+        self._turn = 0
+        self.catch_up()
+
+    @property
+    def fleet(self) -> FleetState:
+        """All that was heard until now."""
+        self._fleet = apply_all(self._fleet, self._waiting)
+        self._waiting.clear()
+        return self._fleet
 
     def receive(self, host: str, update: Event | LinkChange) -> tuple[Alarm, ...]:
         """Take in what came from a host; the alarms to ring for."""
-        before = self.fleet.hosts.get(host)
-        self.fleet = apply(self.fleet, host, update, self.clock())
-        return fresh_alarms(before, self.fleet.hosts[host])
+        self._waiting.append(Heard(host, update, self.clock()))
+        rings = isinstance(update, Snapshot | AlarmEvent)
+        if not rings and len(self._waiting) < MOST_WAITING:
+            return ()
+        before = self._fleet.hosts.get(host)  # nothing that waited had alarms
+        after = self.fleet.hosts[host]
+        return fresh_alarms(before, after) if rings else ()
+
+    def catch_up(self) -> None:
+        """Let the rows show what was heard until now: keys draw, but they do not count a fleet anew."""
+        for _ in self.catching_up():
+            pass
+
+    def catching_up(self) -> Iterator[None]:
+        """`catch_up` in pieces, which gives way to one that begins later."""
+        fleet, now = self.fleet, self.clock()
+        views = tuple(fleet.hosts.values())
+        self._turn = turn = self._turn + 1
+        for start in range(0, len(views), ROWS_AT_ONCE):
+            self._memory.prepare(views[start : start + ROWS_AT_ONCE], now)
+            yield
+            if turn != self._turn:
+                return
+        self._rows = self._memory.rows(fleet, now)
+        self._headline = headline(fleet, self._rows)
+        self.standing = standing_of(fleet)
 
     def say(self, text: str, tone: Tone = "") -> None:
         """Show a sentence in the footer for a few seconds."""
@@ -56,11 +99,7 @@ class DeckModel:
 
     def rows(self, pattern: str = "") -> list[FleetRow]:
         """Rows of the hosts that match a filter, worst first."""
-        now = self.clock()
-        if self._rows is None or self._rows[0] is not self.fleet or not 0 <= now - self._rows[1] < FRESH_S:
-            self._rows = (self.fleet, now, fleet_rows(self.fleet, now))
-        every = self._rows[2]
-        return [row for row in every if matches(row, pattern)] if pattern else every
+        return [row for row in self._rows if matches(row, pattern)] if pattern else self._rows
 
     def subject_of(self, row: FleetRow) -> Subject:
         """A host with its worst experiment, for the panes that are opened from its row."""
@@ -68,9 +107,10 @@ class DeckModel:
         first = status.experiments[0].name if status and status.experiments else ""
         return Subject(row.name, row.experiment or first)
 
-    def headline(self, rows: list[FleetRow]) -> Headline:
+    @property
+    def headline(self) -> Headline:
         """The fleet in a sentence, from all its rows."""
-        return headline(self.fleet, rows)
+        return self._headline
 
     def experiment(self, host: str, name: str) -> ExperimentStatus | None:
         """An experiment as its host said last."""
@@ -96,7 +136,7 @@ class DeckModel:
         """Something is wrong, and somebody has to take it; of a host out of reach nobody knows whether somebody did."""
         if self.quiet:
             return False
-        return pages_of_nobody(self.fleet) > 0 or any(row.level == "stale" for row in self.rows())
+        return self.standing.pages > 0 or any(row.level == "stale" for row in self.rows())
 
     @property
     def quiet(self) -> bool:

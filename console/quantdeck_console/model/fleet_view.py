@@ -25,8 +25,7 @@ from quantdeck_core.fleet.cells import NONE, age, clock_minutes, number, plural,
 from quantdeck_core.fleet.headline import Headline
 from quantdeck_core.fleet.health import WORDS, Level
 from quantdeck_core.fleet.rows import FleetRow, Memory, Quality, level_counts
-from quantdeck_core.fleet.standing import frozen_of, pages_of_nobody
-from quantdeck_core.fleet.state import FleetState
+from quantdeck_core.fleet.standing import Standing
 
 _LIGHTS: dict[Quality, Span] = {
     "ok": status("ok"),
@@ -86,11 +85,10 @@ def header_line(
     return ends(line(span(f" {title}", "title"), *what), end, width)
 
 
-def standing_tags(state: FleetState) -> list[str]:
+def standing_tags(standing: Standing) -> list[str]:
     """What holds for the whole fleet and must be seen on every pane."""
-    frozen, pages = frozen_of(state), pages_of_nobody(state)
-    said = [f"{plural(pages, 'page')} !"] if pages else []
-    return [*said, fit(frozen.tag, _FROZEN)] if frozen else said
+    said = [f"{plural(standing.pages, 'page')} !"] if standing.pages else []
+    return [*said, fit(standing.frozen.tag, _FROZEN)] if standing.frozen else said
 
 
 def headline_lines(headline: Headline, steps: Line, width: int, banner: str = "") -> list[Line]:

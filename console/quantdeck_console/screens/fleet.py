@@ -21,7 +21,6 @@ from quantdeck_console.widgets.table import Table
 from quantdeck_core.fleet.headline import Headline
 from quantdeck_core.fleet.health import WORDS
 from quantdeck_core.fleet.rows import FleetRow
-from quantdeck_core.fleet.standing import pages_of_nobody
 
 _FRAME = 7
 """Rows that are neither hosts nor details: header, headline (3), table head, a blank, footer."""
@@ -60,7 +59,7 @@ class FleetScreen(Pane):
         width, height, now = self.size.width, self.size.height, self.deck.model.clock()
         every = model.rows()
         rows = model.rows(self._pattern) if self._pattern else every
-        headline = model.headline(every)
+        headline = model.headline
         columns = FleetColumns.for_width(width - 1)
         cursor = next((index for index, row in enumerate(rows) if row.name == self._chosen), 0)
         room = height - _FRAME
@@ -73,7 +72,7 @@ class FleetScreen(Pane):
         self._draw_top(headline, every, now, width)
         view = self.concerns()
         details: list[Line] = []
-        if view and view.link.state != "connecting":
+        if kept and view and view.link.state != "connecting":
             details = host_lines(view, now, width, said=view.name in headline.hosts)
             details += recent_lines(view, width, height - _FRAME - shown - len(details))
         if not rows:
@@ -98,7 +97,7 @@ class FleetScreen(Pane):
         """The keys that lead on, of those that there are now."""
         row = self.selected
         parts: list[Span] = []
-        for name, verb in next_steps(headline, row.name if row else "", pages_of_nobody(self.deck.model.fleet)):
+        for name, verb in next_steps(headline, row.name if row else "", self.deck.model.standing.pages):
             action = action_of(self.NAME, name)
             if action and not self.refused(name):
                 parts += [Span(f"{'   ' if parts else ''}{action.shown.split()[-1]}", "key"), Span(f" {verb}")]

@@ -10,7 +10,6 @@ from quantdeck_console.model.text import EMPTY, Line, line, span, wrapped
 from quantdeck_console.screens.dialog import WIDTH
 from quantdeck_console.screens.form import Field, Form, Typed
 from quantdeck_core.fleet.cells import listed, plural
-from quantdeck_core.fleet.standing import frozen_of
 from quantdeck_core.protocol.requests import Applied, FreezeAsk
 
 _MOVES = ("waiting", "soaking")
@@ -62,7 +61,7 @@ def _freezes(deck: DeckApp) -> list[Line]:
 
 
 def _unfreezes(deck: DeckApp) -> list[Line]:
-    frozen = frozen_of(deck.model.fleet)
+    frozen = deck.model.standing.frozen
     said = wrapped(frozen.sentence, WIDTH, "strong", most=3) if frozen else [line(span(" nothing is frozen", "dim"))]
     return [EMPTY, *said, *_plans(deck, "these go on"), EMPTY]
 

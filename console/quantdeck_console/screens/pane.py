@@ -10,7 +10,6 @@ from quantdeck_console.model.subject import Subject
 from quantdeck_console.model.text import Line, fit, line, span
 from quantdeck_console.screens.base import DeckScreen, TooSmall
 from quantdeck_console.widgets.lines import Lines
-from quantdeck_core.fleet.standing import frozen_of
 from quantdeck_core.fleet.state import HostView
 from quantdeck_core.protocol.experiment import ExperimentStatus
 from quantdeck_core.text import clean
@@ -56,7 +55,7 @@ class Pane(DeckScreen):
     def tags(self, own: str = "") -> list[str]:
         """What the header says beside what is shown; `own` is the pane's."""
         read_only = "read-only" if self.refused("roll_back") else ""
-        return [*standing_tags(self.deck.model.fleet), *filter(None, (own, read_only))]
+        return [*standing_tags(self.deck.model.standing), *filter(None, (own, read_only))]
 
     def frame(self, place: str) -> None:
         """Draw header and footer of a pane that is about one host; where else something is wrong stands there too."""
@@ -101,7 +100,7 @@ class Pane(DeckScreen):
     def refused(self, action_id: str) -> str:
         """Only what is frozen can go on, and only the rest be frozen."""
         if action_id in ("freeze", "unfreeze"):
-            frozen = frozen_of(self.deck.model.fleet)
+            frozen = self.deck.model.standing.frozen
             if action_id == "freeze" and frozen and frozen.whole:
                 return "the whole fleet is frozen already; u lets it go on"
             if action_id == "unfreeze" and frozen is None:
