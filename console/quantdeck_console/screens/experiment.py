@@ -28,9 +28,12 @@ class ExperimentScreen(SubjectPane):
         """The experiment as it is now."""
         target = self.target()
         if target is None:
-            host, experiment = self.subject
-            return [EMPTY, line(f" {host} does not run {experiment} any more; Esc goes back")]
-        return experiment_lines(*target, self.deck.model.clock(), width, height, self.deck.glyphs)
+            host, name = self.subject
+            return [EMPTY, line(f" {host} does not run {name} any more; Esc goes back")]
+        view, experiment = target
+        model = self.deck.model
+        others = [(other, one) for other, one in model.gateways(experiment.name) if other is not view]
+        return experiment_lines(view, experiment, model.clock(), width, height, self.deck.glyphs, others)
 
     def sentence(self) -> str:
         """The verdict."""
