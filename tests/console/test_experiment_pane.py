@@ -40,10 +40,14 @@ def table(one: ExperimentStatus, width: int = 80) -> str:
 @pytest.mark.parametrize(
     ("changes", "second"),
     [
-        ({}, "50 % next in about 3 h 58 min; waits for: 2 h 1 min of 6 h soaked at 10 %"),
+        ({}, "50 % next in about 3 h 58 min if all stays well"),
         ({"left_s": None}, "50 % next; waits for: 2 h 1 min of 6 h soaked at 10 %"),
-        ({"phase": "paused", "waits_for": ("paused by ada: lunch",)}, "waits for: paused by ada: lunch"),
-        ({"phase": "done", "next_bp": None, "waits_for": ()}, None),
+        (
+            {"phase": "paused", "left_s": None, "waits_for": ("paused by ada: lunch",)},
+            "50 % next; waits for: paused by ada: lunch",
+        ),
+        ({"next_bp": None}, "done in about 3 h 58 min if all stays well"),
+        ({"phase": "done", "next_bp": None, "left_s": None, "waits_for": ()}, None),
     ],
 )
 def test_the_plan_says_when_it_goes_on_and_what_it_waits_for(changes: dict[str, Any], second: str | None) -> None:

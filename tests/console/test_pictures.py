@@ -80,7 +80,7 @@ async def test_experiment_under_a_plan(picture: Picture, size: tuple[int, int]) 
     async with running(FakeLink(rack(experiment(progress=plan())), van()), size=size) as deck:
         await deck.press("enter")
         await deck.shows(
-            "plan", "int4_rollout_v1 2/4: soaking, 2 h 1 min of 6 h", "waits for: 2 h 1 min of 6 h soaked at 10 %"
+            "plan", "int4_rollout_v1 2/4: soaking, 2 h 1 min of 6 h", "50 % next in about 3 h 58 min if all stays well"
         )
         take(deck, picture, "experiment-plan")
 

@@ -138,7 +138,7 @@ async def test_finishing_names_the_baseline_and_wants_reason_and_name() -> None:
     async with running(link_of(FULL)) as deck:
         await opened(deck, "F")
         await deck.shows(
-            "the baseline is then tiny-q4_0 (treatment)", "tiny-f16 (control) is stopped", "0/100 -> 0/100",
+            "the baseline is then tiny-q4_0 (treatment)", "tiny-f16 (control) is stopped", "stays 0/100",
             "no rollback after this", "type int4_v1",
         )  # fmt: skip
         await deck.press(*"good", "enter")

@@ -50,7 +50,7 @@ async def test_the_whole_way_takes_four_keys() -> None:
     async with running(link, size=(120, 36)) as deck:
         await deck.shows(
             "x rack-1  int4_v1: 47.1% of answers loop, limit 15%, 117.6x the control",
-            "Rolled back 02:17:31 on 1 of 3 gateways in 31 ms; users are still on it on van-7 (50 %), van-8 (50 %)",
+            "Rolled back 02:17:31 on 1 of 3 gateways; NOT on van-7 (50 %), van-8 (50 %)",
             "R roll back   Enter look   i what happened   a who has it",
         )  # fmt: skip
         await deck.press("enter")

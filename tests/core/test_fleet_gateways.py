@@ -105,10 +105,10 @@ def test_since_when_the_judge_complained() -> None:
 def test_what_still_has_users_comes_with_its_weight_and_is_undone() -> None:
     state = fleet(at("gpu0", rolled_back()), at("gpu1", experiment(weight_bp=5_000)))
     one = head(state)
-    assert one.rest == "Rolled back 02:17:31 on 1 of 2 gateways in 31 ms; users are still on it on gpu1 (50 %)"
+    assert one.rest == "Rolled back 02:17:31 on 1 of 2 gateways; NOT on gpu1 (50 %)"
     assert one.undone
     many = fleet(at("gpu0", rolled_back()), *(at(f"gpu{number}", experiment()) for number in range(1, 5)))
-    assert head(many).rest.endswith("users are still on it on gpu1 (10 %), gpu2 (10 %) and 2 more")
+    assert head(many).rest.endswith("NOT on gpu1 (10 %), gpu2 (10 %) and 2 more")
 
 
 def test_who_has_nobody_on_it_or_has_ended_is_no_gateway_to_roll_back() -> None:

@@ -44,13 +44,12 @@ class RolledBack(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def sentence(self) -> str:
-        """Where and how fast, then what is missing: ``Rolled back 02:17:31 on 2 of 3 gateways in 0.4 s; ...``."""
+        """Where and how fast, or where users are still on it: ``... on 2 of 3 gateways; NOT on gpu-9``."""
         by = "" if self.by == SYSTEM else f" by {self.by}"
-        took = f" in {duration(self.took_ms)}" if self.took_ms is not None else ""
+        took = f" in {duration(self.took_ms)}" if self.took_ms is not None and not self.left else ""
         said = [f"Rolled back {clock(self.at)}{by} on {len(self.done)} of {plural(self.total, 'gateway')}{took}"]
         if self.left:
-            hosts = [f"{host} ({weight(bp)})" for host, bp in self.left]
-            said.append(f"users are still on it on {listed(hosts, 2)}")
+            said.append(f"NOT on {listed([f'{host} ({weight(bp)})' for host, bp in self.left], 2)}")
         if self.unacknowledged:
             said.append(f"not acknowledged by {listed(self.unacknowledged, 2)}")
         if self.silent:

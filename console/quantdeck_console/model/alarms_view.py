@@ -45,7 +45,7 @@ def page_head(columns: PageColumns) -> Line:
         left("LEVEL", _LEVEL), left("HOST", columns.host), left("SINCE", _SINCE), left("WHO HAS IT", columns.who),
         left("WHAT", columns.what),
     )  # fmt: skip
-    return tuple(Span(part.text, "head") for cell in cells for part in (*cell, Span(" ")))[:-1]
+    return (Span(" "), *(Span(part.text, "head") for cell in cells for part in (*cell, Span(" "))))
 
 
 def page_line(row: PageRow, columns: PageColumns) -> Line:

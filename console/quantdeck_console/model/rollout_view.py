@@ -24,8 +24,8 @@ def plan_lines(experiment: ExperimentStatus, width: int) -> list[Line]:
     soaked = f"{spoken(plan.soaked_s)} of {spoken(plan.soak_s)}"
     answers = f"{count(plan.outputs)} of {count(plan.min_outputs)} answers"
     lines = [_labelled("plan", f"{plan.name} {plan.step}/{plan.steps}: {plan.phase}, {soaked}, {answers}", width)]
-    said = [text for text in (_next(plan), f"waits for: {plan.waits_for[0]}" if plan.waits_for else "") if text]
-    return [*lines, _labelled("", "; ".join(said), width, dim=True)] if said else lines
+    said = _next(plan)
+    return [*lines, _labelled("", said, width, dim=True)] if said else lines
 
 
 def no_plan(experiment: ExperimentStatus, width: int) -> list[Line]:
@@ -63,11 +63,12 @@ def way_back(experiment: ExperimentStatus, now: float, width: int) -> list[Line]
 
 
 def _next(plan: RolloutProgress) -> str:
-    """``50 % in about 4 h``; nothing where it goes nowhere."""
-    if plan.next_bp is None or plan.phase not in ("waiting", "soaking"):
-        return ""
-    when = f" in about {spoken(plan.left_s)}" if plan.left_s else ""
-    return f"{weight(plan.next_bp)} next{when}"
+    """``50 % in about 4 h if all stays well``, or what is in the way first."""
+    follows = f"{weight(plan.next_bp)} next" if plan.next_bp is not None else ""
+    if plan.left_s is not None:
+        return f"{follows or 'done'} in about {spoken(plan.left_s)} if all stays well"
+    waits = f"waits for: {plan.waits_for[0]}" if plan.waits_for else ""
+    return "; ".join(filter(None, (follows, waits)))
 
 
 def _stands(view: HostView, experiment: ExperimentStatus) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
+from quantdeck_console.actions.weight import change_of
 from quantdeck_console.app import DeckApp
 from quantdeck_console.experiment_text import ended
 from quantdeck_console.model.text import EMPTY, Line, line, span, wrapped
@@ -11,6 +12,7 @@ from quantdeck_console.screens.dialog import WIDTH
 from quantdeck_console.screens.form import Field, Form, Typed
 from quantdeck_console.screens.on_gateways import on_gateways
 from quantdeck_core.fleet.cells import split
+from quantdeck_core.hashing import BUCKETS
 from quantdeck_core.protocol.experiment import ArmSummary, ExperimentStatus
 from quantdeck_core.protocol.requests import Applied, Finish
 
@@ -53,7 +55,7 @@ def finish_form(deck: DeckApp, host: str, experiment: ExperimentStatus) -> Form:
             ),
             basis=lambda: now().state.revision,
             send=send,
-            change=lambda: f"{split(now().state.weight_bp)} -> {'100/0' if discard else '0/100'}",
+            change=lambda: change_of(now().state.weight_bp, _after(discard)),
             done=ended(discard=discard),
         )
 
@@ -63,11 +65,10 @@ def finish_form(deck: DeckApp, host: str, experiment: ExperimentStatus) -> Form:
 def _lines(experiment: ExperimentStatus, *, discard: bool) -> list[Line]:
     control, treatment = experiment.control, experiment.treatment
     kept, dropped = (control, treatment) if discard else (treatment, control)
-    split_after = "100/0" if discard else "0/100"
     return [
         EMPTY,
         line(" the baseline is then ", span(_named(kept), "strong")),
-        line(" everyone is on it: ", span(f"{split(experiment.state.weight_bp)} -> {split_after}", "strong")),
+        line(" everyone is on it: ", span(change_of(experiment.state.weight_bp, _after(discard)), "strong")),
         *wrapped(
             f"{_named(dropped)} is stopped once the gateway sends nobody there, unless another experiment needs it.",
             WIDTH,
@@ -76,6 +77,11 @@ def _lines(experiment: ExperimentStatus, *, discard: bool) -> list[Line]:
         *([] if discard else wrapped(f"verdict: {experiment.verdict.reason}", WIDTH, "dim", most=1)),
         EMPTY,
     ]
+
+
+def _after(discard: bool) -> int:
+    """The treatment's weight then, in basis points."""
+    return 0 if discard else BUCKETS
 
 
 def _named(arm: ArmSummary) -> str:

@@ -14,7 +14,7 @@ ACTIONS: tuple[Action, ...] = (
         "snooze", ("s",), "s", "snooze", "quiet for a while; asks for how long", "alarms", dangerous=True, footer=True
     ),
     Action(
-        "hand_over", ("h",), "h", "hand over", "somebody else takes it; asks who, and what they should know", "alarms",
+        "hand_over", ("h",), "h", "hand over", "somebody else takes it; asks who, and for a note", "alarms",
         dangerous=True, footer=True,
     ),
     Action(

@@ -20,11 +20,11 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("alarms", ("a",), "a", "alarms", "pages that go on in the whole fleet, and who has them", "panes"),
     Action(
-        "freeze", ("f",), "f", "freeze", "hold all automation but rollbacks, on every host; asks why", "panes",
+        "freeze", ("f",), "f", "freeze", "hold all automation but rollbacks on all hosts; asks why", "panes",
         dangerous=True, fleet_wide=True,
     ),
     Action(
-        "unfreeze", ("u",), "u", "unfreeze", "let automation go on, on every host; asks why", "panes",
+        "unfreeze", ("u",), "u", "unfreeze", "let automation go on, on all hosts; asks why", "panes",
         dangerous=True, fleet_wide=True,
     ),
     Action("back", ("escape",), "Esc", "back", "back to where you came from", "panes", footer=True, palette=False),

@@ -18,11 +18,11 @@ ACTIONS: tuple[Action, ...] = (
         dangerous=True,
     ),
     Action(
-        "abort_plan", ("A",), "A", "abort", "end its plan, everyone back on the control; asks first", "experiment",
+        "abort_plan", ("A",), "A", "abort", "end its plan, everyone on the control; asks first", "experiment",
         dangerous=True,
     ),
     Action(
-        "finish", ("F",), "F", "finish", "end the experiment: one arm is the baseline; asks why and for its name",
+        "finish", ("F",), "F", "finish", "end it: one arm is the baseline; asks why and its name",
         "experiment", dangerous=True,
     ),
     Action("drill", ("x",), "x", "drill", "rehearse a rollback; nobody is moved", "experiment", dangerous=True),
