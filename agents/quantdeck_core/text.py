@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import unicodedata
 
-_KEPT = {"\n": "\n", "\t": "    "}
+_KEPT = {"\n": "\n", "\t": "    ", "\u2028": "\n", "\u2029": "\n"}
+_DROPPED = frozenset(("Cc", "Cs", "Zl", "Zp"))
 
 
 def clean(text: str, *, one_line: bool = False) -> str:
     """Drop control, format and lone surrogate characters: C0, DEL, C1 (so ESC and OSC with it) and bidi overrides.
 
     Args:
-        one_line: newlines and tabs become single spaces.
+        one_line: newlines, those of Unicode as well, and tabs become single spaces.
     """
     if text.isascii() and text.isprintable():
         return text
-    kept = {"\n": " ", "\t": " "} if one_line else _KEPT
+    kept = dict.fromkeys(_KEPT, " ") if one_line else _KEPT
     return "".join(
-        kept.get(char, "") if unicodedata.category(char) in ("Cc", "Cs") or _is_override(char) else char
-        for char in text
+        kept.get(char, "") if unicodedata.category(char) in _DROPPED or _is_override(char) else char for char in text
     )
 
 

@@ -11,12 +11,18 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.console import RenderableType
 from rich.style import Style
+from textual import events
 from textual.app import App
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
+from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen
+from textual.widgets import Input
 
+from quantdeck_console.actions.action import PLAYED, READONLY
+from quantdeck_console.actions.banner import banner
 from quantdeck_console.actions.extra import ExtraAction
 from quantdeck_console.actions.host_run import HostRun
+from quantdeck_console.actions.resumed import Resumed
 from quantdeck_console.actions.rollback import RollbackRun
 from quantdeck_console.link.interface import FleetLink
 from quantdeck_console.model.deck import DeckModel
@@ -24,15 +30,18 @@ from quantdeck_console.model.glyphs import ASCII, UNICODE, Glyphs
 from quantdeck_console.model.subject import Subject
 from quantdeck_console.model.text import Tone
 from quantdeck_console.pending import PendingFile
-from quantdeck_console.screens.base import DeckScreen
+from quantdeck_console.screens.base import DeckScreen, bindings_of
 from quantdeck_console.screens.fleet import FleetScreen
 from quantdeck_console.screens.pane import Pane
 from quantdeck_console.screens.panes import missing, pane_of, subject_for
 from quantdeck_console.terminal import MIN_COLUMNS, MIN_ROWS, Display, display_of
+from quantdeck_console.widgets.driver import DeckDriver
+from quantdeck_console.widgets.filters import filters_of
 from quantdeck_console.widgets.shown import Shown
-from quantdeck_console.widgets.tones import ANSI, DECK_THEME, TRUECOLOR
+from quantdeck_console.widgets.tones import THEMES, theme_of, tones_of
 from quantdeck_core.errors import QuantdeckError
 from quantdeck_core.fleet.link import LinkChange
+from quantdeck_core.fleet.state import FleetState
 from quantdeck_core.protocol.events import Event, Snapshot
 from quantdeck_core.text import clean
 
@@ -41,6 +50,7 @@ if TYPE_CHECKING:
     from quantdeck_console.actions.replay import ReplayRun
     from quantdeck_console.model.deploy_choice import Choice
     from quantdeck_console.model.deploy_order import Order
+    from quantdeck_console.recording.player import PlayedFleet
 
 DRAW_S = 0.5
 """Updates are collected and drawn at most twice a second."""
@@ -49,8 +59,6 @@ SOON_S = 0.05
 
 PAGED_AFTER_S = 5.0
 """An agent counts a new page a moment after its alarm."""
-
-_PUSH_TITLE, _POP_TITLE = "\x1b[22;2t", "\x1b[23;2t"
 
 __all__ = ["DeckApp", "ExtraAction"]
 
@@ -61,7 +69,7 @@ class DeckApp(App[None]):
     ENABLE_COMMAND_PALETTE = False
     # Keys belong to the screens; a field takes them only where it was asked for.
     AUTO_FOCUS = ""
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "quit", show=False, priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = bindings_of("app", priority=True)
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (MIN_COLUMNS, "-fits-width")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (MIN_ROWS, "-fits-height")]  # noqa: RUF012
     CSS = """
@@ -84,6 +92,7 @@ class DeckApp(App[None]):
         command_options: Sequence[str] = (),
         clock: Callable[[], float] = time.time,
         display: Display | None = None,
+        play: PlayedFleet | None = None,
     ) -> None:
         """Compose a console.
 
@@ -97,30 +106,38 @@ class DeckApp(App[None]):
             command_options: what a command that is shown needs to act on this fleet, e.g. `--fleet FILE`.
             clock: UNIX time.
             display: how to draw; taken from the environment where it is not given.
+            play: the recording, where the link is one; nothing can be changed then.
         """
-        super().__init__()
+        super().__init__(driver_class=DeckDriver)
         self.link = link
         self.by = by
         self.extra_actions = tuple(extra_actions)
-        self.readonly = readonly
+        self.play = play
+        self.why_readonly = PLAYED if play else READONLY if readonly else ""
         self.pending = pending
         self.command_options = tuple(command_options)
         self.deploy_choice: Choice | None = None
         self.title = title
         self.display_mode = display or display_of(os.environ)
-        self.model = DeckModel(link.hosts, clock)
+        self.model = DeckModel(link.hosts, play.clock if play else clock, clock)
         self.glyphs: Glyphs = ASCII if self.display_mode.ascii else UNICODE
-        self.tones: Mapping[str, Style] = ANSI if self.display_mode.ansi else TRUECOLOR
+        self.tones: Mapping[str, Style] = tones_of(self.display_mode)
+        self.no_color = self.display_mode.colour == "none"
         self.terminal_title = ""
         self._background = background
         self._connecting_text = connecting_text
         self.replays: dict[Subject, ReplayRun] = {}
         self._runs: dict[str, HostRun] = {}
+        self.resumed = self._resume(pending) if pending else None
         self._drawn_at = self._rang_at = 0.0
         self._pending = self._soon = False
         self._reported = False
         self._shown = Shown()
-        self.register_theme(DECK_THEME)
+        self._damaged = 0
+        self._text_since = 0.0
+        self._filters_here = filters_of(self.display_mode)
+        for theme in THEMES:
+            self.register_theme(theme)
 
     @property
     def connecting_text(self) -> str:
@@ -132,12 +149,28 @@ class DeckApp(App[None]):
         """Changes on several hosts that were asked for in this console."""
         return list(self._runs.values())
 
+    @property
+    def rollbacks(self) -> list[RollbackRun]:
+        """The rollbacks among them."""
+        return [run for run in self._runs.values() if isinstance(run, RollbackRun)]
+
     @cached_property
     def deployments(self) -> Deployments:
         """What was asked for in this console; imported with the pane that asks for it."""
         from quantdeck_console.actions.deploy import Deployments
 
         return Deployments(self.link, self.by, self.model.clock, self.redraw)
+
+    @property
+    def banner(self) -> str:
+        """What is not applied everywhere; it stays on every pane until it is."""
+        resumed = self.resumed
+        return banner(
+            self.runs,
+            resumed.wishes if resumed else (),
+            resumed.expired if resumed else (),
+            self.model.clock(),
+        )
 
     @staticmethod
     def monotonic() -> float:
@@ -150,19 +183,41 @@ class DeckApp(App[None]):
 
     def on_mount(self) -> None:
         """Connect, and draw from then on."""
-        self.theme = "ansi-dark" if self.display_mode.ansi else DECK_THEME.name
+        self.theme = theme_of(self.display_mode).name
         if not self.display_mode.animations:
             self.animation_level = "none"
-        self._write(_PUSH_TITLE)
+        if isinstance(self._driver, DeckDriver):
+            self._driver.before_return = self._draw_anew
+        if self.play:
+            self.play.fleet, self.play.wound = lambda: self.model.fleet, self._wound
         self._set_terminal_title(self.title)
         self.set_interval(DRAW_S, self._tick)
         self.call_after_refresh(self._connect)
+        if self.resumed:
+            self.run_worker(self.resumed.run(), group="rollback")
         if self._background:
             self.run_worker(self._guarded(self._background()), group="background")
 
-    def on_unmount(self) -> None:
-        """Give the terminal its title back."""
-        self._write(_POP_TITLE)
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """All that is drawn passes these; what NO_COLOR means is decided with the rest of the display."""
+        textuals = [one for one in super().get_line_filters() if not isinstance(one, Monochrome | NoColor)]
+        return (*textuals, *self._filters_here)
+
+    def action_suspend_process(self) -> None:
+        """Back to the shell, until it says `fg`."""
+        if isinstance(self._driver, DeckDriver):
+            self._driver.stop_process()
+
+    def text_from_now_on(self) -> None:
+        """A field was opened by a key: what was typed behind that key is for the field."""
+        self._text_since = self.monotonic()
+
+    def on_key(self, event: events.Key) -> None:
+        """A key that was on its way before the field was there goes to the field, not to an action of the pane."""
+        if event.time <= self._text_since and isinstance(self.focused, Input):
+            event.prevent_default()
+            event.stop()
+            self.post_message(events.Key(event.key, event.character))
 
     def _connect(self) -> None:
         self.run_worker(self._guarded(self.link.run(self._receive)), group="link")
@@ -187,6 +242,8 @@ class DeckApp(App[None]):
         self._soon = False
         self._pending = False
         self._drawn_at = self.monotonic()
+        if self.play:
+            self._say_damage(self.play)
         if self.terminal_title != self.title and self._answered():
             self._set_terminal_title(self.title)
         for screen in reversed(self.screen_stack):
@@ -218,7 +275,7 @@ class DeckApp(App[None]):
         return RollbackRun(
             self.link,
             experiment,
-            self.model.fleet.running(experiment),
+            (*self.model.fleet.running(experiment), *self.model.fleet.unheard),
             by=self.by,
             clock=self.model.clock,
             changed=self.draw_soon,
@@ -270,8 +327,21 @@ class DeckApp(App[None]):
         info = error.info()
         self.say(f"x {info.title}: {info.detail} {info.hint}".strip(), "warn")
 
+    def _resume(self, file: PendingFile) -> Resumed:
+        return Resumed(
+            self.link,
+            file,
+            self.model,
+            by=self.by,
+            mine=lambda: {run.request_id for run in self.rollbacks},
+            tell=lambda text: self.say(text, "warn"),
+            readonly=bool(self.why_readonly),
+        )
+
     def _receive(self, host: str, update: Event | LinkChange) -> None:
         alarms = self.model.receive(host, update)
+        if self.resumed and isinstance(update, Snapshot):
+            self.resumed.back(host)
         if alarms:
             self.bell()
             self._rang_at = self.monotonic()
@@ -290,12 +360,26 @@ class DeckApp(App[None]):
         text = clean(text, one_line=True)
         if text != self.terminal_title:
             self.terminal_title = text
-            self._write(f"\x1b]2;{text}\x07")
+            if isinstance(self._driver, DeckDriver):
+                self._driver.set_title(text)
 
     def _display(self, screen: Screen[None], renderable: RenderableType | None) -> None:
         super()._display(screen, self._shown.difference(renderable))
 
-    def _write(self, codes: str) -> None:
-        """Textual has no call for titles, and its driver is the only way that keeps the order of what is written."""
-        if self._driver and not self.is_headless:
-            self._driver.write(codes)
+    def _wound(self, fleet: FleetState) -> None:
+        self.model.restore(fleet)
+        for screen in self.screen_stack:
+            if isinstance(screen, DeckScreen):
+                screen.rewound()
+        self.redraw()
+
+    def _say_damage(self, play: PlayedFleet) -> None:
+        playing = play.playing
+        if playing.damaged != self._damaged:
+            self._damaged = playing.damaged
+            self.model.say(f"! {play.tape.path.name}: {playing.damage}", "warn")
+
+    def _draw_anew(self) -> None:
+        """All of it: hosts may have been silent while the terminal was somebody else's."""
+        self.redraw()
+        self.screen.refresh(layout=True)

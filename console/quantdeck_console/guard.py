@@ -14,9 +14,8 @@ from quantdeck_console.pending import PendingFile, PendingFileError
 from quantdeck_core.fleet.link import LinkChange
 from quantdeck_core.fleet.state import FleetState, HostView, apply
 from quantdeck_core.protocol.events import Event, ExperimentEvent, SampleEvent, Snapshot
-from quantdeck_core.protocol.requests import Rollback
 from quantdeck_core.rollout.lowest import Lowering, lowered
-from quantdeck_core.rollout.said import Said, heard_now, said_of
+from quantdeck_core.rollout.said import Said, heard_now, request_of, said_of
 from quantdeck_core.rollout.several import decide
 from quantdeck_core.rollout.wish import Wish
 
@@ -135,13 +134,7 @@ class Guard:
         return said_of(view, experiment, self._heard.get(view.name, 0.0), self._ahead.get(view.name, 0.0))
 
     def _rollback(self, wish: Wish, seen: Said) -> Callable[[], None]:
-        change = Rollback(
-            request_id=wish.request_after(seen.cleared),
-            by=wish.by,
-            reason=wish.reason,
-            revision=seen.revision,
-            began=wish.asked + seen.off_s,
-        )
+        change = request_of(wish, seen)
 
         def start() -> None:
             self._report.asked(wish)

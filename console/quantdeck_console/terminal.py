@@ -1,16 +1,22 @@
-"""What the terminal can do, decided before the TUI starts."""
+"""What the terminal can do, and how to draw on it: decided before the TUI starts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
+from typing import Literal, cast, get_args
 
 from quantdeck_core.errors import InputError
 
 MIN_COLUMNS = 80
-MIN_ROWS = 24
+MIN_ROWS = 23
+"""A terminal of 24, less the row that tmux keeps for itself."""
+
+Colour = Literal["true", "256", "16", "none"]
+COLOURS: tuple[Colour, ...] = get_args(Colour)
 
 _INSTEAD = "or use --headless / quantdeck fleet"
+_RICH_NAMES: dict[Colour, str] = {"true": "truecolor", "256": "256", "16": "standard", "none": "standard"}
 
 
 class NoTerminalError(InputError):
@@ -34,19 +40,26 @@ class SmallTerminalError(InputError):
     title = "The terminal is too small"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Display:
     """How to draw.
 
     Attributes:
-        ansi: the terminal's own 16 colours instead of 24-bit ones: half the bytes.
-        ascii: no character outside ASCII is drawn by the console itself.
+        colour: `true` is 24 bits; `16` are the terminal's own, in half the bytes; `none` sends no code of a colour.
+        ascii: no character outside ASCII is drawn.
+        high_contrast: no greys, nothing dim.
         animations: whether anything may move.
     """
 
-    ansi: bool = False
+    colour: Colour = "true"
     ascii: bool = False
+    high_contrast: bool = False
     animations: bool = True
+
+    @property
+    def ansi(self) -> bool:
+        """Whether the terminal's own foreground and background are used."""
+        return self.colour in ("16", "none")
 
 
 def check_terminal(environ: Mapping[str, str], size: tuple[int, int], isatty: bool) -> None:
@@ -75,18 +88,43 @@ def check_terminal(environ: Mapping[str, str], size: tuple[int, int], isatty: bo
         )
 
 
-def display_of(environ: Mapping[str, str]) -> Display:
-    """How to draw here: thrifty over SSH and under NO_COLOR, ASCII where the locale is not UTF-8."""
-    remote = bool(environ.get("SSH_CONNECTION"))
+def display_of(
+    environ: Mapping[str, str], *, colour: str = "", ascii_only: bool = False, high_contrast: bool = False
+) -> Display:
+    """How to draw here: what was asked for, else what the environment says, else what the terminal is known to do.
+
+    Args:
+        colour: one of `COLOURS`; `auto` or nothing leaves it open.
+
+    Raises:
+        InputError: QUANTDECK_COLOUR is none of them.
+    """
+    asked = colour or environ.get("QUANTDECK_COLOUR") or "auto"
+    if asked not in (*COLOURS, "auto"):
+        raise InputError(f"QUANTDECK_COLOUR is {asked!r}.", f"It may be auto, {', '.join(COLOURS)}.")
     locale = environ.get("LC_ALL") or environ.get("LC_CTYPE") or environ.get("LANG") or ""
+    utf8 = "utf-8" in locale.lower() or "utf8" in locale.lower()
     return Display(
-        ansi=remote or bool(environ.get("NO_COLOR")),
-        ascii="utf-8" not in locale.lower() and "utf8" not in locale.lower(),
-        animations=not remote,
+        colour=_known(environ) if asked == "auto" else cast("Colour", asked),
+        ascii=ascii_only or bool(environ.get("QUANTDECK_ASCII")) or not utf8,
+        high_contrast=high_contrast or bool(environ.get("QUANTDECK_HIGH_CONTRAST")),
+        animations=not environ.get("SSH_CONNECTION"),
     )
 
 
-def prepare(environ: MutableMapping[str, str]) -> None:
+def _known(environ: Mapping[str, str]) -> Colour:
+    if environ.get("NO_COLOR"):
+        return "none"
+    if environ.get("SSH_CONNECTION"):
+        return "16"
+    term = environ.get("TERM", "")
+    if environ.get("COLORTERM", "").lower() in ("truecolor", "24bit") or term.endswith("-direct"):
+        return "true"
+    return "256" if "256color" in term else "16"
+
+
+def prepare(environ: MutableMapping[str, str], display: Display) -> None:
     """Set what Textual reads when it is imported: call it before that."""
+    environ.setdefault("TEXTUAL_COLOR_SYSTEM", _RICH_NAMES[display.colour])
     if environ.get("SSH_CONNECTION"):
         environ.setdefault("TEXTUAL_ANIMATIONS", "none")

@@ -16,7 +16,7 @@ from random import Random
 
 import msgspec
 
-from quantdeck_console.terminal import check_terminal, prepare
+from quantdeck_console.terminal import check_terminal, display_of, prepare
 from quantdeck_core.errors import ExitCode, InputError
 from quantdeck_demo.checkpoints import Models, OwnModels, prepare_models
 from quantdeck_demo.footprint import Footprint
@@ -41,7 +41,7 @@ def main(argv: list[str]) -> int:
             f"{seconds:g} s is too short: 200 users have to be seen twice.", f"Give --for {MIN_SECONDS:g}s or more."
         )
     if not options.headless:
-        prepare(os.environ)
+        prepare(os.environ, display_of(os.environ))
         check_terminal(os.environ, shutil.get_terminal_size(), sys.stdin.isatty() and sys.stderr.isatty())
     own = OwnModels.checked(options.model, options.treatment_model)
     place = Place()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from textual import events
 
 from quantdeck_console.terminal import Display
 from quantdeck_core.fleet.link import LinkChange
@@ -56,6 +57,14 @@ async def test_keys_typed_into_the_filter_are_text() -> None:
     async with running(FakeLink(rack(), van())) as deck:
         await deck.press("slash", "R", "q", "w")
         await deck.shows("no host matches 'Rqw'")
+        assert deck.screen.NAME == "fleet"
+
+
+async def test_what_was_typed_ahead_of_the_filter_is_in_it() -> None:
+    async with running(FakeLink(rack(), van())) as deck:
+        for key in ("slash", "R", "q", "w"):
+            deck.app.post_message(events.Key(key, "/" if key == "slash" else key))
+        await deck.shows("filter: Rqw", "no host matches 'Rqw'")
         assert deck.screen.NAME == "fleet"
 
 
@@ -161,7 +170,7 @@ async def test_a_terminal_that_becomes_too_small_says_so_and_recovers() -> None:
         await deck.press("R")
         await deck.dialog("rollback")
         await deck.pilot.resize_terminal(60, 20)
-        await deck.shows("the terminal is too small", "it is 60x20; enlarge it to 80x24")
+        await deck.shows("the terminal is too small", "it is 60x20; enlarge it to 80x23")
         await deck.press("y")
         assert deck.link.asked == []
         await deck.pilot.resize_terminal(80, 24)

@@ -7,17 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from quantdeck_console.actions.host_run import banner
+from quantdeck_console.actions.banner import banner
 from quantdeck_console.actions.rollback import RollbackRun
 from quantdeck_console.pending import PendingFile
 from quantdeck_console.screens import dialog
 from quantdeck_core.errors import ErrorInfo, RemoteError, UnreachableError
 from quantdeck_core.fleet.link import LinkChange
 from quantdeck_core.fleet.state import HostView
+from quantdeck_core.protocol.events import ExperimentEvent
 from quantdeck_core.protocol.requests import Applied, Rollback
 from support.decks import running
 from support.fake_link import Clock, FakeLink
-from support.fleets import experiment, rack, rolled_back, van
+from support.fleets import experiment, rack, replace, rolled_back, van
 from support.waiting import eventually
 
 HALF = experiment(weight_bp=5_000)
@@ -177,7 +178,7 @@ async def test_a_run_retries_with_the_same_request_until_applied() -> None:
     link.answers["rack-1"] = [LOST, LOST, APPLIED]
     view = HostView(name="rack-1", status=rack(HALF))
     run = RollbackRun(link, "int4_v1", [view], by="ada", clock=clock, changed=lambda: drawn.append(1), retry_s=0.0)
-    assert banner([run], clock.now) == ""
+    assert banner([run], (), (), clock.now) == ""
     task = asyncio.create_task(run.run())
     await eventually(lambda: run.applied)
     await task
@@ -189,29 +190,84 @@ async def test_a_run_retries_with_the_same_request_until_applied() -> None:
     assert len(link.asked) == 3
 
 
-async def test_what_could_not_be_asked_outlives_the_console(tmp_path: Path) -> None:
-    link, file = FakeLink(rack(HALF)), PendingFile(tmp_path / "pending.json")
-    link.answers["rack-1"] = [LOST, APPLIED]
-    view = HostView(name="rack-1", status=rack(HALF))
-    run = RollbackRun(
-        link, "int4_v1", [view], by="ada", clock=Clock(), changed=lambda: None, retry_s=3600.0, pending=file
-    )
+async def test_what_is_not_acknowledged_outlives_the_console(tmp_path: Path) -> None:
+    link, file = two_gateways(), PendingFile(tmp_path / "pending.json")
+    link.answers["van-7"] = [LOST]
+    link.gate.clear()
+    views = [HostView(name=one.name, status=one) for one in link.statuses]
+    run = RollbackRun(link, "int4_v1", views, by="ada", clock=Clock(), changed=lambda: None, retry_s=3600, pending=file)
     task = asyncio.create_task(run.run())
-    await eventually(file.read)
+    # Before anybody has answered: a console that is killed now loses nothing.
+    await eventually(lambda: len(file.read()) == 2)
+    assert {one.progress for one in run.targets} == {"sent"}
+    link.gate.set()
+    [wish] = await eventually(lambda: file.read() if len(file.read()) == 1 else None)
+    assert (wish.host, wish.experiment, wish.request_id) == ("van-7", "int4_v1", link.asked[0][2].request_id)
     task.cancel()
-    [wish] = file.read()
-    [(host, experiment_name, change)] = link.asked
-    assert (wish.host, wish.experiment, wish.request_id) == (host, experiment_name, change.request_id)
+    assert file.read() == (wish,)
 
 
 async def test_what_was_applied_after_all_is_pending_no_more(tmp_path: Path) -> None:
-    link, file, kept = FakeLink(rack(HALF)), PendingFile(tmp_path / "pending.json"), []
+    link, file = FakeLink(rack(HALF)), PendingFile(tmp_path / "pending.json")
     link.answers["rack-1"] = [LOST, APPLIED]
+    link.gate.clear()
     view = HostView(name="rack-1", status=rack(HALF))
-    run = RollbackRun(
-        link, "int4_v1", [view], by="ada", clock=Clock(), changed=lambda: kept.append(len(file.read())), retry_s=0.0,
-        pending=file,
-    )  # fmt: skip
-    await run.run()
-    assert max(kept) == 1
+    run = RollbackRun(link, "int4_v1", [view], by="ada", clock=Clock(), changed=lambda: None, retry_s=0.0, pending=file)
+    task = asyncio.create_task(run.run())
+    await eventually(file.read)
+    link.gate.set()
+    await task
     assert file.read() == ()
+
+
+async def test_a_disk_that_refuses_holds_no_rollback_up_and_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    link = two_gateways()
+    link.answers["van-7"] = [LOST]
+    async with running(link, pending=PendingFile(tmp_path / "file" / "pending.json")) as deck:
+        await deck.press("R")
+        await deck.dialog("rollback")
+        await deck.press("y")
+        await deck.shows("applied on 1 of 2 gateways", "It ends with this console: Cannot write")
+
+
+async def test_a_host_that_was_never_heard_may_run_it_and_is_asked() -> None:
+    link = FakeLink(rack(HALF), hosts=("rack-1", "gpu-8", "gpu-9"))
+    link.answers["gpu-8"] = [RemoteError(ErrorInfo(code="not-found", title="Not found", detail="No such."), 404)]
+    link.answers["gpu-9"] = [LOST]
+    async with running(link) as deck:
+        await deck.press("R")
+        await deck.dialog("rollback")
+        await deck.shows("on 1 gateway:", "2 hosts not heard yet, asked too in case it runs there: gpu-8, gpu-9")
+        await deck.press("y")
+        await deck.shows("not done: applied on 1 of 1 gateway", "1 host not heard yet", "there: gpu-9")
+        await deck.press("escape")
+        await deck.shows("! rollback of int4_v1: not heard: gpu-9; trying again")
+        link.answers["gpu-9"] = [APPLIED]
+        await deck.press("R")
+        await deck.shows("done: everyone is on the control, on 2 gateways")
+
+
+async def test_the_dialog_of_many_gateways_fits_and_shows_what_is_not_through() -> None:
+    hosts = [replace(rack(HALF), name=f"rack-{number}") for number in range(1, 31)]
+    link = FakeLink(*hosts)
+    link.answers["rack-30"] = [LOST]
+    async with running(link) as deck:
+        await deck.press("R")
+        await deck.dialog("rollback")
+        await deck.shows("on 30 gateways:", "and 23 more gateways", "y roll back   n Esc cancel")
+        await deck.press("y")
+        await deck.shows("not done: applied on 29 of 30 gateways", "unreachable", "did not answer within 5 s")
+        await deck.shows("and 21 more gateways", "Esc hides this")
+
+
+async def test_where_the_fleet_has_one_experiment_the_cursor_may_be_anywhere() -> None:
+    link = FakeLink(rack(HALF), van())
+    async with running(link) as deck:
+        await deck.press("j", "R")
+        await deck.dialog("rollback")
+        await deck.shows("roll back int4_v1", "rack-1          50/50 -> 100/0")
+        await deck.press("escape")
+        link.say("rack-1", ExperimentEvent(revision=2, experiment=experiment("other_v1")))
+        await deck.press("R")
+        await deck.shows("no experiment on van-7: nothing to roll back")

@@ -17,6 +17,7 @@ from quantdeck_core.text import clean
         ("a\u202eb", "ab"),
         ("Z\u00fcrich \u6771\u4eac", "Z\u00fcrich \u6771\u4eac"),
         ("\udc80", ""),
+        ("a\u2028b\u2029c", "a\nb\nc"),
     ],
 )
 def test_control_characters_do_not_get_through(dirty: str, tidy: str) -> None:
@@ -26,5 +27,5 @@ def test_control_characters_do_not_get_through(dirty: str, tidy: str) -> None:
 @given(st.text(st.characters(codec=None)))
 def test_nothing_that_a_terminal_obeys_is_left(text: str) -> None:
     left = clean(text, one_line=True)
-    assert not any(unicodedata.category(char) in ("Cc", "Cs") for char in left)
+    assert not any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in left)
     assert clean(left, one_line=True) == left

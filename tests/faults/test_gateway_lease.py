@@ -12,10 +12,9 @@ import httpx
 import msgspec
 import pytest
 
-from quantdeck_agent.gateway.control import GatewayControl
 from quantdeck_core.errors import RemoteError
 from quantdeck_core.hashing import is_treated
-from quantdeck_core.protocol.gateway import GatewayConfig, GatewayStatus, RouteStatus
+from quantdeck_core.protocol.gateway import GatewayConfig, RouteStatus
 from support.deck import Deck, changed, deck
 from support.processes import session, signal_all
 
@@ -34,17 +33,9 @@ async def leased(models: Path) -> AsyncIterator[Deck]:
         yield host
 
 
-async def gateway(host: Deck) -> GatewayStatus:
-    control = GatewayControl(host.agent.folder / "run" / "gateway.sock")
-    try:
-        return await control.status()
-    finally:
-        control.close()
-
-
 async def route_when(host: Deck, condition: Callable[[RouteStatus], object]) -> RouteStatus:
     async with asyncio.timeout(20):
-        while not condition(route := (await gateway(host)).routes[0]):
+        while not condition(route := (await host.gateway_status()).routes[0]):
             await asyncio.sleep(0.05)
     return route
 
@@ -138,11 +129,11 @@ async def test_an_agent_that_has_lost_its_state_does_not_renew_what_it_does_not_
 async def test_a_rollback_is_latched_on_the_gateway_and_clearing_it_lifts_the_latch(demo_models: Path) -> None:
     async with leased(demo_models) as host:
         await host.roll_back("it loops")
-        route = (await gateway(host)).routes[0]
+        route = (await host.gateway_status()).routes[0]
         assert (route.latched, route.weight_bp) == (True, 0)
         assert (await post(host, "/v1/weight", experiment="e", weight_bp=1)).status_code == 409
         await host.clear()
-        route = (await gateway(host)).routes[0]
+        route = (await host.gateway_status()).routes[0]
         assert (route.latched, route.weight_bp) == (False, 500)
 
 
@@ -153,7 +144,7 @@ async def test_a_latch_that_is_closed_on_the_gateway_is_a_rollback(demo_models: 
         with pytest.raises(RemoteError, match="rolled back"):
             await host.weight(1000)
         await host.clear()
-        route = (await gateway(host)).routes[0]
+        route = (await host.gateway_status()).routes[0]
         assert (route.latched, route.weight_bp) == (False, 500)
 
         # Also while no agent was there to see it.
@@ -161,7 +152,7 @@ async def test_a_latch_that_is_closed_on_the_gateway_is_a_rollback(demo_models: 
         assert (await post(host, "/v1/latch", experiment="e")).status_code == 200
         await host.agent.start()
         await host.when(lambda status: status.experiments and status.experiments[0].state.latched)
-        assert (await gateway(host)).routes[0].latched
+        assert (await host.gateway_status()).routes[0].latched
 
 
 async def test_another_change_on_the_gateway_is_undone_and_reported(demo_models: Path) -> None:

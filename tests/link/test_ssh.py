@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import getpass
-import shutil
-import socket
-import subprocess
 from pathlib import Path
 
 import asyncssh
+import httpx
 import pytest
 
+from quantdeck_console.link import ssh_fleet
+from quantdeck_console.link.agent_client import AgentClient
 from quantdeck_console.link.connect import LinkRefusedError, agent_of, split_ssh
 from quantdeck_console.link.fleet_file import Fleet, Host
 from quantdeck_console.link.ssh_fleet import SshFleet
@@ -21,10 +21,8 @@ from quantdeck_core.fleet.link import LinkChange
 from quantdeck_core.protocol.events import Event, Snapshot
 from quantdeck_core.protocol.requests import Stop
 from support.agents import agent, short_folder
-from support.ssh import Keys, with_own_ssh
+from support.ssh import NO_SSHD, Keys, openssh, with_own_ssh
 from support.waiting import eventually
-
-SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 
 
 async def test_the_agents_own_ssh_carries_every_call(tmp_path: Path, demo_models: Path) -> None:
@@ -87,44 +85,17 @@ async def test_ssh_opens_no_shell_and_forwards_no_port(tmp_path: Path, demo_mode
                 await connection.open_connection("127.0.0.1", port)
 
 
-async def test_the_same_link_works_through_openssh(tmp_path: Path, demo_models: Path) -> None:
-    if not Path(SSHD).exists():
-        pytest.skip("OpenSSH's server is not installed: apt-get install openssh-server")
+@pytest.mark.skipif(bool(NO_SSHD), reason=NO_SSHD)
+async def test_the_same_link_works_through_openssh(demo_models: Path) -> None:
     with short_folder() as folder:
         async with agent(demo_models) as one:
             keys = Keys(folder)
-            keys.authorized.write_text(keys.user_public)
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                port = probe.getsockname()[1]
-            keys.know(port)
-            config = _sshd_config(folder, keys, port)
-            server = subprocess.Popen([SSHD, "-D", "-f", str(config), "-E", str(folder / "sshd.log")])
-            try:
+            async with openssh(folder, keys) as port:
                 host = keys.host(port, one.socket(), getpass.getuser())
-                await eventually(lambda: _listens(port), what="sshd listens")
                 async with agent_of(host) as client:
                     assert (await client.version()).role == "operator"
                     assert (await client.status()).name == "test"
                 await _follow(host)
-            finally:
-                server.terminate()
-                server.wait(timeout=10)
-
-
-def _sshd_config(folder: Path, keys: Keys, port: int) -> Path:
-    Path("/run/sshd").mkdir(exist_ok=True)  # where sshd separates its privileges
-    config = folder / "sshd_config"
-    config.write_text(
-        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {keys.host_key}\nAuthorizedKeysFile {keys.authorized}\n"
-        f"PidFile {folder}/pid\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nAllowStreamLocalForwarding yes\n"
-    )
-    return config
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 async def _follow(host: Host) -> None:
@@ -158,6 +129,39 @@ async def test_a_link_that_breaks_is_made_again(tmp_path: Path, demo_models: Pat
             await eventually(lambda: any(isinstance(update, Snapshot) for update in heard))
         finally:
             await _cancel(running)
+
+
+async def test_who_asks_for_a_host_ends_the_pause_before_the_next_try(
+    tmp_path: Path, demo_models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssh_fleet, "FIRST_RETRY_S", 3600.0)
+    monkeypatch.setattr(ssh_fleet, "LAST_RETRY_S", 3600.0)
+    async with agent(demo_models) as one:
+        fleet = SshFleet(Fleet(host=(Host(name="test", socket=str(one.socket())),)))
+        one.kill()
+        heard: list[Event | LinkChange] = []
+        running = asyncio.create_task(fleet.run(lambda _name, update: heard.append(update)))
+        try:
+            await eventually(lambda: any(isinstance(u, LinkChange) and u.state == "lost" for u in heard))
+            await one.start()
+            with pytest.raises(UnreachableError, match="is not connected"):
+                await fleet.ask("test", lambda client: client.version())
+            await eventually(lambda: any(isinstance(update, Snapshot) for update in heard), what="connected again")
+        finally:
+            await _cancel(running)
+
+
+async def test_a_link_that_ends_under_a_question_is_an_answer_and_no_crash() -> None:
+    async def broken(_: httpx.Request) -> httpx.Response:
+        await client.close()
+        raise httpx.ReadError("the connection was lost")
+
+    client = AgentClient("test", httpx.MockTransport(broken))
+    for _ in range(2):
+        with pytest.raises(UnreachableError, match="does not answer"):
+            await client.version()
+    with pytest.raises(UnreachableError, match="does not answer"):
+        await anext(client.events())
 
 
 @pytest.mark.parametrize(

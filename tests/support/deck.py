@@ -10,12 +10,14 @@ from typing import Any
 
 import msgspec
 
+from quantdeck_agent.gateway.control import GatewayControl
 from quantdeck_console.link.agent_client import AgentClient
 from quantdeck_console.link.deployment import follow, wait_until_ready
 from quantdeck_console.profile_source import load_profile
 from quantdeck_core.profile.schema import Profile
 from quantdeck_core.protocol.engine import EngineStatus
 from quantdeck_core.protocol.experiment import ExperimentStatus
+from quantdeck_core.protocol.gateway import GatewayStatus
 from quantdeck_core.protocol.host import HostStatus
 from quantdeck_core.protocol.operation import Operation
 from quantdeck_core.protocol.requests import (
@@ -53,6 +55,14 @@ class Deck:
     def gateway(self) -> str:
         """Where users send their requests."""
         return f"http://{msgspec.json.decode(self.agent.ready_file.read_bytes())['gateway']}"
+
+    async def gateway_status(self) -> GatewayStatus:
+        """What the gateway itself says, past the agent."""
+        control = GatewayControl(self.agent.folder / "run" / "gateway.sock")
+        try:
+            return await control.status()
+        finally:
+            control.close()
 
     def next_id(self) -> str:
         """For a request that was never sent before."""

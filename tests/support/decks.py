@@ -13,6 +13,8 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from quantdeck_console.app import DeckApp
+from quantdeck_console.recording.player import PlayedFleet
+from quantdeck_console.recording.recording_link import RecordingLink
 from quantdeck_console.screens.base import DeckScreen
 from quantdeck_console.terminal import Display
 from support.fake_link import Clock, FakeLink
@@ -74,15 +76,19 @@ class Deck:
 
 @asynccontextmanager
 async def running(
-    link: FakeLink, *, size: tuple[int, int] = (80, 24), ready: str = "TTFT95", **options: Any
+    link: FakeLink | RecordingLink | PlayedFleet,
+    *,
+    size: tuple[int, int] = (80, 24),
+    ready: str = "TTFT95",
+    **options: Any,
 ) -> AsyncIterator[Deck]:
     """A console on a fake fleet, once it shows what it was told."""
     clock = options.pop("clock", None) or Clock()
     display = options.pop("display", Display(animations=False))
     app = DeckApp(link, by="ada", clock=clock, display=display, **options)
     async with app.run_test(size=size) as pilot:
-        deck = Deck(app, pilot, link, clock)
-        if link.statuses:
+        deck = Deck(app, pilot, link, clock)  # type: ignore[arg-type]
+        if isinstance(link, FakeLink) and link.statuses:
             await eventually(lambda: all(app.model.fleet.hosts[one.name].status for one in link.statuses))
             app.redraw()
         await deck.shows(ready)

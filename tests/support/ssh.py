@@ -1,9 +1,12 @@
-"""SSH for tests: keys in a folder, an agent that serves SSH itself, and a way there that can be cut."""
+"""SSH for tests: keys, an agent that serves SSH itself, OpenSSH's server, and a way there that can be slow or cut."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
+import socket
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,6 +15,11 @@ import msgspec
 
 from quantdeck_console.link.fleet_file import Host
 from support.agents import AgentProcess
+from support.waiting import eventually
+
+SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
+NO_SSHD = "" if Path(SSHD).exists() else "OpenSSH's server is not installed: apt-get install openssh-server"
+"""Why tests of it are skipped."""
 
 
 class Keys:
@@ -52,13 +60,91 @@ async def with_own_ssh(one: AgentProcess, keys: Keys) -> int:
     return port
 
 
-class Way:
-    """A TCP relay to a port."""
+@contextlib.asynccontextmanager
+async def openssh(folder: Path, keys: Keys) -> AsyncIterator[int]:
+    """A running OpenSSH server that knows these keys, for the user who runs the test; yields its port.
 
-    def __init__(self, port: int) -> None:
+    Args:
+        folder: for its config and its log.
+    """
+    keys.authorized.write_text(keys.user_public)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    keys.know(port)
+    Path("/run/sshd").mkdir(exist_ok=True)  # where sshd separates its privileges
+    config = folder / "sshd_config"
+    config.write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {keys.host_key}\nAuthorizedKeysFile {keys.authorized}\n"
+        f"PidFile {folder}/pid\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nAllowStreamLocalForwarding yes\n"
+    )
+    server = subprocess.Popen([SSHD, "-D", "-f", str(config), "-E", str(folder / "sshd.log")])
+    try:
+        await eventually(lambda: _listens(port), what="sshd listens")
+        yield port
+    finally:
+        server.terminate()
+        server.wait(timeout=10)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Flow:
+    """What passes in one direction, over all connections of a way: late, or held up for a while."""
+
+    def __init__(self, delay_s: float) -> None:
+        self._delay_s = delay_s
+        self._held: list[tuple[asyncio.StreamWriter, bytes]] | None = None
+
+    async def pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Pass on what comes until it ends; an end is passed on as nothing."""
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(OSError):
+            while data := await reader.read(1 << 16):
+                loop.call_later(self._delay_s, self._arrived, writer, data)
+        loop.call_later(self._delay_s, self._arrived, writer, b"")
+
+    def hold(self) -> None:
+        """From now on nothing passes."""
+        self._held = []
+
+    def release(self) -> None:
+        """What was held up passes, and nothing that comes after it."""
+        held, self._held = self._held or [], None
+        for writer, data in held:
+            self._arrived(writer, data)
+        self.hold()
+
+    def free(self) -> None:
+        """Everything passes again."""
+        self.release()
+        self._held = None
+
+    def _arrived(self, writer: asyncio.StreamWriter, data: bytes) -> None:
+        if self._held is not None:
+            self._held.append((writer, data))
+        elif data:
+            writer.write(data)
+        else:
+            writer.close()
+
+
+class Way:
+    """A TCP relay to a port.
+
+    Attributes:
+        there, back: its two directions.
+    """
+
+    def __init__(self, port: int, delay_s: float = 0.0) -> None:
+        """`delay_s`: of each direction."""
         self._port = port
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
+        self.there, self.back = Flow(delay_s), Flow(delay_s)
         self.port = 0
 
     async def open(self) -> None:
@@ -76,7 +162,7 @@ class Way:
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._port)
         self._writers |= {writer, there_writer}
         with contextlib.suppress(asyncio.CancelledError):  # the test has ended
-            await asyncio.gather(_pump(reader, there_writer), _pump(there_reader, writer))
+            await asyncio.gather(self.there.pump(reader, there_writer), self.back.pump(there_reader, writer))
 
     def cut(self) -> None:
         """Every connection breaks; new ones work."""
@@ -85,18 +171,10 @@ class Way:
         self._writers.clear()
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while data := await reader.read(1 << 16):
-            writer.write(data)
-            await writer.drain()
-    writer.close()
-
-
 @contextlib.asynccontextmanager
-async def way_to(port: int) -> AsyncIterator[Way]:
+async def way_to(port: int, delay_s: float = 0.0) -> AsyncIterator[Way]:
     """A running relay."""
-    way = Way(port)
+    way = Way(port, delay_s)
     await way.open()
     try:
         yield way

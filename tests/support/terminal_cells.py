@@ -11,6 +11,7 @@ _TOKEN = re.compile(
     r"\x1b\[(?P<params>[0-9;:<=>?]*)[ -/]*(?P<final>[@-~])"  # CSI
     r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC
     r"|\x1b[P_^][^\x1b]*\x1b\\"  # DCS, APC, PM
+    r"|\x1b(?P<cursor>[78])"
     r"|\x1b[ -/]*[0-~]"  # other escapes
     r"|(?P<control>[\x00-\x1a\x1c-\x1f])"
     r"|(?P<text>[^\x00-\x1f]+)"
@@ -29,6 +30,7 @@ class Cells:
         self._size = (columns, rows)
         self._blank()
         self._x = self._y = 0
+        self._saved = (0, 0)
         self._look: Look = frozenset()
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._rest = ""
@@ -43,6 +45,10 @@ class Cells:
                 self._write(token["text"])
             elif token["final"]:
                 self._control(token["final"], token["params"])
+            elif token["cursor"] == "7":
+                self._saved = (self._x, self._y)
+            elif token["cursor"]:
+                self._x, self._y = self._saved
             elif token["control"] == "\r":
                 self._x = 0
             elif token["control"] == "\n":
@@ -80,7 +86,7 @@ class Cells:
             self.looks[self._y][self._x :] = [frozenset(part for part in self._look if _is_ground(part))] * (
                 columns - self._x
             )
-        elif final == "J":
+        elif final == "J" or (final, params) == ("h", "?1049"):
             self._blank()
         elif final == "m" and not params.startswith((">", "?")):
             self._look = _changed(self._look, params)

@@ -74,6 +74,11 @@ class FleetState(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         """The hosts whose gateways run an experiment of this name."""
         return [view for view in self.hosts.values() if view.experiment(experiment)]
 
+    @property
+    def unheard(self) -> list[HostView]:
+        """The hosts that never said what they run."""
+        return [view for view in self.hosts.values() if view.status is None]
+
 
 class Heard(NamedTuple):
     """Something that came from a host, or happened to its link, at a UNIX time."""

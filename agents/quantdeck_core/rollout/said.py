@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from quantdeck_core.fleet.state import HostView
+from quantdeck_core.protocol.requests import Rollback
+from quantdeck_core.rollout.wish import Wish
 
 CLOCK_OFF_S = 5.0
 """A reading of a host's clock is up to a second old when it arrives. What differs by more is a clock that is wrong."""
@@ -79,6 +81,17 @@ def said_of(view: HostView, experiment: str, heard: float, ahead_s: float = 0.0)
         revision=state.revision,
         by=state.by,
         reason=state.reason,
+    )
+
+
+def request_of(wish: Wish, seen: Said) -> Rollback:
+    """What to send for a wish, based on what its host has said."""
+    return Rollback(
+        request_id=wish.request_after(seen.cleared),
+        by=wish.by,
+        reason=wish.reason,
+        revision=seen.revision,
+        began=wish.asked + seen.off_s,
     )
 
 

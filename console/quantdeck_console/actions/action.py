@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from quantdeck_core.fleet.state import HostView
 
+READONLY = "this console was started with --readonly"
+PLAYED = "this is a recording: nothing can be changed in it"
+
 
 @dataclass(frozen=True)
 class Action:
@@ -19,6 +22,7 @@ class Action:
         fleet_wide: changes all hosts: refused only where it is on each of them.
         footer: whether the footer has room for it.
         palette: whether choosing it by name makes sense.
+        playing: only there while a recording is played.
     """
 
     id: str
@@ -31,6 +35,7 @@ class Action:
     fleet_wide: bool = False
     footer: bool = False
     palette: bool = True
+    playing: bool = False
 
     @property
     def role(self) -> str:
@@ -38,15 +43,18 @@ class Action:
         return "operator" if self.dangerous else "viewer"
 
 
-def refusal(action: Action, *, readonly: bool, view: HostView | None) -> str:
+def refusal(action: Action, *, readonly: str, view: HostView | None) -> str:
     """Why an action is not available, or nothing: the one place that decides it.
 
     An unknown role (not connected yet) is left to the agent, which checks every change anyway.
+
+    Args:
+        readonly: why nothing may be changed anywhere; empty where something may.
     """
     if not action.dangerous:
         return ""
     if readonly:
-        return "this console was started with --readonly"
+        return readonly
     if view is None:
         return ""
     if view.link.read_only:

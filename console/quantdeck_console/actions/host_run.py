@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
-from quantdeck_console.model.host_progress import Target, waiting
-from quantdeck_core.errors import QuantdeckError, RemoteError, UnreachableError
+from quantdeck_console.model.host_progress import Target
+from quantdeck_core.errors import NotFoundError, QuantdeckError, RemoteError
 from quantdeck_core.protocol.requests import Applied
 
 RETRY_S = 2.0
@@ -17,7 +17,7 @@ class HostRun:
 
     Attributes:
         key: a run that is started takes the place of another one with the same key.
-        subject: what it is in the words of `banner`, e.g. `rollback of int4_v1`.
+        subject: what it is, e.g. `rollback of int4_v1`.
         done: what holds once all have applied it.
         noun: what a target is: `gateway` or `host`.
         lasting: it goes on when its dialog is closed; else it ends with that.
@@ -44,9 +44,24 @@ class HostRun:
         self._ask, self._clock, self._changed, self._retry_s = ask, clock, changed, retry_s
 
     @property
+    def known(self) -> list[Target]:
+        """Targets that it is about, as far as is known."""
+        return [target for target in self.targets if target.heard]
+
+    @property
+    def unheard(self) -> list[Target]:
+        """Targets of which nobody knows whether it is about them."""
+        return [target for target in self.targets if not target.heard and target.progress != "absent"]
+
+    @property
     def applied(self) -> bool:
-        """Every host has acknowledged."""
-        return bool(self.targets) and all(target.progress == "applied" for target in self.targets)
+        """All that it is about have acknowledged, and there may be no other."""
+        return bool(self.known) and all(target.progress in ("applied", "absent") for target in self.targets)
+
+    @property
+    def problem(self) -> str:
+        """Why less of it is certain than it should be; empty where nothing is wrong."""
+        return ""
 
     @property
     def open(self) -> list[Target]:
@@ -82,23 +97,23 @@ class HostRun:
         try:
             answer = await self._ask(target)
         except QuantdeckError as error:
-            failed = isinstance(error, UnreachableError) or (isinstance(error, RemoteError) and error.status >= 500)
-            target.progress = "unreachable" if failed else "refused"
             target.detail = f"{error.detail} {error.hint}".strip()
-            self.unanswered(target) if failed else self.answered(target)
-        else:
+            status = error.status if isinstance(error, RemoteError) else error.http_status
+            if status >= 500:
+                target.progress = "unreachable"
+                self.unanswered(target)
+                return
+            nothing_there = not target.heard and status == NotFoundError.http_status
+            target.progress = "absent" if nothing_there else "refused"
             self.answered(target)
+        else:
+            target.heard = True
             target.detail, target.effective_ms = answer.detail, answer.effective_ms
             target.progress = "sent" if answer.pending else "applied"
+            self.answered(target)
 
     def unanswered(self, target: Target) -> None:
         """Hook: an attempt failed, and there will be another one."""
 
     def answered(self, target: Target) -> None:
         """Hook: the agent has taken it over, or refuses it."""
-
-
-def banner(runs: Iterable[HostRun], now: float) -> str:
-    """What must stay on screen: the first change that is not applied everywhere."""
-    said = (waiting(run.subject, run.targets, now) for run in runs if run.started)
-    return next(filter(None, said), "")

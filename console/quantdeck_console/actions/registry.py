@@ -16,6 +16,7 @@ from quantdeck_console.actions.declared import (
     host,
     incident,
     logs,
+    playing,
 )
 
 PANES = ("fleet", "host", "deploy", "experiment", "incident", "bench")
@@ -41,6 +42,7 @@ _TITLES = {
     "reader": "Opened text",
     "palette": "Palette",
     "help": "This page",
+    "app": "In dialogs too",
 }
 
 ACTIONS: tuple[Action, ...] = (
@@ -50,6 +52,7 @@ ACTIONS: tuple[Action, ...] = (
     *experiment.ACTIONS,
     *incident.ACTIONS,
     *bench.ACTIONS,
+    *playing.ACTIONS,
     *logs.ACTIONS,
     *alarms.ACTIONS,
     *everywhere.ACTIONS,
@@ -58,16 +61,20 @@ ACTIONS: tuple[Action, ...] = (
 
 
 def actions_of(screen: str) -> Iterator[Action]:
-    """The screen's own actions, then those of every pane that it does not replace."""
+    """The screen's own actions, then those of every pane that it does not replace; those of a recording come first."""
     own = [action for action in ACTIONS if action.where == screen]
+    if screen not in _AS_PANES:
+        yield from own
+        return
+    ids, keys = {action.id for action in own}, {key for action in own for key in action.keys}
+    everywhere = [action for action in ACTIONS if action.where == "panes"]
+    yield from (action for action in everywhere if action.playing)
     yield from own
-    if screen in _AS_PANES:
-        ids, keys = {action.id for action in own}, {key for action in own for key in action.keys}
-        yield from (
-            action
-            for action in ACTIONS
-            if action.where == "panes" and action.id not in ids and not keys.intersection(action.keys)
-        )
+    yield from (
+        action
+        for action in everywhere
+        if not action.playing and action.id not in ids and not keys.intersection(action.keys)
+    )
 
 
 def action_of(screen: str, action_id: str) -> Action | None:

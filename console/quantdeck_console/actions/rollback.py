@@ -1,32 +1,39 @@
-"""A rollback on its way: sent to every gateway of the experiment, and kept on the disk while one has not answered."""
+"""A rollback on its way: sent to every gateway of the experiment, and kept on the disk until each has applied it."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Iterable
 from uuid import uuid4
 
 from quantdeck_console.actions.host_run import RETRY_S, HostRun
+from quantdeck_console.actions.kept import Kept
 from quantdeck_console.link.interface import FleetLink
 from quantdeck_console.model.host_progress import Target
-from quantdeck_console.pending import PendingFile, PendingFileError
+from quantdeck_console.pending import PendingFile
+from quantdeck_core.errors import RemoteError, UnreachableError
 from quantdeck_core.fleet.cells import plural, split
 from quantdeck_core.fleet.state import HostView
-from quantdeck_core.protocol.experiment import ExperimentStatus
 from quantdeck_core.protocol.requests import Applied, Rollback
 from quantdeck_core.rollout.wish import Wish
 
 
-def rollback_target(view: HostView, experiment: ExperimentStatus) -> Target:
-    """What a rollback would do on a host."""
-    if experiment.state.latched:
-        return Target(host=view.name, change="already 100/0", note="latched")
-    under_way = f"{plural(experiment.treatment.in_flight, 'treated answer')} under way"
-    return Target(host=view.name, change=f"{split(experiment.state.weight_bp)} -> 100/0", note=under_way)
+def rollback_target(view: HostView, experiment: str) -> Target | None:
+    """What a rollback would do on a host; None where that does not run the experiment."""
+    if view.status is None:
+        return Target(host=view.name, heard=False)
+    found = view.experiment(experiment)
+    if found is None:
+        return None
+    if found.state.latched:
+        return Target(host=view.name, change="100/0, latched")
+    under_way = f"{plural(found.treatment.in_flight, 'treated answer')} under way"
+    return Target(host=view.name, change=f"{split(found.state.weight_bp)} -> 100/0", note=under_way)
 
 
 class RollbackRun(HostRun):
-    """One rollback on all gateways of an experiment; it outlives its dialog."""
+    """One rollback on all gateways of an experiment; it outlives its dialog, and this console."""
 
     def __init__(
         self,
@@ -40,9 +47,13 @@ class RollbackRun(HostRun):
         retry_s: float = RETRY_S,
         pending: PendingFile | None = None,
     ) -> None:
-        """`pending`: where it is kept what could not be asked, so that it outlives the console."""
+        """A rollback of what these hosts say that they run, and of what those may run that were never heard.
+
+        Args:
+            pending: where it is kept until it is acknowledged, so that it outlives the console.
+        """
         super().__init__(
-            [rollback_target(view, found) for view in views if (found := view.experiment(experiment))],
+            [target for view in views if (target := rollback_target(view, experiment))],
             self._roll_back,
             key=self.key_of(experiment),
             subject=f"rollback of {experiment}",
@@ -53,8 +64,8 @@ class RollbackRun(HostRun):
             retry_s=retry_s,
         )
         self.experiment = experiment
-        self._link, self._pending = link, pending
-        self._kept: dict[str, Wish] = {}
+        self.kept = Kept(pending)
+        self._link = link
         # One id for every host and every attempt: an agent that gets it twice applies it once.
         self._request = Rollback(request_id=uuid4().hex, by=by, reason=f"rolled back in the console by {by}")
 
@@ -63,15 +74,49 @@ class RollbackRun(HostRun):
         """There is one rollback of an experiment at a time."""
         return f"rollback {experiment}"
 
+    @property
+    def request_id(self) -> str:
+        """What it is known by on every host."""
+        return self._request.request_id
+
+    @property
+    def problem(self) -> str:
+        """Why it ends with this console where it is open then."""
+        return self.kept.problem
+
+    async def prepare(self) -> None:
+        """Open a channel to each host, so that the rollback itself takes one round trip; see who answers at all."""
+
+        async def one(target: Target) -> None:
+            with contextlib.suppress(UnreachableError):
+                with contextlib.suppress(RemoteError):
+                    await self._link.ask(target.host, lambda client: client.version())
+                target.silent = False
+                self._changed()
+
+        await asyncio.gather(*(one(target) for target in self.targets))
+
+    async def run(self) -> None:
+        """Send to all at once; return when each has applied or refused it."""
+        if not self.started:
+            self.kept.put(self._wish(target) for target in self.targets)
+        await super().run()
+        await self.kept.written()
+
     async def _roll_back(self, target: Target) -> Applied:
         return await self._link.ask(target.host, lambda client: client.roll_back(self.experiment, self._request))
 
     def unanswered(self, target: Target) -> None:
-        """Put it on the disk: `quantdeck guard` goes on with it when the console is gone."""
-        if self._pending is None or target.host in self._kept:
-            return
+        """What could not be written is tried again."""
+        self.kept.write()
+
+    def answered(self, target: Target) -> None:
+        """Its agent goes on with it, or refuses it."""
+        self.kept.settle(target.host)
+
+    def _wish(self, target: Target) -> Wish:
         now, request = self._clock(), self._request
-        wish = Wish(
+        return Wish(
             experiment=self.experiment,
             host=target.host,
             request_id=request.request_id,
@@ -80,17 +125,3 @@ class RollbackRun(HostRun):
             asked=now,
             made=now,
         )
-        try:
-            self._pending.change([wish])
-        except PendingFileError as error:
-            target.detail = f"{target.detail} {error.detail}"
-            return
-        self._kept[target.host] = wish
-
-    def answered(self, target: Target) -> None:
-        """Its agent goes on with it, or refuses it."""
-        wish = self._kept.pop(target.host, None)
-        if wish and self._pending:
-            # What cannot be taken out is dropped by the next guard: the host says how it stands.
-            with contextlib.suppress(PendingFileError):
-                self._pending.change(drop=[wish])

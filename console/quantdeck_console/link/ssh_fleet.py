@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
@@ -29,6 +30,7 @@ class SshFleet:
     def __init__(self, fleet: Fleet) -> None:
         self._hosts = {host.name: host for host in fleet.host}
         self._clients: dict[str, DeckClient] = {}
+        self._wanted = {name: asyncio.Event() for name in self._hosts}
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -48,18 +50,25 @@ class SshFleet:
         pause = FIRST_RETRY_S
         while True:
             listener(host.name, LinkChange(state="connecting"))
+            hasty = True
             try:
                 async with client_of(host, DeckClient) as client:
                     pause = await self._watch(host, client, listener)
             except LinkRefusedError as error:
                 listener(host.name, LinkChange(state="refused", detail=f"{error.detail} {error.hint}"))
-                pause = LAST_RETRY_S
+                pause, hasty = LAST_RETRY_S, False
             except QuantdeckError as error:
                 listener(host.name, LinkChange(state="lost", detail=error.detail))
-            finally:
-                self._clients.pop(host.name, None)
-            await asyncio.sleep(pause)
+            await self._rest(host.name, pause) if hasty else await asyncio.sleep(pause)
             pause = min(LAST_RETRY_S, pause * 2)
+
+    async def _rest(self, host: str, pause: float) -> None:
+        """Wait before the next try, less where somebody asks something of this host."""
+        wanted = self._wanted[host]
+        wanted.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await wanted.wait()
 
     async def _watch(self, host: Host, client: DeckClient, listener: Listener) -> float:
         """Pass on events until the link breaks; returns the pause before the next try."""
@@ -68,8 +77,11 @@ class SshFleet:
         detail = f"agent speaks protocol {version.protocol}, this console {PROTOCOL}: read-only" if read_only else ""
         listener(host.name, LinkChange(state="connected", detail=detail, role=version.role, read_only=read_only))
         self._clients[host.name] = client
-        async for event in client.events():
-            listener(host.name, event)
+        try:
+            async for event in client.events():
+                listener(host.name, event)
+        finally:
+            del self._clients[host.name]  # before it is closed
         listener(host.name, LinkChange(state="lost", detail="the agent ended the connection"))
         return FIRST_RETRY_S
 
@@ -81,6 +93,7 @@ class SshFleet:
         """
         client = self._clients.get(host)
         if client is None:
+            self._wanted[host].set()
             raise UnreachableError(f"{host} is not connected.", "It is connected again as soon as it answers.")
         return await call(client)
 

@@ -40,8 +40,12 @@ class DeckModel:
         standing: what holds for all of it, as drawn last.
     """
 
-    def __init__(self, hosts: Iterable[str], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, hosts: Iterable[str], clock: Callable[[], float], notice_clock: Callable[[], float] | None = None
+    ) -> None:
+        """`clock`: of the fleet; `notice_clock`: of who sits here, where that is another one."""
         self.clock = clock
+        self._notice_clock = notice_clock or clock
         self._fleet = FleetState.of(hosts)
         self._waiting: list[Heard] = []
         self._notice: Notice | None = None
@@ -88,14 +92,19 @@ class DeckModel:
         self._headline = headline(fleet, self._rows)
         self.standing = standing_of(fleet)
 
+    def restore(self, fleet: FleetState) -> None:
+        """Another fleet instead: a recording was wound."""
+        self._fleet = fleet
+        self._waiting.clear()
+
     def say(self, text: str, tone: Tone = "") -> None:
         """Show a sentence in the footer for a few seconds."""
-        self._notice = Notice(text, tone, self.clock() + NOTICE_S)
+        self._notice = Notice(text, tone, self._notice_clock() + NOTICE_S)
 
     @property
     def notice(self) -> Notice | None:
         """The sentence, until its time is over."""
-        return self._notice if self._notice and self.clock() < self._notice.until else None
+        return self._notice if self._notice and self._notice_clock() < self._notice.until else None
 
     def rows(self, pattern: str = "") -> list[FleetRow]:
         """Rows of the hosts that match a filter, worst first."""
@@ -147,3 +156,8 @@ class DeckModel:
         """All experiments of the fleet, those on the worst hosts first."""
         views = [self.fleet.hosts[row.name] for row in self.rows()]
         return [(view, one) for view in views if view.status for one in view.status.experiments]
+
+    def only_experiment(self) -> tuple[HostView, ExperimentStatus] | None:
+        """The fleet's experiment on the worst host that runs it; None where there are none or several."""
+        found = self.experiments()
+        return found[0] if len({one.name for _, one in found}) == 1 else None

@@ -21,7 +21,7 @@ from quantdeck_console.model.text import (
     width_of,
     wrapped,
 )
-from quantdeck_core.fleet.cells import NONE, age, clock_minutes, number, plural, short_duration, whole_percent
+from quantdeck_core.fleet.cells import NONE, age, clock, clock_minutes, number, plural, short_duration, whole_percent
 from quantdeck_core.fleet.headline import Headline
 from quantdeck_core.fleet.health import WORDS, Level
 from quantdeck_core.fleet.rows import FleetRow, Memory, Quality, level_counts
@@ -61,9 +61,16 @@ class FleetColumns:
 
 
 def header_line(
-    title: str, rows: list[FleetRow], now: float, width: int, *, place: str = "", tags: Sequence[str] = ()
+    title: str,
+    rows: list[FleetRow],
+    now: float,
+    width: int,
+    *,
+    place: str = "",
+    tags: Sequence[str] = (),
+    seconds: bool = False,
 ) -> Line:
-    """Title, counts per status, and the time in minutes: a quiet screen sends nothing in between.
+    """Title, counts per status, and the time, usually in minutes: a quiet screen sends nothing in between.
 
     Args:
         tags: what else everybody should know, the most urgent first.
@@ -81,7 +88,9 @@ def header_line(
     if place and counts:
         what.append(Span("   elsewhere:", "dim"))
     what += counts
-    end = line(*(span(f"{tag}  ", "warn") for tag in tags), Span(f"{clock_minutes(now)} ", "dim"))
+    end = line(
+        *(span(f"{tag}  ", "warn") for tag in tags), Span(f"{(clock if seconds else clock_minutes)(now)} ", "dim")
+    )
     return ends(line(span(f" {title}", "title"), *what), end, width)
 
 

@@ -12,7 +12,7 @@ from quantdeck_core.fleet.cells import age, duration, listed, plural
 PENDING_AFTER_S = 1.0
 """An agent answers within milliseconds; after a second without an answer, say so."""
 
-Progress = Literal["asked", "sent", "applied", "unreachable", "refused"]
+Progress = Literal["asked", "sent", "applied", "unreachable", "refused", "absent"]
 _TONES: dict[str, Tone] = {"sent": "strong", "applied": "ok"}
 _HOST, _CHANGE, _WORD = 14, 18, 11
 
@@ -23,6 +23,9 @@ class Target:
 
     Attributes:
         change: what it changes there, e.g. ``50/50 -> 100/0``; `note`: what else is to be known before.
+        heard: it has said that it is concerned. A host that was never heard may be as well, so it is asked too, and is
+            `absent` once it says that it is not.
+        silent: it has not answered since somebody thinks of asking it.
         detail: what the host said, or why it said nothing.
         since: UNIX time of the first attempt.
     """
@@ -30,6 +33,8 @@ class Target:
     host: str
     change: str = ""
     note: str = ""
+    heard: bool = True
+    silent: bool = True
     progress: Progress = "asked"
     detail: str = ""
     since: float = 0.0
@@ -38,7 +43,7 @@ class Target:
     @property
     def open(self) -> bool:
         """A retry may still reach it."""
-        return self.progress not in ("applied", "refused")
+        return self.progress in ("asked", "sent", "unreachable")
 
     def word(self, now: float) -> str:
         """How far it is: `pending` is sent, and unanswered for too long."""
@@ -47,16 +52,17 @@ class Target:
         return self.progress
 
 
-def progress_lines(targets: Sequence[Target], now: float, width: int, room: int, *, done: str, noun: str) -> list[Line]:
+def progress_lines(
+    targets: Sequence[Target], now: float, width: int, room: int, *, through: bool, done: str, noun: str
+) -> list[Line]:
     """A summary that never says done too early, then the hosts; where there are too many, first what is not applied.
 
     Args:
         room: rows for the hosts.
-        done: what holds once all have applied it.
+        through: all have applied it, and no other host may be concerned; `done` says what holds then.
         noun: what one of them is, e.g. `gateway`.
     """
     applied = sum(target.progress == "applied" for target in targets)
-    through = applied == len(targets)
     said = f"done: {done}, on" if through else f"not done: applied on {applied} of"
     if len(targets) > room // 3:
         targets = sorted(targets, key=lambda one: one.progress == "applied")
@@ -84,21 +90,18 @@ def shortened(rows: Sequence[list[Line]], total: int, room: int, noun: str) -> l
     return [*kept, line(span(f"   and {plural(total - shown, f'more {noun}')}", "dim"))]
 
 
-def host_cells(host: str, change: str) -> Line:
+def host_cells(host: str, change: str, tone: Tone = "strong") -> Line:
     """The first two columns of a row: where, and what changes there."""
-    return (Span("   "), *left(host, _HOST, "strong"), Span("  "), *left(change, _CHANGE), Span("  "))
+    return (Span("   "), *left(host, _HOST, tone), Span("  "), *left(change, _CHANGE), Span("  "))
 
 
-def waiting(subject: str, targets: Sequence[Target], now: float) -> str:
-    """What must stay on screen: where something is not applied yet; nothing where all have answered."""
+def waiting(targets: Sequence[Target], now: float) -> str:
+    """Where it is not applied yet: ``pending on a, b; not heard: c``; nothing where all have answered."""
     by_word: dict[str, list[str]] = {}
     for target in targets:
-        if target.progress in ("sent", "unreachable"):
-            by_word.setdefault(target.word(now), []).append(target.host)
-    if not by_word:
-        return ""
-    where = ", ".join(f"{word} on {listed(hosts)}" for word, hosts in by_word.items())
-    return f"! {subject}: {where}; trying again"
+        if target.open:
+            by_word.setdefault(f"{target.word(now)} on" if target.heard else "not heard:", []).append(target.host)
+    return "; ".join(f"{word} {listed(hosts)}" for word, hosts in by_word.items())
 
 
 def _rows(target: Target, now: float, width: int) -> list[Line]:

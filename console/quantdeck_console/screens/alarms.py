@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from quantdeck_console.app import DeckApp
 from quantdeck_console.model.alarms import Alarms, PageRow, alarms_of, host_now, of_nobody
 from quantdeck_console.model.alarms_view import PageColumns, page_head, page_line, page_lines, summary_lines
-from quantdeck_console.model.fleet_view import header_line
 from quantdeck_console.model.subject import Subject
 from quantdeck_console.screens.base import bindings_of
 from quantdeck_console.screens.form import Form, FormDialog
@@ -57,6 +56,10 @@ class AlarmsScreen(Pane):
         super().opened()
         self.run_worker(self._looks.keep(), group="looking")
 
+    def rewound(self) -> None:
+        """Ask all hosts again."""
+        self._looks.by_host.clear()
+
     def alarms(self) -> Alarms:
         """All pages, now."""
         model = self.deck.model
@@ -64,10 +67,8 @@ class AlarmsScreen(Pane):
 
     def fill(self) -> None:
         """Show the pages as they are now."""
-        deck, width, alarms = self.deck, self.size.width, self.alarms()
-        now = deck.model.clock()
-        header = header_line(deck.title, [], now, width, place="alarms of the fleet", tags=self.tags())
-        self.query_one("#header", Lines).show([header])
+        width, alarms = self.size.width, self.alarms()
+        self.query_one("#header", Lines).show([self.header([], place="alarms of the fleet")])
         summary = summary_lines(alarms, width)
         self.query_one("#summary", Lines).show(summary)
         columns = PageColumns.for_width(width - 1)

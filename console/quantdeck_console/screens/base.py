@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from quantdeck_console.actions.action import refusal
-from quantdeck_console.actions.registry import PANES, action_for_key, action_of, actions_of
+from quantdeck_console.actions.action import Action, refusal
+from quantdeck_console.actions.registry import PANES, action_of, actions_of
 from quantdeck_console.model.text import EMPTY, Line, Span, ends, fit, line, span, width_of
 from quantdeck_console.terminal import MIN_COLUMNS, MIN_ROWS
 from quantdeck_console.widgets.lines import Lines
@@ -23,10 +24,14 @@ WIDE = 110
 """Columns from which on there is room for more than the necessary."""
 
 
-def bindings_of(name: str, *, but: str = "") -> list[BindingType]:
-    """Textual's bindings for a screen of the registry, without an action that the screen takes care of itself."""
+def bindings_of(name: str, *, but: str = "", priority: bool = False) -> list[BindingType]:
+    """Textual's bindings for a screen of the registry, without an action that the screen takes care of itself.
+
+    Args:
+        priority: before whatever has the focus.
+    """
     return [
-        Binding(",".join(action.keys), action.id, action.title, show=False)
+        Binding(",".join(action.keys), action.id, action.title, show=False, priority=priority)
         for action in actions_of(name)
         if action.id != but
     ]
@@ -96,8 +101,24 @@ class DeckScreen(Screen[None]):
         action = action_of(self.NAME, action_id)
         if action is None:
             return ""
+        if action.playing and not self.deck.play:
+            return "no recording is played"
         view = self.deck.model.ablest() if action.fleet_wide else self.concerns()
-        return refusal(action, readonly=self.deck.readonly, view=view)
+        return refusal(action, readonly=self.deck.why_readonly, view=view)
+
+    def actions(self) -> Iterator[Action]:
+        """Those of this screen in the registry that there are now, available or not.
+
+        The keys of a recording are nothing else while it is played.
+        """
+        known = list(actions_of(self.NAME))
+        if not self.deck.play:
+            return iter([action for action in known if not action.playing])
+        taken = {key for action in known if action.playing for key in action.keys}
+        return iter([action for action in known if action.playing or not taken.issuperset(action.keys)])
+
+    def rewound(self) -> None:
+        """Hook: a recording was wound; what was read of another time is to be forgotten."""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Textual asks here before every action, whatever called it."""
@@ -106,7 +127,7 @@ class DeckScreen(Screen[None]):
 
     def on_key(self, event: events.Key) -> None:
         """Say why a key does nothing, instead of doing nothing."""
-        action = action_for_key(self.NAME, event.key)
+        action = next((one for one in self.actions() if event.key in one.keys), None)
         why = self.refused(action.id) if action else ""
         if action and why:
             event.stop()
@@ -127,7 +148,7 @@ class DeckScreen(Screen[None]):
             return line(" ", span(fit(notice.text, width - 2), notice.tone))
         tabs = self._tabs(width)
         parts: list[Span] = []
-        for action in actions_of(self.NAME):
+        for action in self.actions():
             if action.footer and not self.refused(action.id):
                 more = [Span(f"  {action.shown}" if parts else f" {action.shown}", "key"), Span(f" {action.title}")]
                 if width_of((*parts, *more, *tabs)) < width:  # a key that is cut says nothing; `?` has them all

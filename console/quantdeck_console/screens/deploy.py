@@ -117,7 +117,7 @@ class DeployScreen(SubjectPane):
                 return ""  # the key is the field's
             hosts = self.deck.model.fleet.hosts
             views: list[HostView | None] = [None, *(hosts[host] for host in self.choice.marks)]
-            whys = (refusal(action, readonly=self.deck.readonly, view=view) for view in views)
+            whys = (refusal(action, readonly=self.deck.why_readonly, view=view) for view in views)
             return next(filter(None, whys), "")
         if action_id == "cancel_operation" and self._composed and self._shown_operation() is None:
             return f"nothing goes on on {self.choice.host or 'this host'}"

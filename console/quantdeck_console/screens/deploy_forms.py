@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+
+import msgspec
 
 from quantdeck_console.app import DeckApp
 from quantdeck_console.model.deploy_order import Order, users_of
@@ -70,9 +72,11 @@ def cancel_form(deck: DeckApp, host: str, operation: Operation) -> Form:
         known = view.status.operations if view and view.status else ()
         return next((one for one in known if one.id == operation.id), operation)
 
-    def send(_typed: Typed, request_id: str, _basis: int) -> Awaitable[Applied]:
+    async def send(_typed: Typed, request_id: str, _basis: int) -> Applied:
         ask = Cancel(request_id=request_id, by=deck.by)
-        return deck.link.ask(host, lambda client: client.cancel(operation.id, ask))
+        applied = await deck.link.ask(host, lambda client: client.cancel(operation.id, ask))
+        # The answer names what has ended: nothing has begun that could be followed.
+        return msgspec.structs.replace(applied, operation="")
 
     return Form(
         host=host,

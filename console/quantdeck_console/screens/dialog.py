@@ -15,7 +15,7 @@ GUARD_S = 0.15
 """After the dialog was drawn: shorter than anyone reads, longer than keys that were typed ahead take to arrive."""
 
 WIDTH = 74
-ROOM = 12
+ROOM = 11
 """Rows for a list of hosts: what a low screen leaves beside what is said of all of them."""
 
 
@@ -32,6 +32,7 @@ class Dialog(DeckScreen, ModalScreen[None]):
     Dialog:ansi > Vertical { background: ansi_default; border: round ansi_cyan; border-title-color: ansi_default; }
     Dialog.-ascii > Vertical { border: ascii $border; }
     Dialog Lines { height: auto; width: 100%; background: transparent; }
+    Dialog > TooSmall { height: 100%; }
     """
 
     def __init__(self) -> None:

@@ -69,7 +69,7 @@ class ExportDialog(Dialog):
         """Users' words are for who may have both arms asked again."""
         needed = action_of("incident", "export_words")
         if action_id == "write" and self._words and needed:
-            return refusal(needed, readonly=self.deck.readonly, view=self.concerns())
+            return refusal(needed, readonly=self.deck.why_readonly, view=self.concerns())
         return super().refused(action_id)
 
     def fill(self) -> None:

@@ -6,9 +6,8 @@ from functools import partial
 
 from textual.app import ComposeResult
 
-from quantdeck_console.actions.host_run import banner
 from quantdeck_console.actions.registry import action_of
-from quantdeck_console.model.fleet_view import FleetColumns, fleet_head, fleet_line, header_line, headline_lines
+from quantdeck_console.model.fleet_view import FleetColumns, fleet_head, fleet_line, headline_lines
 from quantdeck_console.model.host_view import host_lines, recent_lines
 from quantdeck_console.model.next_steps import next_steps
 from quantdeck_console.model.subject import Subject
@@ -21,6 +20,8 @@ from quantdeck_console.widgets.table import Table
 from quantdeck_core.fleet.headline import Headline
 from quantdeck_core.fleet.health import WORDS
 from quantdeck_core.fleet.rows import FleetRow
+from quantdeck_core.fleet.state import HostView
+from quantdeck_core.protocol.experiment import ExperimentStatus
 
 _FRAME = 7
 """Rows that are neither hosts nor details: header, headline (3), table head, a blank, footer."""
@@ -86,10 +87,9 @@ class FleetScreen(Pane):
         if headline.level == "connecting" and all(row.level == "connecting" for row in every):
             top = [line(span(f" {WORDS['connecting']} {deck.connecting_text}", "strong"))]
         else:
-            top = headline_lines(headline, self._steps(headline), width, banner(deck.runs, now))
-        tags = self.tags(f"filter: {self._pattern}" if self._pattern else "")
-        header = header_line(deck.title, every, now, width, tags=tags)
-        self.query_one("#header", Lines).show([header])
+            top = headline_lines(headline, self._steps(headline), width, deck.banner)
+        tag = f"filter: {self._pattern}" if self._pattern else ""
+        self.query_one("#header", Lines).show([self.header(every, tag=tag)])
         self.query_one("#headline", Lines).show(top)
         self.query_one("#footer", Lines).show([self.keys_line(width)])
 
@@ -113,6 +113,10 @@ class FleetScreen(Pane):
         """The selected host and its worst experiment."""
         row = self.selected if self._composed else None
         return self.deck.model.subject_of(row) if row else Subject()
+
+    def to_roll_back(self) -> tuple[HostView, ExperimentStatus] | None:
+        """The cursor's; where the fleet has one experiment there is no doubt, wherever the cursor is."""
+        return self.target() or self.deck.model.only_experiment()
 
     def choose(self, subject: Subject) -> None:
         """Put the cursor on a host."""

@@ -15,15 +15,15 @@ class HelpScreen(Reader):
     BINDINGS = bindings_of("help")
 
     def __init__(self, pane: str) -> None:
-        super().__init__("keys", lambda _: help_lines(pane))
+        super().__init__("keys", lambda _: help_lines(pane, playing=self.deck.play is not None))
 
 
-def help_lines(pane: str) -> list[Line]:
+def help_lines(pane: str, *, playing: bool) -> list[Line]:
     """A line for each action."""
     lines: list[Line] = []
     for title, actions in groups(pane):
         lines += [EMPTY, line(span(f" {title}", "head"))]
-        for action in actions:
+        for action in (one for one in actions if playing or not one.playing):
             mark = Span("!", "warn") if action.dangerous else Span(" ")
             lines.append(
                 (

@@ -79,6 +79,10 @@ class LogsScreen(Pane):
         self._sources.ask(self._subject.host, log_sources)
         self._follow_log()
 
+    def rewound(self) -> None:
+        """The log as it was then."""
+        self._follow_log()
+
     def _follow_log(self) -> None:
         self._tail = LogTail()
         host = self._subject.host

@@ -11,7 +11,6 @@ from textual.widgets import Input
 
 from quantdeck_console.actions.action import Action
 from quantdeck_console.actions.extra import ExtraAction
-from quantdeck_console.actions.registry import actions_of
 from quantdeck_console.model.text import EMPTY, Line, Span, left
 from quantdeck_console.screens.base import bindings_of
 from quantdeck_console.screens.dialog import WIDTH, Dialog
@@ -69,11 +68,11 @@ class PaletteScreen(Dialog):
         extras = [
             Entry(extra.title, extra.help, "", extra)
             for extra in self.deck.extra_actions
-            if not (extra.dangerous and self.deck.readonly)
+            if not (extra.dangerous and self.deck.why_readonly)
         ]
         own = [
             Entry(action.title, action.help, action.shown, action)
-            for action in actions_of(self._pane.NAME)
+            for action in self._pane.actions()
             if action.palette and not self._pane.refused(action.id)
         ]
         words = self.query_one("#words", Prompt).value.casefold().split()

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 
-from quantdeck_console.actions.host_run import banner
 from quantdeck_console.model.fleet_view import header_line, standing_tags
+from quantdeck_console.model.playing_view import playing_text
 from quantdeck_console.model.subject import Subject
 from quantdeck_console.model.text import Line, fit, line, span
 from quantdeck_console.screens.base import DeckScreen, TooSmall
 from quantdeck_console.widgets.lines import Lines
+from quantdeck_core.fleet.rows import FleetRow
 from quantdeck_core.fleet.state import HostView
 from quantdeck_core.protocol.experiment import ExperimentStatus
 from quantdeck_core.text import clean
+
+WIND_S = 60.0
 
 
 class Pane(DeckScreen):
@@ -52,23 +55,35 @@ class Pane(DeckScreen):
         experiment = view.experiment(self.subject.experiment) if view else None
         return (view, experiment) if view and experiment else None
 
-    def tags(self, own: str = "") -> list[str]:
-        """What the header says beside what is shown; `own` is the pane's."""
-        read_only = "read-only" if self.refused("roll_back") else ""
-        return [*standing_tags(self.deck.model.standing), *filter(None, (own, read_only))]
+    def mode(self) -> str:
+        """What the header says of this console: that it plays a recording, or may change nothing here."""
+        if self.deck.play:
+            return playing_text(self.deck.play.playing)
+        return "read-only" if self.refused("roll_back") else ""
+
+    def header(self, rows: list[FleetRow], *, place: str = "", tag: str = "") -> Line:
+        """The first line: counts of these hosts, what holds for the whole fleet, the mode, the time."""
+        deck = self.deck
+        tags = [*standing_tags(deck.model.standing), *filter(None, (tag, self.mode()))]
+        return header_line(
+            deck.title, rows, deck.model.clock(), self.size.width,
+            place=place, tags=tags, seconds=deck.play is not None,
+        )  # fmt: skip
 
     def frame(self, place: str) -> None:
         """Draw header and footer of a pane that is about one host; where else something is wrong stands there too."""
-        deck, width = self.deck, self.size.width
-        others = [row for row in deck.model.rows() if row.name != self.subject.host]
-        header = header_line(deck.title, others, deck.model.clock(), width, place=place, tags=self.tags())
-        self.query_one("#header", Lines).show([header])
-        self.query_one("#footer", Lines).show([self.keys_line(width)])
+        others = [row for row in self.deck.model.rows() if row.name != self.subject.host]
+        self.query_one("#header", Lines).show([self.header(others, place=place)])
+        self.query_one("#footer", Lines).show([self.keys_line(self.size.width)])
 
     def waiting(self, width: int) -> list[Line]:
         """A change of several hosts that is not through yet; nothing without one."""
-        told = banner(self.deck.runs, self.deck.model.clock())
+        told = self.deck.banner
         return [line(" ", span(fit(told, width - 2), "warn"))] if told else []
+
+    def to_roll_back(self) -> tuple[HostView, ExperimentStatus] | None:
+        """The experiment that `R` is about."""
+        return self.target()
 
     def sentence(self) -> str:
         """What `y` copies."""
@@ -87,7 +102,7 @@ class Pane(DeckScreen):
         """Ask whether everyone should go back to the control."""
         from quantdeck_console.screens.rollback import RollbackDialog
 
-        if not (target := self._target("roll back")):
+        if not (target := self.to_roll_back() or self._target("roll back")):
             return
         _, experiment = target
         run = self.deck.rollback_of(experiment.name)
@@ -163,6 +178,25 @@ class Pane(DeckScreen):
         """To the pane that this one was opened from; the first one stays."""
         if len(self.app.screen_stack) > 1:
             self.dismiss(None)
+
+    def action_pause(self) -> None:
+        """Stop the recording, or let it go on."""
+        if self.deck.play:
+            self.deck.play.pause()
+            self.deck.redraw()
+
+    def action_wind_back(self) -> None:
+        """A minute back."""
+        self._wind(-WIND_S)
+
+    def action_wind_on(self) -> None:
+        """A minute on."""
+        self._wind(WIND_S)
+
+    def _wind(self, seconds: float) -> None:
+        if self.deck.play:
+            self.deck.play.jump(seconds)
+            self.deck.redraw()
 
     def action_help(self) -> None:
         """All keys."""

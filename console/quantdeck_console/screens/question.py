@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+PLAYED_AGAIN_S = 5.0
+
 
 class Question(Generic[T]):
     """Asks at once, then at intervals; it ends with its screen.
@@ -54,6 +56,11 @@ class Question(Generic[T]):
             else:
                 self.asked = Asked(value=value, at=deck.model.clock())
             self._screen.draw()
-            if not self._every_s:
+            if deck.play:
+                # What was asked once may have been asked later in the recording.
+                if await deck.play.wound_within(self._every_s or PLAYED_AGAIN_S):
+                    self.asked = Asked()
+            elif self._every_s:
+                await asyncio.sleep(self._every_s)
+            else:
                 return
-            await asyncio.sleep(self._every_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
 
 from textual import on
 from textual.app import ComposeResult
@@ -11,6 +12,9 @@ from textual.widgets import Input
 
 from quantdeck_console.model.text import Span, line, span
 from quantdeck_console.widgets.lines import Lines
+
+if TYPE_CHECKING:
+    from quantdeck_console.app import DeckApp
 
 
 class Prompt(Horizontal):
@@ -21,6 +25,7 @@ class Prompt(Horizontal):
     Prompt > Lines { height: 1; }
     Prompt > Input, Prompt > Input:focus { width: 1fr; background: $surface; background-tint: $foreground 0%; }
     Prompt > Input:ansi { background: ansi_default; text-style: underline; }
+    Prompt > Input:nocolor > .input--cursor, Prompt > Input:nocolor > .input--selection { text-style: reverse; }
     """
 
     def __init__(
@@ -59,7 +64,8 @@ class Prompt(Horizontal):
         self.add_class("-open")
         self.field.disabled = False
         self.field.value = value
-        self.field.focus()
+        self.screen.set_focus(self.field)
+        cast("DeckApp", self.app).text_from_now_on()
 
     def close(self) -> None:
         """Hide it; keys go to the screen again."""

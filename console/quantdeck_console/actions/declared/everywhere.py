@@ -36,4 +36,6 @@ ACTIONS: tuple[Action, ...] = (
     Action("palette", ("colon", "ctrl+p"), ":", "palette", "all actions by name; also ctrl+p", "panes", palette=False),
     Action("help", ("question_mark",), "?", "help", "this page", "panes", footer=True),
     Action("quit", ("q",), "q", "quit", "leave the console", "panes", footer=True),
+    Action("suspend_process", ("ctrl+z",), "ctrl+z", "to the shell", "stop the console; `fg` brings it back", "app"),
+    Action("quit", ("ctrl+c",), "ctrl+c", "quit", "leave the console, whatever is open", "app"),
 )  # fmt: skip

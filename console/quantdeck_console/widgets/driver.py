@@ -1,0 +1,75 @@
+"""The way to the terminal: columns hold, a stopped console comes back, and the window's title is given back."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from textual.drivers.linux_driver import LinuxDriver
+
+from quantdeck_console.widgets.columns import held
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+_PUSH_TITLE, _POP_TITLE = "\x1b[22;2t", "\x1b[23;2t"
+
+
+class DeckDriver(LinuxDriver):
+    """Textual's own; stops of the process are handled in the event loop, where nothing is half done.
+
+    Attributes:
+        before_return: called before the terminal is taken again, so that nothing old is drawn first.
+    """
+
+    def __init__(
+        self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
+    ) -> None:
+        super().__init__(app, debug=debug, mouse=mouse, size=size)
+        self.before_return: Callable[[], None] = lambda: None
+        self._title = ""
+        self._away = False
+        self._loop.add_signal_handler(signal.SIGTSTP, self.stop_process)
+        self._loop.add_signal_handler(signal.SIGCONT, self._continued)
+
+    def write(self, data: str) -> None:
+        """What is drawn; nothing while the terminal is somebody else's."""
+        if not self._away:
+            super().write(held(data))
+
+    def set_title(self, text: str) -> None:
+        """Of the terminal's window, until the console ends."""
+        self._title = text
+        self.write(f"\x1b]2;{text}\x07")
+
+    def start_application_mode(self) -> None:
+        """Take the terminal."""
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+        self._away = self._key_thread is None or not self._key_thread.is_alive()
+        self.write(_PUSH_TITLE)
+        if self._title:
+            self.set_title(self._title)
+
+    def stop_application_mode(self) -> None:
+        """Give it back."""
+        self.write(_POP_TITLE)
+        super().stop_application_mode()
+
+    def stop_process(self) -> None:
+        """Give the terminal back and stop, until the shell says that it goes on."""
+        self._leave()
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    def _leave(self) -> None:
+        if not self._away:
+            self.suspend_application_mode()
+            self._away = True
+
+    def _continued(self) -> None:
+        # After SIGSTOP, which nobody is asked about, the terminal was not given back, and a shell has changed it.
+        self._leave()
+        self.before_return()
+        self._away = False
+        self.resume_application_mode()
