@@ -99,7 +99,7 @@ class Daemon:
         self._history = History(paths.history)
         self._sampler = Sampler(paths.state, paths.models)
         self._hub = Hub(options.name, __version__, self._sampler.last)
-        self._alerts = Alerts(options.name, self._store, self._hub.alarm, options.alerts)
+        self._alerts = Alerts(options.name, self._store, self._hub.alarm, options.alerts, counted=self._hub.put_pages)
         self._hub.listen(self._alerts.heard)
         self._store.watch(lambda level, text: self._hub.alarm(time.time(), level, text))
         self._log_files, self._own_log = LogFiles(paths.logs), OwnLog()

@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator, Callable
 import msgspec
 
 from quantdeck_core.protocol import events
+from quantdeck_core.protocol.alerts import PageCounts
 from quantdeck_core.protocol.engine import EngineStatus
 from quantdeck_core.protocol.experiment import ExperimentStatus
 from quantdeck_core.protocol.host import Alarm, GatewayView, HostSample, HostStatus
 from quantdeck_core.protocol.operation import Operation
+from quantdeck_core.protocol.requests import Freeze
 
 _ALARMS_KEPT = 20
 _OPERATIONS_KEPT = 3
@@ -33,6 +35,8 @@ class Hub:
         self._operations: dict[str, Operation] = {}
         self._gateway: GatewayView | None = None
         self._alarms: list[Alarm] = []
+        self._pages = PageCounts()
+        self._frozen: Freeze | None = None
         self._revision = 0
         self._subscribers: set[_Subscriber] = set()
         self._listener: Callable[[Alarm], None] | None = None
@@ -52,6 +56,8 @@ class Hub:
             gateway=self._gateway,
             experiments=tuple(self._experiments.values()),
             alarms=tuple(self._alarms),
+            pages=self._pages,
+            frozen=self._frozen,
         )
 
     def experiment(self, name: str) -> ExperimentStatus | None:
@@ -98,6 +104,18 @@ class Hub:
         if self._experiments.get(experiment.name) != experiment:
             self._experiments[experiment.name] = experiment
             self._changed(f"experiment:{experiment.name}")
+
+    def put_pages(self, pages: PageCounts) -> None:
+        """How many go on, where that differs from what is known."""
+        if self._pages != pages:
+            self._pages = pages
+            self._changed("pages")
+
+    def put_freeze(self, frozen: Freeze | None) -> None:
+        """Who holds automation here, where that differs from what is known."""
+        if self._frozen != frozen:
+            self._frozen = frozen
+            self._changed("freeze")
 
     def alarm(self, t: float, level: str, text: str, experiment: str = "", *, hint: str = "", key: str = "") -> None:
         """Tell whoever watches; `level`, `hint` and `key` as in `Alarm`."""
@@ -151,6 +169,10 @@ class Hub:
             return events.OperationEvent(revision=revision, operation=operation) if operation else None
         if kind == "gateway" and self._gateway is not None:
             return events.GatewayEvent(revision=revision, gateway=self._gateway)
+        if kind == "pages":
+            return events.PagesEvent(revision=revision, pages=self._pages)
+        if kind == "freeze":
+            return events.FreezeEvent(revision=revision, frozen=self._frozen)
         if kind == "experiment":
             return events.ExperimentEvent(revision=revision, experiment=self._experiments[name])
         alarm = next((alarm for alarm in self._alarms if kind == "alarm" and alarm.id == int(name)), None)

@@ -21,6 +21,7 @@ from textual.widgets import Input
 from quantdeck_console.actions.action import PLAYED, READONLY
 from quantdeck_console.actions.banner import banner
 from quantdeck_console.actions.extra import ExtraAction
+from quantdeck_console.actions.host_run import HostRun
 from quantdeck_console.actions.resumed import Resumed
 from quantdeck_console.actions.rollback import RollbackRun
 from quantdeck_console.link.interface import FleetLink
@@ -55,6 +56,9 @@ DRAW_S = 0.5
 """Updates are collected and drawn at most twice a second."""
 SOON_S = 0.05
 """Answers to what was asked for come sooner than that, from many hosts at once."""
+
+PAGED_AFTER_S = 5.0
+"""An agent counts a new page a moment after its alarm."""
 
 __all__ = ["DeckApp", "ExtraAction"]
 
@@ -123,11 +127,10 @@ class DeckApp(App[None]):
         self._background = background
         self._connecting_text = connecting_text
         self.replays: dict[Subject, ReplayRun] = {}
-        self._rollbacks: dict[str, RollbackRun] = {}
+        self._runs: dict[str, HostRun] = {}
         self.resumed = self._resume(pending) if pending else None
-        self._drawn_at = 0.0
-        self._pending = False
-        self._soon = False
+        self._drawn_at = self._rang_at = 0.0
+        self._pending = self._soon = False
         self._reported = False
         self._shown = Shown()
         self._damaged = 0
@@ -142,9 +145,14 @@ class DeckApp(App[None]):
         return self._connecting_text if isinstance(self._connecting_text, str) else self._connecting_text()
 
     @property
+    def runs(self) -> list[HostRun]:
+        """Changes on several hosts that were asked for in this console."""
+        return list(self._runs.values())
+
+    @property
     def rollbacks(self) -> list[RollbackRun]:
-        """Rollbacks that were asked for in this console."""
-        return list(self._rollbacks.values())
+        """The rollbacks among them."""
+        return [run for run in self._runs.values() if isinstance(run, RollbackRun)]
 
     @cached_property
     def deployments(self) -> Deployments:
@@ -155,10 +163,10 @@ class DeckApp(App[None]):
 
     @property
     def banner(self) -> str:
-        """The rollback that is not applied everywhere; it stays on every pane until it is."""
+        """What is not applied everywhere; it stays on every pane until it is."""
         resumed = self.resumed
         return banner(
-            self._rollbacks.values(),
+            self.runs,
             resumed.wishes if resumed else (),
             resumed.expired if resumed else (),
             self.model.clock(),
@@ -235,7 +243,7 @@ class DeckApp(App[None]):
         self._drawn_at = self.monotonic()
         if self.play:
             self._say_damage(self.play)
-        if self.terminal_title != self.title and self.model.quiet:
+        if self.terminal_title != self.title and self._answered():
             self._set_terminal_title(self.title)
         for screen in reversed(self.screen_stack):
             if isinstance(screen, DeckScreen):
@@ -260,8 +268,8 @@ class DeckApp(App[None]):
 
     def rollback_of(self, experiment: str) -> RollbackRun:
         """The run that is under way for an experiment, or a new one that nothing was sent of."""
-        known = self._rollbacks.get(experiment)
-        if known and not known.finished:
+        known = self._runs.get(RollbackRun.key_of(experiment))
+        if isinstance(known, RollbackRun) and not known.finished:
             return known
         return RollbackRun(
             self.link,
@@ -273,10 +281,15 @@ class DeckApp(App[None]):
             pending=self.pending,
         )
 
-    def start_rollback(self, run: RollbackRun) -> None:
-        """Send it; it lives on when its dialog is closed."""
-        self._rollbacks[run.experiment] = run
-        self.run_worker(run.run(), group="rollback")
+    def start_run(self, run: HostRun) -> None:
+        """Send it, instead of what was open of another one with its key; it may outlive its dialog."""
+        self._runs[run.key] = run
+        self.run_worker(run.run(), group=run.key, exclusive=True)
+
+    def stop_run(self, run: HostRun) -> None:
+        """Ask no host again that has not answered."""
+        self.workers.cancel_group(self, run.key)
+        self._runs.pop(run.key, None)
 
     def start_deployments(self, orders: Sequence[Order]) -> None:
         """Ask for them; they live on when the pane is closed."""
@@ -319,7 +332,7 @@ class DeckApp(App[None]):
             file,
             self.model,
             by=self.by,
-            mine=lambda: {run.request_id for run in self._rollbacks.values()},
+            mine=lambda: {run.request_id for run in self.rollbacks},
             tell=lambda text: self.say(text, "warn"),
             readonly=bool(self.why_readonly),
         )
@@ -330,12 +343,17 @@ class DeckApp(App[None]):
             self.resumed.back(host)
         if alarms:
             self.bell()
+            self._rang_at = self.monotonic()
             self._set_terminal_title(f"! {host}: {alarms[-1].text}")
         first = isinstance(update, Snapshot) and not self._reported
         if first or (not self._pending and self.monotonic() - self._drawn_at >= DRAW_S):
             self.call_later(self.redraw)
         self._pending = True
         self._reported |= first
+
+    def _answered(self) -> bool:
+        """Nothing is wrong any more, or somebody has taken all of it: the title needs to call nobody."""
+        return self.model.quiet or (not self.model.calls and self.monotonic() - self._rang_at > PAGED_AFTER_S)
 
     def _set_terminal_title(self, text: str) -> None:
         text = clean(text, one_line=True)

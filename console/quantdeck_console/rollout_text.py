@@ -6,7 +6,23 @@ from collections.abc import Iterator
 
 from quantdeck_core.durations import spoken
 from quantdeck_core.hashing import bp_to_percent
+from quantdeck_core.protocol.requests import Steering
 from quantdeck_core.rollout.progress import RolloutProgress
+
+STEERED: dict[Steering, str] = {
+    "pause": "paused; the weight stays",
+    "resume": "goes on",
+    "promote": "on to the next step",
+    "abort": "ended, everyone on the control",
+}
+"""What holds once a plan was steered so."""
+
+
+def left_of_step(progress: RolloutProgress) -> str:
+    """``4 h of soak and 687 answers``; empty where the step has all it takes."""
+    soak, answers = progress.soak_s - progress.soaked_s, progress.min_outputs - progress.outputs
+    parts = [f"{spoken(soak)} of soak"] * (soak > 0) + [f"{answers:,} answers"] * (answers > 0)
+    return " and ".join(parts)
 
 
 def progress_lines(host: str, progress: RolloutProgress) -> Iterator[str]:

@@ -20,7 +20,7 @@ from quantdeck_agent.hub import Hub
 from quantdeck_agent.store import Store
 from quantdeck_core.alerts.board import Board, raised
 from quantdeck_core.errors import InputError
-from quantdeck_core.protocol.alerts import Acknowledge, HandOver, Page, Snooze
+from quantdeck_core.protocol.alerts import Acknowledge, HandOver, Page, PageCounts, Snooze
 from quantdeck_core.protocol.host import Alarm, HostSample
 from support.receiver import Answer, Receiver, receiver
 from support.waiting import eventually
@@ -37,7 +37,7 @@ class Host:
     def __init__(self, folder: Path, file: Path | None) -> None:
         self.store = Store(folder / "agent.db")
         self.hub = Hub("gpu-1", "0", SAMPLE)
-        self.alerts = Alerts("gpu-1", self.store, self.hub.alarm, file)
+        self.alerts = Alerts("gpu-1", self.store, self.hub.alarm, file, counted=self.hub.put_pages)
         self.hub.listen(self.alerts.heard)
 
     def page(self, identifier: int) -> Page:
@@ -201,6 +201,34 @@ async def test_who_took_it_is_remembered_and_in_the_timeline(tmp_path: Path) -> 
     assert (page.owner, page.snoozed_by, page.acknowledged_by) == ("bo", "bo", "")
 
 
+async def test_watchers_are_told_how_many_go_on_and_who_has_them(server: Receiver, tmp_path: Path) -> None:
+    server.always = Answer(500)
+    async with host(tmp_path, written(tmp_path, hooks(server, "json"))) as one:
+
+        async def counted(**pages: int) -> None:
+            await eventually(lambda: one.hub.status().pages == PageCounts(**pages), what=f"{pages}")
+
+        one.fail()
+        one.fail("the gateway does not answer", key="gateway")
+        await counted(nobody=2, deaf=1)
+        one.alerts.snooze(1, Snooze(request_id="r", by="ada", seconds=0.5))
+        assert one.hub.status().pages == PageCounts(nobody=1, snoozed=1, deaf=1)
+        await counted(nobody=2, deaf=1)  # a snooze ends by itself
+        one.alerts.acknowledge(2, Acknowledge(request_id="r", by="ada"))
+        assert one.hub.status().pages == PageCounts(nobody=1, taken=1, deaf=1)
+        server.always = Answer()
+        one.fail("cleared", level="ok")
+        await counted(taken=1)
+    again = Host(tmp_path, None)
+    task = asyncio.create_task(again.alerts.keep())
+    try:
+        await eventually(lambda: again.hub.status().pages == PageCounts(taken=1))
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        again.store.close()
+
+
 async def test_who_is_told_of_what(server: Receiver, tmp_path: Path) -> None:
     text = hooks(server, "json", more='levels = ["warn"]') + hooks(server, "slack", more='experiments = ["f"]', top="")
     async with host(tmp_path, written(tmp_path, text)) as one:
@@ -352,7 +380,7 @@ def test_a_file_that_others_may_read_or_write_is_refused(tmp_path: Path, mode: i
     store = Store(tmp_path / "agent.db")
     try:
         with pytest.raises(InputError, match="Others may"):
-            Alerts("gpu-1", store, Hub("gpu-1", "0", SAMPLE).alarm, file)
+            Alerts("gpu-1", store, (hub := Hub("gpu-1", "0", SAMPLE)).alarm, file, counted=hub.put_pages)
     finally:
         store.close()
 

@@ -72,7 +72,7 @@ def test_catching_up_in_pieces_shows_one_moment_however_long_it_takes() -> None:
     assert sum(1 for _ in pieces) == 2
     assert (tokens(model), model.headline.level) == (5.0, "ok")
     model.catch_up()
-    assert (model.rows()[0].name, tokens(model, 1), model.headline.host) == (hosts[-1], 6.0, hosts[-1])
+    assert (model.rows()[0].name, tokens(model, 1), model.headline.hosts) == (hosts[-1], 6.0, (hosts[-1],))
 
 
 def test_catching_up_gives_way_to_what_began_later() -> None:

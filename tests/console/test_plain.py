@@ -10,8 +10,8 @@ from support.fleets import NOW, arm, experiment, gpu_host, rack, rolled_back, va
 
 def test_the_fleet() -> None:
     assert fleet_lines(fleet_of([van(), rack(rolled_back())], NOW), NOW) == [
-        "x rack-1  int4_v1: rolled back 02:17:31: 47.1% of answers loop, limit 15%,",
-        "117.6x the control",
+        "x rack-1  int4_v1: 47.1% of answers loop, limit 15%, 117.6x the control",
+        "Rolled back 02:17:31 on 1 of 1 gateway in 31 ms",
         "",
         "HOST        STATUS  GPU / CPU MEMORY         TOK/S RUN/WAIT TTFT95 QUALITY  AGE",
         "rack-1      FAIL x  no GPU, RAM ###....  41%   663      4/0   48ms FAIL x",

@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from quantdeck_console.actions.registry import ACTIONS, action_for_key, action_of, actions_of, groups
+from quantdeck_console.screens.alarms import AlarmsScreen
 from quantdeck_console.screens.base import DeckScreen
 from quantdeck_console.screens.bench import BenchScreen
 from quantdeck_console.screens.deploy import DeployScreen
@@ -24,7 +25,7 @@ from quantdeck_console.screens.weight import WeightDialog
 
 SCREENS: list[type[DeckScreen]] = [
     FleetScreen, HostScreen, DeployScreen, ExperimentScreen, IncidentScreen, BenchScreen, WeightDialog, FormDialog,
-    RollbackDialog, HelpScreen, PaletteScreen, LogsScreen, ReplayDialog, ExportDialog, Reader,
+    RollbackDialog, HelpScreen, PaletteScreen, LogsScreen, ReplayDialog, ExportDialog, Reader, AlarmsScreen,
 ]  # fmt: skip
 
 
@@ -44,11 +45,14 @@ def test_every_action_belongs_to_a_screen() -> None:
 def test_what_changes_traffic_is_marked() -> None:
     dangerous = {(action.where, action.id) for action in ACTIONS if action.dangerous}
     assert dangerous == {
-        ("panes", "weight"), ("panes", "roll_back"), ("experiment", "clear"), ("weight", "apply_weight"),
+        ("panes", "weight"), ("panes", "roll_back"), ("panes", "freeze"), ("panes", "unfreeze"),
+        ("experiment", "clear"), ("experiment", "pause_plan"), ("experiment", "promote_plan"),
+        ("experiment", "abort_plan"), ("experiment", "finish"), ("experiment", "drill"), ("weight", "apply_weight"),
         ("rollback", "confirm"), ("form", "submit"), ("form", "confirm"), ("bench", "measure"),
         ("bench", "measure_control"), ("host", "stop_engine"), ("host", "restart_engine"), ("host", "swap_engine"),
         ("deploy", "start"), ("deploy", "cancel_operation"),
-        ("incident", "replay"), ("incident", "export_words"), ("replay", "confirm"),
+        ("incident", "replay"), ("incident", "export_words"), ("replay", "confirm"), ("alarms", "take"),
+        ("alarms", "snooze"), ("alarms", "hand_over"), ("alarms", "take_all"),
     }  # fmt: skip
     assert all(action.role == "operator" for action in ACTIONS if action.dangerous)
 

@@ -1,15 +1,19 @@
 from quantdeck_core.fleet.link import LinkChange
 from quantdeck_core.fleet.state import KEPT_ALARMS, FleetState, HostView, apply, fresh_alarms
+from quantdeck_core.protocol.alerts import PageCounts
 from quantdeck_core.protocol.events import (
     AlarmEvent,
     EngineEvent,
     EngineGone,
     ExperimentEvent,
+    FreezeEvent,
     GatewayEvent,
     Heartbeat,
+    PagesEvent,
     SampleEvent,
     Snapshot,
 )
+from quantdeck_core.protocol.requests import Freeze
 from support.fleets import NOW, alarm, engine, experiment, gateway, rack, sample, van
 
 
@@ -51,6 +55,8 @@ def test_every_event_changes_its_own_part() -> None:
         ExperimentEvent(revision=7, experiment=experiment(weight_bp=5_000)),
         ExperimentEvent(revision=8, experiment=experiment("second")),
         AlarmEvent(revision=9, alarm=alarm(1, "now")),
+        PagesEvent(revision=9, pages=PageCounts(nobody=1)),
+        FreezeEvent(revision=9, frozen=Freeze(by="ada", reason="launch", since=NOW)),
         Heartbeat(revision=9),
     )
     status = rack_of(state).status
@@ -61,6 +67,8 @@ def test_every_event_changes_its_own_part() -> None:
     assert status.gateway.rps == 99.0
     assert [(one.name, one.state.weight_bp) for one in status.experiments] == [("int4_v1", 5_000), ("second", 1_000)]
     assert [one.id for one in rack_of(state).alarms] == [1]
+    assert status.pages.going_on == 1
+    assert status.frozen is not None
     assert rack_of(state).experiment("second") is not None
     assert rack_of(state).experiment("third") is None
 

@@ -11,6 +11,7 @@ from quantdeck_core.drift.thresholds import Thresholds
 from quantdeck_core.drift.verdict import SIGNALS, Verdict
 from quantdeck_core.drift.window import WindowStats
 from quantdeck_core.errors import ErrorInfo
+from quantdeck_core.protocol.alerts import Page, PageList, ReceiverStatus
 from quantdeck_core.protocol.engine import EngineStatus
 from quantdeck_core.protocol.events import ExperimentEvent
 from quantdeck_core.protocol.experiment import (
@@ -20,6 +21,8 @@ from quantdeck_core.protocol.experiment import (
     TimelineEntry,
 )
 from quantdeck_core.protocol.host import Alarm, GatewayView, GpuSample, HostSample, HostStatus
+from quantdeck_core.protocol.requests import Freeze
+from quantdeck_core.rollout.progress import RolloutProgress
 from quantdeck_core.rollout.readiness import Readiness
 from quantdeck_core.rollout.state import RolloutState, stage_of
 from support.verdicts import floor_verdict
@@ -244,3 +247,34 @@ def alarm(number: int, text: str) -> Alarm:
 def changed(status: ExperimentStatus, revision: int = 2) -> ExperimentEvent:
     """The event of an experiment."""
     return ExperimentEvent(revision=revision, experiment=status)
+
+
+def plan(**changes: Any) -> RolloutProgress:
+    """A plan that soaks at its second step."""
+    soaking = RolloutProgress(
+        name="int4_rollout_v1", phase="soaking", step=2, steps=4, weight_bp=1_000, next_bp=5_000, soaked_s=7_300,
+        soak_s=21_600, outputs=1_313, min_outputs=2_000, left_s=14_300.0,
+        waits_for=("2 h 1 min of 6 h soaked at 10 %", "1,313 of 2,000 answers heard"),
+    )  # fmt: skip
+    return replace(soaking, **changes)
+
+
+def frozen(by: str = "bo", reason: str = "the launch is today") -> Freeze:
+    """A freeze that somebody else asked for."""
+    return Freeze(by=by, reason=reason, since=NOW - 464)
+
+
+def page(number: int, **changes: Any) -> Page:
+    """A rollback that nobody has taken yet, three minutes old."""
+    one = Page(
+        id=number, key=f"rack-1/int4_v1/{number}", experiment="int4_v1", began=NOW - 190, last=NOW - 13, told=NOW - 13,
+        text="rolled back from 50 %: 47.1% of answers loop, limit 15%, 117.6x the control",
+        hint="Look at the incident, then say why it may go on or drop the treatment.",
+    )  # fmt: skip
+    return replace(one, **changes)
+
+
+def page_list(*pages: Page, receivers: tuple[ReceiverStatus, ...] | None = None) -> PageList:
+    """What an agent tells of its pages; one receiver takes them."""
+    slack = ReceiverStatus(name="slack-1", kind="slack")
+    return PageList(now=NOW, pages=pages, receivers=(slack,) if receivers is None else receivers)

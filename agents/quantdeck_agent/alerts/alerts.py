@@ -19,7 +19,7 @@ from quantdeck_core.alerts import board as rules
 from quantdeck_core.alerts.board import Board, Notice, Step
 from quantdeck_core.alerts.cause import page_key
 from quantdeck_core.alerts.words import what_became
-from quantdeck_core.protocol.alerts import Acknowledge, HandOver, Page, PageList, Snooze
+from quantdeck_core.protocol.alerts import Acknowledge, HandOver, Page, PageCounts, PageList, Snooze
 from quantdeck_core.protocol.experiment import TimelineEntry
 from quantdeck_core.protocol.host import Alarm
 
@@ -42,14 +42,23 @@ class Alerts:
 
     Args:
         raise_: raises an alarm of this part's own, as `Hub.alarm`.
+        counted: told how many pages go on.
         file: of the receivers; None: pages are kept and shown, and nobody outside is told.
 
     Raises:
         InputError: the file cannot be used.
     """
 
-    def __init__(self, host: str, store: Store, raise_: _Raise, file: Path | None = None) -> None:
-        self._store, self._raise = store, raise_
+    def __init__(
+        self,
+        host: str,
+        store: Store,
+        raise_: _Raise,
+        file: Path | None = None,
+        *,
+        counted: Callable[[PageCounts], None],
+    ) -> None:
+        self._store, self._raise, self._counted = store, raise_, counted
         self._file = AlertsFile(file, lambda text: raise_(time.time(), "warn", text))
         pages = {page.id: page for page in store.all(KIND, Page).values()}
         self._board = rules.restored(host, pages, time.time())
@@ -73,6 +82,7 @@ class Alerts:
                 while self._unheard:
                     self._move(rules.raised(self._board, self._unheard.popleft()))
                 self._move(rules.tick(self._board, time.time(), self._file().repeat_s))
+                self._count()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_S):
                         await self._wake.wait()
@@ -119,6 +129,7 @@ class Alerts:
             StateWriteError: the disk refused; nothing was changed.
         """
         self._move(step, strict=True)
+        self._count()
         now = time.time()
         page = self._board.page(identifier)
         subject = f"experiment:{page.experiment}" if page.experiment else "host"
@@ -126,6 +137,10 @@ class Alerts:
             text = f"page {page.id} ({page.text}): {what_became(notice, now)}"
             self._store.try_note(subject, TimelineEntry(t=now, kind="alert", text=text, by=by or "somebody"))
         return page
+
+    def _count(self) -> None:
+        deaf = sum(bool(one.status().problem) for one in self._deliveries.values())
+        self._counted(rules.counts(self._board, time.time(), deaf))
 
     def _move(self, step: Step, *, strict: bool = False) -> None:
         """Pages and messages in one transaction. Without `strict` people are told although the disk refused."""

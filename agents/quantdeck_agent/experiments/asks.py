@@ -186,6 +186,7 @@ class Asks:
 
     def _frozen(self, freeze: Freeze | None, ask: FreezeAsk) -> None:
         self._registry.freeze(freeze)
+        self._effects.publish_freeze()
         verb = "frozen: nothing but a rollback moves by itself" if freeze else "goes on"
         for controller in self._registry:
             controller.note(time.time(), "freeze", f"automation {verb}: {ask.reason}", ask.by)

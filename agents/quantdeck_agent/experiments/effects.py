@@ -115,6 +115,10 @@ class Effects:
         if controller.save_again():
             self._hub.alarm(time.time(), "warn", "the rollback is on disk now", controller.record.name)
 
+    def publish_freeze(self) -> None:
+        """Tell watchers who holds this host's automation."""
+        self._hub.put_freeze(self._registry.frozen)
+
     def publish(self, controller: Controller) -> None:
         """Tell watchers how it stands."""
         record, now = controller.record, time.time()

@@ -39,6 +39,7 @@ class Experiments:
     def __init__(self, host: str, store: Store, hub: Hub, paths: Paths) -> None:
         self.registry = Registry(store, paths.runtime)
         self.effects = Effects(self.registry, hub)
+        self.effects.publish_freeze()
         hearing = Hearing()
         self.rehearsals = Rehearsals(store, self.registry, self.effects)
         self.incidents = Incidents(host, self.registry, paths.gateway_signals, self.rehearsals.target)

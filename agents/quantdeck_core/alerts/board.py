@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal
@@ -10,7 +11,7 @@ import msgspec
 
 from quantdeck_core.alerts.cause import cause_of, page_key
 from quantdeck_core.errors import ConflictError, NotFoundError
-from quantdeck_core.protocol.alerts import Acknowledge, HandOver, Level, Page, Snooze
+from quantdeck_core.protocol.alerts import Acknowledge, HandOver, Level, Page, PageCounts, Snooze
 from quantdeck_core.protocol.host import Alarm
 from quantdeck_core.text import clean
 
@@ -178,6 +179,16 @@ def restored(host: str, pages: Mapping[int, Page], now: float) -> Board:
         for page in sorted(pages.values(), key=lambda one: one.id)
     }
     return Board(host=host, pages=MappingProxyType(kept), last_id=max(kept, default=0), restored=now)
+
+
+def counts(board: Board, now: float, deaf: int) -> PageCounts:
+    """How many go on at a UNIX time, by who has them.
+
+    Args:
+        deaf: receivers that do not take their messages.
+    """
+    states = Counter(page.state(now) for page in board.pages.values())
+    return PageCounts(nobody=states["open"], snoozed=states["snoozed"], taken=states["acknowledged"], deaf=deaf)
 
 
 def _due(page: Page, now: float, repeat_s: float) -> bool:

@@ -11,11 +11,16 @@ MOST_KEY = 255
 """PagerDuty's limit for a `dedup_key` (Events API v2)."""
 
 
+def without_numbers(text: str) -> str:
+    """``silent for 63 s`` and ``silent for 64 s`` are the same."""
+    return _NUMBER.sub("#", text)
+
+
 def cause_of(key: str, text: str) -> str:
     """An alarm's own key; where it has none, its words without their numbers: `after 63 s` is `after 64 s`."""
     if key:
         return key
-    return f"event-{sha256(_NUMBER.sub('#', text).encode()).hexdigest()[:_DIGITS]}"
+    return f"event-{sha256(without_numbers(text).encode()).hexdigest()[:_DIGITS]}"
 
 
 def page_key(host: str, experiment: str, cause: str) -> str:

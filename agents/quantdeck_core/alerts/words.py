@@ -1,10 +1,10 @@
-"""A notice in words, for every receiver the same."""
+"""Notices and pages in words, for every receiver and every screen the same."""
 
 from __future__ import annotations
 
 from quantdeck_core.alerts.board import Notice
 from quantdeck_core.durations import spoken
-from quantdeck_core.protocol.alerts import Page
+from quantdeck_core.protocol.alerts import Page, ReceiverStatus
 
 _WORDS = {"warn": "WARN", "fail": "FAIL"}
 
@@ -37,7 +37,7 @@ def what_became(notice: Notice, now: float) -> str:
 
 
 def standing(page: Page, now: float) -> str:
-    """Who has it, or how it ended."""
+    """Who has a page at a UNIX time, or how it ended."""
     match page.state(now):
         case "ended":
             return f"ended: {page.outcome}"
@@ -47,6 +47,16 @@ def standing(page: Page, now: float) -> str:
             return f"snoozed by {page.snoozed_by} for another {spoken(page.snoozed_until - now)}"
         case _:
             return f"handed over to {page.owner}, who has not acknowledged it" if page.owner else "nobody has it"
+
+
+def times(page: Page) -> str:
+    """``, 3 times``; empty for once."""
+    return f", {page.count} times" if page.count > 1 else ""
+
+
+def deaf(receiver: ReceiverStatus) -> str:
+    """That a receiver takes no pages, and why."""
+    return f"{receiver.name} takes no pages: {receiver.problem}; waiting: {receiver.waiting}"
 
 
 def how_to_take(host: str, notice: Notice) -> str:

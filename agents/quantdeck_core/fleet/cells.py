@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from quantdeck_core.drift.intervals import mean_interval, share_interval
@@ -139,6 +140,12 @@ def weight(weight_bp: int) -> str:
 def split(treatment_bp: int) -> str:
     """Control/treatment in percent: ``90/10``."""
     return f"{bp_to_percent(BUCKETS - treatment_bp)}/{bp_to_percent(treatment_bp)}"
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """``a, b, c``, or ``a, b, c and 9 more``."""
+    more = f" and {count(len(names) - most)} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def plural(amount: int, noun: str) -> str:

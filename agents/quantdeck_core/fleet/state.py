@@ -16,9 +16,11 @@ from quantdeck_core.protocol.events import (
     EngineGone,
     Event,
     ExperimentEvent,
+    FreezeEvent,
     GatewayEvent,
     Heartbeat,
     OperationEvent,
+    PagesEvent,
     SampleEvent,
     Snapshot,
 )
@@ -139,6 +141,10 @@ def _changed(status: HostStatus, update: Event) -> HostStatus:
             return replace(status, experiments=_put(status.experiments, experiment))
         case AlarmEvent(alarm=alarm):
             return replace(status, alarms=(*status.alarms, alarm)[-KEPT_ALARMS:])
+        case PagesEvent(pages=pages):
+            return replace(status, pages=pages)
+        case FreezeEvent(frozen=frozen):
+            return replace(status, frozen=frozen)
         case Snapshot() | Heartbeat():
             return status
 

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from quantdeck_core.durations import parse_duration
+from quantdeck_core.errors import InputError
 from quantdeck_core.protocol.requests import Change
 
 PageState = Literal["open", "acknowledged", "snoozed", "ended"]
@@ -87,6 +89,26 @@ class PageList(msgspec.Struct, frozen=True, kw_only=True):
     receivers: tuple[ReceiverStatus, ...] = ()
 
 
+class PageCounts(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """How many pages of a host go on, by who has them.
+
+    Attributes:
+        nobody: neither acknowledged nor snoozed.
+        taken: acknowledged.
+        deaf: receivers that do not take their messages.
+    """
+
+    nobody: int = 0
+    snoozed: int = 0
+    taken: int = 0
+    deaf: int = 0
+
+    @property
+    def going_on(self) -> int:
+        """All of them."""
+        return self.nobody + self.snoozed + self.taken
+
+
 class Acknowledge(Change, kw_only=True, frozen=True):
     """Somebody has it: it is not repeated any more."""
 
@@ -97,6 +119,18 @@ class Snooze(Change, kw_only=True, frozen=True):
     """Not repeated for so many seconds; a new cause pages all the same."""
 
     seconds: Annotated[float, Meta(gt=0, le=MOST_SNOOZE_S)]
+
+
+def parse_snooze(text: str) -> float:
+    """``30m`` to seconds.
+
+    Raises:
+        InputError: it is no length of time, or too long.
+    """
+    seconds = parse_duration(text)
+    if not 0 < seconds <= MOST_SNOOZE_S:
+        raise InputError(f"{text} is too long or nothing.", "A page can be snoozed for up to 7d.")
+    return seconds
 
 
 class HandOver(Change, kw_only=True, frozen=True):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
+from quantdeck_core.protocol.alerts import PageCounts
 from quantdeck_core.protocol.engine import EngineStatus
 from quantdeck_core.protocol.experiment import ExperimentStatus
 from quantdeck_core.protocol.host import Alarm, GatewayView, HostSample, HostStatus
 from quantdeck_core.protocol.operation import Operation
+from quantdeck_core.protocol.requests import Freeze
 
 HEARTBEAT_S = 5.0
 """A line is sent at least this often, so that silence means a dead link."""
@@ -66,6 +68,18 @@ class AlarmEvent(_Event, tag="alarm", kw_only=True, frozen=True):
     alarm: Alarm
 
 
+class PagesEvent(_Event, tag="pages", kw_only=True, frozen=True):
+    """Somebody took a page, or how many go on has changed."""
+
+    pages: PageCounts
+
+
+class FreezeEvent(_Event, tag="freeze", kw_only=True, frozen=True):
+    """Automation is held, or goes on."""
+
+    frozen: Freeze | None
+
+
 class Heartbeat(_Event, tag="heartbeat", kw_only=True, frozen=True):
     """Nothing changed; the link is alive."""
 
@@ -79,5 +93,7 @@ Event = (
     | GatewayEvent
     | ExperimentEvent
     | AlarmEvent
+    | PagesEvent
+    | FreezeEvent
     | Heartbeat
 )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
+from quantdeck_core.protocol.alerts import PageCounts
 from quantdeck_core.protocol.engine import EngineStatus
 from quantdeck_core.protocol.experiment import ExperimentStatus
 from quantdeck_core.protocol.operation import Operation
+from quantdeck_core.protocol.requests import Freeze
 
 PROTOCOL = 1
 """Version of the wire. A peer with another one is read-only."""
@@ -243,3 +245,6 @@ class HostStatus(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     experiments: tuple[ExperimentStatus, ...] = ()
     alarms: tuple[Alarm, ...] = ()
     """The newest last, at most 20."""
+    pages: PageCounts = PageCounts()
+    frozen: Freeze | None = None
+    """Who holds all automation but rollbacks here, and why; None where nobody does."""

@@ -15,6 +15,8 @@ from quantdeck_core.protocol.gateway import WeightBp
 from quantdeck_core.protocol.traffic import Traffic
 from quantdeck_core.rollout.plan import RolloutPlan
 
+Steering = Literal["pause", "resume", "promote", "abort"]
+
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every change carries."""
@@ -125,7 +127,7 @@ class SteerRollout(Change, kw_only=True, frozen=True):
         revision: of the experiment that the asker saw; `pause` and `abort` are right whatever happened since.
     """
 
-    action: Literal["pause", "resume", "promote", "abort"]
+    action: Steering
     revision: int
     reason: str = ""
 

@@ -19,6 +19,7 @@ class Action:
         keys: as Textual names them; `shown` as people do.
         where: the screen it belongs to; `panes` means each pane.
         dangerous: changes something on a host; gone in read-only mode and for viewers.
+        fleet_wide: changes all hosts: refused only where it is on each of them.
         footer: whether the footer has room for it.
         palette: whether choosing it by name makes sense.
         playing: only there while a recording is played.
@@ -31,6 +32,7 @@ class Action:
     help: str
     where: str
     dangerous: bool = False
+    fleet_wide: bool = False
     footer: bool = False
     palette: bool = True
     playing: bool = False

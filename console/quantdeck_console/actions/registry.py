@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from quantdeck_console.actions.action import Action
 from quantdeck_console.actions.declared import (
+    alarms,
     bench,
     deploy,
     dialogs,
@@ -20,7 +21,7 @@ from quantdeck_console.actions.declared import (
 
 PANES = ("fleet", "host", "deploy", "experiment", "incident", "bench")
 """In the order of their number keys."""
-_AS_PANES = (*PANES, "logs")
+_AS_PANES = (*PANES, "logs", "alarms")
 """Screens that have the keys of every pane."""
 
 _TITLES = {
@@ -32,6 +33,7 @@ _TITLES = {
     "incident": "Incident",
     "bench": "Bench",
     "logs": "Logs",
+    "alarms": "Alarms",
     "weight": "Weight dialog",
     "rollback": "Rollback dialog",
     "form": "Other dialogs",
@@ -52,6 +54,7 @@ ACTIONS: tuple[Action, ...] = (
     *bench.ACTIONS,
     *playing.ACTIONS,
     *logs.ACTIONS,
+    *alarms.ACTIONS,
     *everywhere.ACTIONS,
     *dialogs.ACTIONS,
 )

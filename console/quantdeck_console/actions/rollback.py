@@ -1,4 +1,4 @@
-"""A rollback on its way: sent to every gateway of the experiment, and repeated until each has applied it."""
+"""A rollback on its way: sent to every gateway of the experiment, and kept on the disk until each has applied it."""
 
 from __future__ import annotations
 
@@ -7,20 +7,33 @@ import contextlib
 from collections.abc import Callable, Iterable
 from uuid import uuid4
 
+from quantdeck_console.actions.host_run import RETRY_S, HostRun
 from quantdeck_console.actions.kept import Kept
-from quantdeck_console.actions.target import Target
 from quantdeck_console.link.interface import FleetLink
+from quantdeck_console.model.host_progress import Target
 from quantdeck_console.pending import PendingFile
-from quantdeck_core.errors import NotFoundError, QuantdeckError, RemoteError, UnreachableError
+from quantdeck_core.errors import RemoteError, UnreachableError
+from quantdeck_core.fleet.cells import plural, split
 from quantdeck_core.fleet.state import HostView
-from quantdeck_core.protocol.requests import Rollback
+from quantdeck_core.protocol.requests import Applied, Rollback
 from quantdeck_core.rollout.wish import Wish
 
-RETRY_S = 2.0
+
+def rollback_target(view: HostView, experiment: str) -> Target | None:
+    """What a rollback would do on a host; None where that does not run the experiment."""
+    if view.status is None:
+        return Target(host=view.name, heard=False)
+    found = view.experiment(experiment)
+    if found is None:
+        return None
+    if found.state.latched:
+        return Target(host=view.name, change="100/0, latched")
+    under_way = f"{plural(found.treatment.in_flight, 'treated answer')} under way"
+    return Target(host=view.name, change=f"{split(found.state.weight_bp)} -> 100/0", note=under_way)
 
 
-class RollbackRun:
-    """One rollback on all gateways of an experiment; nothing is sent before `run`."""
+class RollbackRun(HostRun):
+    """One rollback on all gateways of an experiment; it outlives its dialog, and this console."""
 
     def __init__(
         self,
@@ -39,16 +52,27 @@ class RollbackRun:
         Args:
             pending: where it is kept until it is acknowledged, so that it outlives the console.
         """
+        super().__init__(
+            [target for view in views if (target := rollback_target(view, experiment))],
+            self._roll_back,
+            key=self.key_of(experiment),
+            subject=f"rollback of {experiment}",
+            done="everyone is on the control",
+            lasting=True,
+            clock=clock,
+            changed=changed,
+            retry_s=retry_s,
+        )
         self.experiment = experiment
-        self.targets = [target for view in views if (target := Target.of(view, experiment))]
-        self.started = False
         self.kept = Kept(pending)
         self._link = link
-        self._clock = clock
-        self._changed = changed
-        self._retry_s = retry_s
         # One id for every host and every attempt: an agent that gets it twice applies it once.
         self._request = Rollback(request_id=uuid4().hex, by=by, reason=f"rolled back in the console by {by}")
+
+    @staticmethod
+    def key_of(experiment: str) -> str:
+        """There is one rollback of an experiment at a time."""
+        return f"rollback {experiment}"
 
     @property
     def request_id(self) -> str:
@@ -56,29 +80,9 @@ class RollbackRun:
         return self._request.request_id
 
     @property
-    def gateways(self) -> list[Target]:
-        """Targets that run the experiment, as far as is known."""
-        return [target for target in self.targets if target.heard]
-
-    @property
-    def unheard(self) -> list[Target]:
-        """Targets of which nobody knows whether they run it."""
-        return [target for target in self.targets if not target.heard and target.progress != "absent"]
-
-    @property
-    def applied(self) -> bool:
-        """Every gateway has acknowledged, and no other host may run it."""
-        return bool(self.gateways) and all(target.progress in ("applied", "absent") for target in self.targets)
-
-    @property
-    def open(self) -> list[Target]:
-        """Targets that a retry may still reach."""
-        return [target for target in self.targets if target.open]
-
-    @property
-    def finished(self) -> bool:
-        """Nothing more will happen: applied or refused everywhere."""
-        return self.started and not self.open
+    def problem(self) -> str:
+        """Why it ends with this console where it is open then."""
+        return self.kept.problem
 
     async def prepare(self) -> None:
         """Open a channel to each host, so that the rollback itself takes one round trip; see who answers at all."""
@@ -94,42 +98,20 @@ class RollbackRun:
 
     async def run(self) -> None:
         """Send to all at once; return when each has applied or refused it."""
-        if self.started:
-            return
-        self.started = True
-        self.kept.put(self._wish(target) for target in self.targets)
-        await asyncio.gather(*(self._one(target) for target in self.targets))
+        if not self.started:
+            self.kept.put(self._wish(target) for target in self.targets)
+        await super().run()
         await self.kept.written()
 
-    async def _one(self, target: Target) -> None:
-        target.since = self._clock()
-        while True:
-            target.progress = "sent" if target.progress == "asked" else target.progress
-            self._changed()
-            try:
-                answer = await self._link.ask(
-                    target.host, lambda client: client.roll_back(self.experiment, self._request)
-                )
-            except QuantdeckError as error:
-                self._failed(target, error)
-            else:
-                target.heard = True
-                self.kept.settle(target.host)
-                target.detail, target.effective_ms = answer.detail, answer.effective_ms
-                target.progress = "sent" if answer.pending else "applied"
-            self._changed()
-            if not target.open:
-                return
-            await asyncio.sleep(self._retry_s)
+    async def _roll_back(self, target: Target) -> Applied:
+        return await self._link.ask(target.host, lambda client: client.roll_back(self.experiment, self._request))
 
-    def _failed(self, target: Target, error: QuantdeckError) -> None:
-        target.detail = f"{error.detail} {error.hint}".strip()
-        if not isinstance(error, RemoteError) or error.status >= 500:
-            target.progress = "unreachable"
-            self.kept.write()
-            return
-        nothing_there = not target.heard and error.status == NotFoundError.http_status
-        target.progress = "absent" if nothing_there else "refused"
+    def unanswered(self, target: Target) -> None:
+        """What could not be written is tried again."""
+        self.kept.write()
+
+    def answered(self, target: Target) -> None:
+        """Its agent goes on with it, or refuses it."""
         self.kept.settle(target.host)
 
     def _wish(self, target: Target) -> Wish:

@@ -18,13 +18,12 @@ from quantdeck_console.commands.common import (
 from quantdeck_console.link.alert_client import AlertClient
 from quantdeck_console.link.connect import client_of
 from quantdeck_console.link.fleet_file import Fleet, Host
-from quantdeck_core.alerts.words import standing
-from quantdeck_core.durations import parse_duration, spoken
+from quantdeck_core.alerts.words import deaf, standing, times
+from quantdeck_core.durations import spoken
 from quantdeck_core.errors import ErrorInfo, ExitCode, InputError, QuantdeckError, exit_code_of
 from quantdeck_core.fleet.cells import clock
-from quantdeck_core.protocol.alerts import MOST_SNOOZE_S, Acknowledge, HandOver, Page, PageList, Snooze
-
-_GLYPHS = {"warn": "WARN !", "fail": "FAIL x"}
+from quantdeck_core.fleet.health import WORDS
+from quantdeck_core.protocol.alerts import Acknowledge, HandOver, Page, PageList, Snooze, parse_snooze
 
 
 def main(argv: list[str]) -> int:
@@ -88,11 +87,7 @@ def _list(options: argparse.Namespace) -> int:
 def _host_lines(host: str, listed: PageList, everything: bool) -> list[str]:
     pages = [page for page in listed.pages if everything or not page.ended]
     lines = [line for page in pages for line in _page_lines(host, page, listed.now)]
-    lines += [
-        f"{host}: WARN ! {one.name} takes no pages: {one.problem}; waiting: {one.waiting}"
-        for one in listed.receivers
-        if one.problem
-    ]
+    lines += [f"{host}: {WORDS['warn']} {deaf(one)}" for one in listed.receivers if one.problem]
     if everything and not listed.receivers:
         lines.append(f"{host}: nobody outside is told; start its agent with --alerts FILE")
     return lines
@@ -100,9 +95,8 @@ def _host_lines(host: str, listed: PageList, everything: bool) -> list[str]:
 
 def _page_lines(host: str, page: Page, now: float) -> list[str]:
     where = f"{host} {page.experiment}" if page.experiment else host
-    times = f", {page.count} times" if page.count > 1 else ""
-    first = f"{page.id:>4}  {_GLYPHS[page.level]}  {where}: {page.text}"
-    lines = [first, f"      since {clock(page.began)} ({spoken(now - page.began)}{times}), {standing(page, now)}"]
+    first = f"{page.id:>4}  {WORDS[page.level]}  {where}: {page.text}"
+    lines = [first, f"      since {clock(page.began)} ({spoken(now - page.began)}{times(page)}), {standing(page, now)}"]
     if page.hint and not page.ended:
         lines.append(f"      next: {page.hint}")
     return lines
@@ -138,8 +132,6 @@ def _change(options: argparse.Namespace) -> Callable[[AlertClient], Awaitable[Pa
             raise InputError("The name is empty.", "Say who takes it.")
         handover = HandOver(request_id=request_id, by=by, to=options.to.strip(), note=parse_reason(options.note))
         return lambda client: client.hand_over(options.page, handover)
-    seconds = parse_duration(options.duration)
-    if not 0 < seconds <= MOST_SNOOZE_S:
-        raise InputError(f"{options.duration} is too long or nothing.", "A page can be snoozed for up to 7d.")
+    seconds = parse_snooze(options.duration)
     snooze = Snooze(request_id=request_id, by=by, seconds=seconds)
     return lambda client: client.snooze(options.page, snooze)

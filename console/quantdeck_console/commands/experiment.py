@@ -18,6 +18,7 @@ from quantdeck_console.commands.common import (
     statuses,
     who,
 )
+from quantdeck_console.experiment_text import ended
 from quantdeck_console.link.agent_client import AgentClient
 from quantdeck_console.link.fleet_file import Fleet
 from quantdeck_console.plain.experiment import experiment_lines
@@ -117,7 +118,6 @@ def _clear(options: argparse.Namespace) -> int:
 
 def _finish(options: argparse.Namespace) -> int:
     request_id = new_request_id()
-    done = "the control stays the baseline" if options.discard else "the treatment is the baseline now"
 
     async def change(client: AgentClient, experiment: ExperimentStatus) -> Applied:
         revision = experiment.state.revision
@@ -126,4 +126,4 @@ def _finish(options: argparse.Namespace) -> int:
         )
         return await client.finish(options.experiment, wish)
 
-    return change_experiment(options, options.experiment, change, done)
+    return change_experiment(options, options.experiment, change, ended(discard=options.discard))

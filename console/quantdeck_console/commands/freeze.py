@@ -7,6 +7,7 @@ import asyncio
 
 from quantdeck_console.commands.changes import Outcome, exit_code
 from quantdeck_console.commands.common import ask, emit, new_request_id, parse_reason, parser_for, run_with_fleet, who
+from quantdeck_console.freeze_text import FROZEN, UNFROZEN
 from quantdeck_console.link.fleet_file import Fleet, Host
 from quantdeck_core.errors import QuantdeckError
 from quantdeck_core.protocol.requests import Applied, FreezeAsk
@@ -26,7 +27,7 @@ def run(command: str, description: str, argv: list[str]) -> int:
     wish = FreezeAsk(request_id=new_request_id(), by=who(), reason=parse_reason(options.reason))
     results = run_with_fleet(options, lambda fleet: _everywhere(fleet, options, command, wish))
     outcomes = {name: Outcome.of(one) for name, one in results.items()}
-    done = "frozen: nothing but a rollback moves by itself" if command == "freeze" else "automation goes on"
+    done = f"frozen: {FROZEN}" if command == "freeze" else UNFROZEN
     emit(options.json, outcomes, (f"{name}: {outcome.line(done)}" for name, outcome in outcomes.items()))
     return exit_code(results)
 

@@ -17,19 +17,12 @@ from quantdeck_console.commands.common import (
 )
 from quantdeck_console.link.agent_client import AgentClient
 from quantdeck_console.link.fleet_file import Fleet
-from quantdeck_console.rollout_text import progress_lines
+from quantdeck_console.rollout_text import STEERED, progress_lines
 from quantdeck_core.errors import RemoteError
 from quantdeck_core.protocol.experiment import ExperimentStatus
 from quantdeck_core.protocol.requests import Applied, StartRollout, SteerRollout
 from quantdeck_core.rollout.plan_file import read_rollout
 from quantdeck_core.rollout.progress import RolloutProgress
-
-_DONE = {
-    "pause": "paused; the weight stays",
-    "resume": "goes on",
-    "promote": "on to the next step",
-    "abort": "ended, everyone on the control",
-}
 
 
 def main(argv: list[str]) -> int:
@@ -118,4 +111,4 @@ def _steer(options: argparse.Namespace) -> int:
         )
         return await client.steer(options.experiment, wish)
 
-    return change_experiment(options, options.experiment, change, _DONE[options.action])
+    return change_experiment(options, options.experiment, change, STEERED[options.action])

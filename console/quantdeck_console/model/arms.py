@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from quantdeck_console.model.glyphs import Glyphs
@@ -35,16 +35,29 @@ _QUALITY = (
     ),
     _Fact("coherence", lambda arm: NONE if arm.window.coherence is None else f"{arm.window.coherence:.2f}"),
 )
+_BROKEN = (
+    _Fact("garbled", lambda arm: share_of(arm.window.garbled, arm.window.outputs), "garbled"),
+    _Fact("empty", lambda arm: share_of(arm.window.empty, arm.window.outputs), "empty"),
+    _Fact("cut short", lambda arm: share_of(arm.window.truncated, arm.window.outputs), "truncated"),
+)
 _FEEDBACK = (
     _Fact("rated good / bad", lambda arm: _said(arm.window.ups, arm.window.downs), "ratings"),
     _Fact("tasks done / not", lambda arm: _said(arm.window.tasks_done, arm.window.tasks_open), "tasks"),
     _Fact("went on / ended", lambda arm: _said(arm.window.sessions_on, arm.window.sessions_over), "sessions"),
 )
 _SPEED = (
-    _Fact("TTFT p50 / p95", lambda arm: _pair(arm.ttft_p50_ms, arm.ttft_p95_ms)),
+    _Fact("TTFT p50 / p95", lambda arm: _pair(arm.ttft_p50_ms, arm.ttft_p95_ms), "ttft"),
     _Fact("tokens/s a request", lambda arm: number(arm.tokens_per_s)),
     _Fact("in flight", lambda arm: count(arm.in_flight)),
 )
+_UNSEEN = {
+    "itl": "between tokens",
+    "e2e": "whole answers",
+    "long-repetition": "long, repetition",
+    "long-refusal": "long, refusals",
+    "long-length": "long, length",
+}
+"""Signals that are judged, and of which an agent tells the verdict only; `long` are prompts above 2,000 tokens."""
 
 
 class ArmColumns(NamedTuple):
@@ -66,7 +79,8 @@ def arm_lines(experiment: ExperimentStatus, width: int, glyphs: Glyphs) -> list[
     """The table in its groups."""
     columns = ArmColumns.for_width(width)
     control, treatment = experiment.control, experiment.treatment
-    signals = (fact.signal for fact in (*_ANSWERS, *_QUALITY, *_FEEDBACK, *_SPEED) if fact.signal)
+    facts = (*_ANSWERS, *_QUALITY, *_BROKEN, *_FEEDBACK, *_SPEED)
+    signals = (fact.signal for fact in facts if fact.signal)
     verdicts = {signal: experiment.signals.get(signal, HEALTHY) for signal in signals}
     share = experiment.state.weight_bp
 
@@ -74,7 +88,7 @@ def arm_lines(experiment: ExperimentStatus, width: int, glyphs: Glyphs) -> list[
         cells = (left(ours.text, columns.arm, ours.tone), left(theirs.text, columns.arm, theirs.tone))
         return (
             Span(" "), *left(label, columns.label, "dim"), *cells[0], Span(" "), *cells[1], Span(" "),
-            Span(fit(verdict.text, columns.verdict), verdict.tone),
+            _fitted(verdict, columns),
         )  # fmt: skip
 
     def rows(facts: tuple[_Fact, ...]) -> list[Line]:
@@ -87,6 +101,21 @@ def arm_lines(experiment: ExperimentStatus, width: int, glyphs: Glyphs) -> list[
             )
             for fact in facts
         ]
+
+    def told(fact: _Fact) -> bool:
+        """Worth a row: something was counted, or is wrong."""
+        cells = (fact.cell(control), fact.cell(treatment))
+        return _is_wrong(verdicts[fact.signal]) or any(cell != NONE and not cell.startswith("0.0 %") for cell in cells)
+
+    def unseen(signals: Iterable[str]) -> list[Line]:
+        wrong = [(signal, one) for signal in signals if _is_wrong(one := experiment.signals.get(signal, HEALTHY))]
+        return [
+            (
+                Span(" "), *left(_UNSEEN[signal], columns.label, "dim"),
+                *left(one.reason, 2 * columns.arm + 1, _cell_tone(one)), Span(" "), _fitted(_words(one), columns),
+            )
+            for signal, one in wrong
+        ]  # fmt: skip
 
     top = max((value or 0.0 for arm in (control, treatment) for value in arm.trend), default=0.0)
     top = max(top, experiment.thresholds.repetition)
@@ -101,8 +130,11 @@ def arm_lines(experiment: ExperimentStatus, width: int, glyphs: Glyphs) -> list[
             row("users", _users(BUCKETS - share, control), _users(share, treatment), Span("")),
             *rows(_ANSWERS),
         ],
-        rows((*_QUALITY, *(fact for fact in _FEEDBACK if fact.cell(control) != NONE or fact.cell(treatment) != NONE))),
-        rows(_SPEED),
+        [
+            *rows((*_QUALITY, *(fact for fact in (*_BROKEN, *_FEEDBACK) if told(fact)))),
+            *unseen(signal for signal in _UNSEEN if signal.startswith("long-")),
+        ],
+        [*rows(_SPEED), *unseen(("itl", "e2e"))],
         [
             row(
                 f"loops, last {_span_of(control, treatment)}",
@@ -155,4 +187,12 @@ def _words(verdict: Verdict | None) -> Span:
 
 
 def _cell_tone(verdict: Verdict | None) -> Tone:
-    return "warn" if verdict and verdict.kind in ("watch", "breach") else ""
+    return "warn" if verdict and _is_wrong(verdict) else ""
+
+
+def _is_wrong(verdict: Verdict) -> bool:
+    return verdict.kind in ("watch", "breach")
+
+
+def _fitted(verdict: Span, columns: ArmColumns) -> Span:
+    return Span(fit(verdict.text, columns.verdict), verdict.tone)

@@ -11,6 +11,7 @@ from quantdeck_core.fleet.headline import Headline, headline
 from quantdeck_core.fleet.link import LinkChange
 from quantdeck_core.fleet.row_memory import RowMemory
 from quantdeck_core.fleet.rows import FleetRow, matches
+from quantdeck_core.fleet.standing import Standing, standing_of
 from quantdeck_core.fleet.state import FleetState, Heard, HostView, apply_all, fresh_alarms
 from quantdeck_core.protocol.events import AlarmEvent, Event, Snapshot
 from quantdeck_core.protocol.experiment import ExperimentStatus
@@ -33,7 +34,11 @@ class Notice:
 
 
 class DeckModel:
-    """The fleet as heard, its rows as drawn last, and the notice of the moment."""
+    """The fleet as heard, its rows as drawn last, and the notice of the moment.
+
+    Attributes:
+        standing: what holds for all of it, as drawn last.
+    """
 
     def __init__(
         self, hosts: Iterable[str], clock: Callable[[], float], notice_clock: Callable[[], float] | None = None
@@ -47,6 +52,7 @@ class DeckModel:
         self._memory = RowMemory()
         self._rows: list[FleetRow] = []
         self._headline = headline(self._fleet, self._rows)
+        self.standing = Standing()
         self._turn = 0
         self.catch_up()
 
@@ -84,6 +90,7 @@ class DeckModel:
                 return
         self._rows = self._memory.rows(fleet, now)
         self._headline = headline(fleet, self._rows)
+        self.standing = standing_of(fleet)
 
     def restore(self, fleet: FleetState) -> None:
         """Another fleet instead: a recording was wound."""
@@ -118,6 +125,27 @@ class DeckModel:
         """An experiment as its host said last."""
         view = self.fleet.hosts.get(host)
         return view.experiment(name) if view else None
+
+    def ablest(self) -> HostView | None:
+        """A host that takes changes; the first one where none does, and None where there is none."""
+        views = self.fleet.hosts.values()
+        links = ((view, view.link) for view in views)
+        able = (
+            view for view, link in links if link.state == "connected" and link.role != "viewer" and not link.read_only
+        )
+        return next(able, None) or next(iter(views), None)
+
+    def gateways(self, experiment: str) -> list[tuple[HostView, ExperimentStatus]]:
+        """All hosts that run an experiment of this name, in the order of the fleet file."""
+        found = ((view, view.experiment(experiment)) for view in self.fleet.hosts.values())
+        return [(view, one) for view, one in found if one]
+
+    @property
+    def calls(self) -> bool:
+        """Something is wrong, and somebody has to take it; of a host out of reach nobody knows whether somebody did."""
+        if self.quiet:
+            return False
+        return self.standing.pages > 0 or any(row.level == "stale" for row in self.rows())
 
     @property
     def quiet(self) -> bool:

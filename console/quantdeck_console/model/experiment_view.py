@@ -5,9 +5,16 @@ from __future__ import annotations
 from quantdeck_console.model.arms import arm_lines
 from quantdeck_console.model.glyphs import Glyphs
 from quantdeck_console.model.host_view import event_line
+from quantdeck_console.model.rollout_view import (
+    Gateways,
+    frozen_lines,
+    gateway_lines,
+    no_plan,
+    plan_lines,
+    way_back,
+)
 from quantdeck_console.model.text import EMPTY, Line, Span, ends, fit, greyed, line, span, status, wrapped
 from quantdeck_core.drift.verdict import percent
-from quantdeck_core.durations import spoken
 from quantdeck_core.fleet.cells import age, clock, count, duration, split, weight
 from quantdeck_core.fleet.health import Level, experiment_health, health, heard_age
 from quantdeck_core.fleet.state import HostView
@@ -28,21 +35,37 @@ _VERDICTS: dict[str, Span] = {
     "control-unhealthy": Span("control unhealthy !", "warn"),
     "inconclusive": Span("no verdict yet", "strong"),
 }
+_TALL = 30
+"""Rows from which on there is room for more than the necessary."""
 _MIN_TIMELINE = 3
 """Entries that are worth more than a blank line."""
 
 
 def experiment_lines(
-    view: HostView, experiment: ExperimentStatus, now: float, width: int, height: int, glyphs: Glyphs
+    view: HostView,
+    experiment: ExperimentStatus,
+    now: float,
+    width: int,
+    height: int,
+    glyphs: Glyphs,
+    others: Gateways = (),
 ) -> list[Line]:
-    """What fits a pane: the timeline loses its oldest entries first, then blank lines between groups go."""
+    """What fits a pane: the timeline loses its oldest entries first, then blank lines between groups go.
+
+    Args:
+        others: the other gateways that run it.
+    """
     stale = link_lines(view, now, width)
+    frozen = view.status.frozen if view.status else None
     top = [
         _stage(experiment, width, stale=bool(stale)),
         *_reason(experiment, width),
         *(stale or _verdict(experiment, width)),
-        *([] if stale else [*_plan(experiment, width), *_usual(experiment, width)]),
+        *([] if stale else [*frozen_lines(frozen, width), *plan_lines(experiment, width), *_usual(experiment, width)]),
+        *gateway_lines(others, width),
     ]
+    if height >= _TALL and not stale:
+        top += [*no_plan(experiment, width), *way_back(experiment, now, width)]
     table = arm_lines(experiment, width, glyphs)
     if stale:
         table = [greyed(group) for group in table]
@@ -105,20 +128,6 @@ def _reason(experiment: ExperimentStatus, width: int) -> list[Line]:
         judged = f"{count(record.outputs)} answers judged"
         lines += wrapped(f"{split(record.from_bp)} -> 100/0 {how}, {judged}", width, "dim", most=1)
     lines.append(line(span(" latched: the weight stays 0 until somebody clears it", "dim")))
-    return lines
-
-
-def _plan(experiment: ExperimentStatus, width: int) -> list[Line]:
-    """Where the plan stands, and the first thing that it waits for."""
-    plan = experiment.progress
-    if plan is None:
-        return []
-    soaked = f"{spoken(plan.soaked_s)} of {spoken(plan.soak_s)}"
-    answers = f"{count(plan.outputs)} of {count(plan.min_outputs)} answers"
-    step = f"{plan.name} {plan.step}/{plan.steps}: {plan.phase}, {soaked}, {answers}"
-    lines = [line(" ", span("plan   ", "dim"), span(fit(step, width - 9)))]
-    if plan.waits_for:
-        lines.append(line(" ", span(fit(f"       waits for: {plan.waits_for[0]}", width - 2), "dim")))
     return lines
 
 

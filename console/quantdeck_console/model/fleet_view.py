@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from quantdeck_console.model.glyphs import Glyphs
-from quantdeck_console.model.text import TONES, Line, Span, Tone, ends, fit, left, line, right, span, status, wrapped
+from quantdeck_console.model.text import (
+    TONES,
+    Line,
+    Span,
+    Tone,
+    ends,
+    fit,
+    left,
+    line,
+    right,
+    span,
+    status,
+    width_of,
+    wrapped,
+)
 from quantdeck_core.fleet.cells import NONE, age, clock, clock_minutes, number, plural, short_duration, whole_percent
 from quantdeck_core.fleet.headline import Headline
 from quantdeck_core.fleet.health import WORDS, Level
 from quantdeck_core.fleet.rows import FleetRow, Memory, Quality, level_counts
+from quantdeck_core.fleet.standing import Standing
 
 _LIGHTS: dict[Quality, Span] = {
     "ok": status("ok"),
@@ -18,6 +34,8 @@ _LIGHTS: dict[Quality, Span] = {
     "unknown": Span(WORDS["connecting"], "dim"),
 }
 _COUNTED: dict[Level, str] = {"connecting": "connecting"}
+_FROZEN = 24
+"""Cells for who froze the fleet."""
 _NO_GPU = "no GPU, RAM"
 
 
@@ -48,12 +66,15 @@ def header_line(
     now: float,
     width: int,
     *,
-    mode: str,
     place: str = "",
-    tag: str = "",
+    tags: Sequence[str] = (),
     seconds: bool = False,
 ) -> Line:
-    """Title, counts per status, and the time, usually in minutes: a quiet screen sends nothing in between."""
+    """Title, counts per status, and the time, usually in minutes: a quiet screen sends nothing in between.
+
+    Args:
+        tags: what else everybody should know, the most urgent first.
+    """
     levels = level_counts(rows)
     if place:
         # On another pane only what is wrong elsewhere matters.
@@ -67,22 +88,44 @@ def header_line(
     if place and counts:
         what.append(Span("   elsewhere:", "dim"))
     what += counts
-    tags = [span(f"{text}  ", "warn") for text in (tag, mode) if text]
-    end = line(*tags, Span(f"{(clock if seconds else clock_minutes)(now)} ", "dim"))
+    end = line(
+        *(span(f"{tag}  ", "warn") for tag in tags), Span(f"{(clock if seconds else clock_minutes)(now)} ", "dim")
+    )
     return ends(line(span(f" {title}", "title"), *what), end, width)
 
 
-def headline_lines(headline: Headline, width: int, banner: str = "") -> list[Line]:
-    """Two lines: what is wrong, and below it what to do, or the rollback that is not through yet."""
-    tone: Tone = "ok" if headline.level == "ok" else "strong" if headline.level != "connecting" else "dim"
+def standing_tags(standing: Standing) -> list[str]:
+    """What holds for the whole fleet and must be seen on every pane."""
+    said = [f"{plural(standing.pages, 'page')} !"] if standing.pages else []
+    return [*said, fit(standing.frozen.tag, _FROZEN)] if standing.frozen else said
+
+
+def headline_lines(headline: Headline, steps: Line, width: int, banner: str = "") -> list[Line]:
+    """At most three lines: what is wrong, what became of it, and the keys to go on with.
+
+    Args:
+        steps: the keys.
+        banner: what is under way and not through yet; it stands first.
+    """
+    first = _sentence(headline, width, most=1 if headline.rest or banner else 2)
+    rest: list[Line] = []
+    if headline.rest:
+        tone: Tone = "warn" if headline.undone or not headline.hosts else ""
+        rest = wrapped(headline.rest, width, tone, indent="   ", most=1)
     if banner:
-        return [line(" ", span(fit(banner, width - 2), "warn")), *wrapped(headline.sentence, width, tone, most=1)]
-    lines = wrapped(headline.sentence, width, tone, most=2)
-    if headline.host and headline.level == "fail":
+        return [line(" ", span(fit(banner, width - 2), "warn")), *first, *(rest or [steps])]
+    last = rest or first[1:]
+    if last and steps and width_of((*last[0], *steps)) + 4 <= width:
+        return [*first[:1], ends(last[0], (*steps, Span(" ")), width)]
+    return [*first, *rest, *([(Span("   "), *steps)] if steps else [])]
+
+
+def _sentence(headline: Headline, width: int, most: int) -> list[Line]:
+    tone: Tone = "ok" if headline.level == "ok" else "strong" if headline.level != "connecting" else "dim"
+    lines = wrapped(headline.sentence, width, tone, most=most)
+    if headline.hosts and headline.level == "fail":
         glyph, rest = lines[0][1].text[:1], lines[0][1].text[1:]
         lines[0] = (Span(" "), Span(glyph, "fail"), Span(rest, "strong"))
-    if len(lines) < 2 and headline.experiment:
-        lines.append(line("   ", Span("Enter", "key"), Span(" shows both arms and what happened", "dim")))
     return lines
 
 

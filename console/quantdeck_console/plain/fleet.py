@@ -20,7 +20,8 @@ def fleet_lines(state: FleetState, now: float, width: int = 80, pattern: str = "
     columns = FleetColumns.for_width(width)
     every = fleet_rows(state, now)
     rows = [row for row in every if matches(row, pattern)]
-    first = wrap(headline(state, every).sentence, width)
+    said = headline(state, every)
+    first = [*wrap(said.sentence, width), *(wrap(said.rest, width) if said.rest else ())]
     body = [fleet_head(columns)[1:], *(fleet_line(row, columns, ASCII) for row in rows)]
     return [*first, "", *(plain(one) for one in body)]
 

@@ -48,7 +48,7 @@ class Watch:
         """Say what is another thing than what was said last; figures that change are no news."""
         self._model.catch_up()
         headline = self._model.headline
-        news = "" if headline.host else _without_figures(headline.text)
+        news = "" if headline.hosts else _without_figures(headline.text)
         if news not in ("", self._headline):
             self._line(headline.sentence)
         self._headline = news

@@ -99,9 +99,12 @@ class DeckScreen(Screen[None]):
     def refused(self, action_id: str) -> str:
         """Why an action is not available now, or nothing."""
         action = action_of(self.NAME, action_id)
-        if action and action.playing and not self.deck.play:
+        if action is None:
+            return ""
+        if action.playing and not self.deck.play:
             return "no recording is played"
-        return refusal(action, readonly=self.deck.why_readonly, view=self.concerns()) if action else ""
+        view = self.deck.model.ablest() if action.fleet_wide else self.concerns()
+        return refusal(action, readonly=self.deck.why_readonly, view=view)
 
     def actions(self) -> Iterator[Action]:
         """Those of this screen in the registry that there are now, available or not.

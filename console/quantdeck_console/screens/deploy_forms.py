@@ -11,7 +11,7 @@ from quantdeck_console.model.deploy_order import Order, users_of
 from quantdeck_console.model.deploy_said import said_lines
 from quantdeck_console.model.text import EMPTY, Line, line, span, wrapped
 from quantdeck_console.screens.dialog import WIDTH
-from quantdeck_console.screens.form import Form
+from quantdeck_console.screens.form import Field, Form, Typed
 from quantdeck_core.fleet.cells import clock, plural
 from quantdeck_core.fleet.operation_text import progress_line, title
 from quantdeck_core.protocol.operation import Operation
@@ -31,7 +31,7 @@ def deploy_form(deck: DeckApp, said: tuple[Order, ...], now: Callable[[], Found]
     engine = first.name or first.profile.name
     forced = any(order.forced for order in said)
 
-    def send(_typed: str, _request_id: str, _basis: int) -> None:
+    def send(_typed: Typed, _request_id: str, _basis: int) -> None:
         deck.start_deployments(said)
 
     return Form(
@@ -39,8 +39,7 @@ def deploy_form(deck: DeckApp, said: tuple[Order, ...], now: Callable[[], Found]
         title=f"deploy {first.profile.name} as {engine} on {_hosts(said)}",
         verb="force it" if forced else "deploy",
         lines=lambda: said_lines(said, _users(deck, said, engine), WIDTH),
-        label="its name" if forced else "",
-        target=engine if forced else "",
+        fields=(Field(label="its name", target=engine),) if forced else (),
         blocks=lambda: _changed(said, now()),
         send=send,
     )
@@ -73,7 +72,7 @@ def cancel_form(deck: DeckApp, host: str, operation: Operation) -> Form:
         known = view.status.operations if view and view.status else ()
         return next((one for one in known if one.id == operation.id), operation)
 
-    async def send(_typed: str, request_id: str, _basis: int) -> Applied:
+    async def send(_typed: Typed, request_id: str, _basis: int) -> Applied:
         ask = Cancel(request_id=request_id, by=deck.by)
         applied = await deck.link.ask(host, lambda client: client.cancel(operation.id, ask))
         # The answer names what has ended: nothing has begun that could be followed.

@@ -16,6 +16,8 @@ GUARD_S = 0.15
 """After the dialog was drawn: shorter than anyone reads, longer than keys that were typed ahead take to arrive."""
 
 WIDTH = 74
+ROOM = 11
+"""Rows for a list of hosts: what a low screen leaves beside what is said of all of them."""
 
 
 class Dialog(DeckScreen, ModalScreen[None]):

@@ -8,7 +8,7 @@ from quantdeck_console.app import DeckApp
 from quantdeck_console.model.engine_users import base_name, users_of
 from quantdeck_console.model.text import EMPTY, Line, line, span, wrapped
 from quantdeck_console.screens.dialog import WIDTH
-from quantdeck_console.screens.form import Form
+from quantdeck_console.screens.form import Field, Form, Typed
 from quantdeck_core.durations import spoken
 from quantdeck_core.fleet.cells import plural
 from quantdeck_core.fleet.operation_text import title
@@ -21,7 +21,7 @@ def stop_form(deck: DeckApp, host: str, engine: EngineStatus) -> Form:
     """Asks for the engine's name; Enter ends it."""
     name = base_name(engine.name)
 
-    def send(_typed: str, request_id: str, _basis: int) -> Awaitable[Applied]:
+    def send(_typed: Typed, request_id: str, _basis: int) -> Awaitable[Applied]:
         wish = Stop(request_id=request_id, by=deck.by)
         return deck.link.ask(host, lambda client: client.stop(name, wish))
 
@@ -41,8 +41,7 @@ def stop_form(deck: DeckApp, host: str, engine: EngineStatus) -> Form:
         title=f"stop {name} on {host}",
         verb="stop it",
         lines=_now(deck, host, name, does),
-        label="its name",
-        target=name,
+        fields=(Field(label="its name", target=name),),
         send=send,
     )
 
@@ -55,7 +54,7 @@ def restart_form(deck: DeckApp, host: str, engine: EngineStatus, *, swap: bool =
     """
     name = base_name(engine.name)
 
-    def send(_typed: str, request_id: str, _basis: int) -> Awaitable[Applied]:
+    def send(_typed: Typed, request_id: str, _basis: int) -> Awaitable[Applied]:
         wish = Restart(request_id=request_id, by=deck.by, swap=swap)
         return deck.link.ask(host, lambda client: client.restart(name, wish))
 
@@ -84,8 +83,7 @@ def restart_form(deck: DeckApp, host: str, engine: EngineStatus, *, swap: bool =
         title=f"{'swap' if swap else 'restart'} {name} on {host}",
         verb="swap it" if swap else "restart it",
         lines=_now(deck, host, name, after if swap else beside),
-        label="its name" if swap else "",
-        target=name if swap else "",
+        fields=(Field(label="its name", target=name),) if swap else (),
         send=send,
     )
 

@@ -6,10 +6,12 @@ from functools import partial
 
 from textual.app import ComposeResult
 
+from quantdeck_console.actions.registry import action_of
 from quantdeck_console.model.fleet_view import FleetColumns, fleet_head, fleet_line, headline_lines
 from quantdeck_console.model.host_view import host_lines, recent_lines
+from quantdeck_console.model.next_steps import next_steps
 from quantdeck_console.model.subject import Subject
-from quantdeck_console.model.text import Line, line, span
+from quantdeck_console.model.text import Line, Span, line, span
 from quantdeck_console.screens.base import bindings_of
 from quantdeck_console.screens.pane import Pane
 from quantdeck_console.widgets.lines import Lines
@@ -22,7 +24,7 @@ from quantdeck_core.fleet.state import HostView
 from quantdeck_core.protocol.experiment import ExperimentStatus
 
 _FRAME = 7
-"""Rows that are neither hosts nor details: header, headline (2) and a blank, table head, a blank, footer."""
+"""Rows that are neither hosts nor details: header, headline (3), table head, a blank, footer."""
 _TALL = 30
 _MIN_DETAILS, _TALL_DETAILS = 9, 12
 """Rows for the selected host: always on a tall screen, and on a low one while the hosts leave as much."""
@@ -34,7 +36,7 @@ class FleetScreen(Pane):
     NAME = "fleet"
     BINDINGS = bindings_of("fleet")
     DEFAULT_CSS = """
-    FleetScreen #headline { height: 2; width: 100%; margin-bottom: 1; }
+    FleetScreen #headline { height: 3; width: 100%; }
     FleetScreen #hosts { width: 100%; }
     FleetScreen #details { height: 1fr; width: 100%; margin-top: 1; }
     """
@@ -59,7 +61,6 @@ class FleetScreen(Pane):
         every = model.rows()
         rows = model.rows(self._pattern) if self._pattern else every
         headline = model.headline
-        self._draw_top(headline, every, now, width)
         columns = FleetColumns.for_width(width - 1)
         cursor = next((index for index, row in enumerate(rows) if row.name == self._chosen), 0)
         room = height - _FRAME
@@ -69,10 +70,11 @@ class FleetScreen(Pane):
         if hosts.styles.height is None or hosts.styles.height.value != shown + 1:
             hosts.styles.height = shown + 1
         hosts.fill(fleet_head(columns), rows, partial(fleet_line, columns=columns, glyphs=deck.glyphs), cursor)
+        self._draw_top(headline, every, now, width)
         view = self.concerns()
         details: list[Line] = []
         if kept and view and view.link.state != "connecting":
-            details = host_lines(view, now, width, said=headline.host == view.name)
+            details = host_lines(view, now, width, said=view.name in headline.hosts)
             details += recent_lines(view, width, height - _FRAME - shown - len(details))
         if not rows:
             details = [line(span(f" no host matches {self._pattern!r}; Esc shows all", "dim"))]
@@ -85,11 +87,21 @@ class FleetScreen(Pane):
         if headline.level == "connecting" and all(row.level == "connecting" for row in every):
             top = [line(span(f" {WORDS['connecting']} {deck.connecting_text}", "strong"))]
         else:
-            top = headline_lines(headline, width, deck.banner)
+            top = headline_lines(headline, self._steps(headline), width, deck.banner)
         tag = f"filter: {self._pattern}" if self._pattern else ""
         self.query_one("#header", Lines).show([self.header(every, tag=tag)])
         self.query_one("#headline", Lines).show(top)
         self.query_one("#footer", Lines).show([self.keys_line(width)])
+
+    def _steps(self, headline: Headline) -> Line:
+        """The keys that lead on, of those that there are now."""
+        row = self.selected
+        parts: list[Span] = []
+        for name, verb in next_steps(headline, row.name if row else "", self.deck.model.standing.pages):
+            action = action_of(self.NAME, name)
+            if action and not self.refused(name):
+                parts += [Span(f"{'   ' if parts else ''}{action.shown.split()[-1]}", "key"), Span(f" {verb}")]
+        return tuple(parts)
 
     @property
     def selected(self) -> FleetRow | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from quantdeck_console.app import DeckApp
 from quantdeck_console.model.text import EMPTY, Line, wrapped
 from quantdeck_console.screens.dialog import WIDTH
-from quantdeck_console.screens.form import Form
+from quantdeck_console.screens.form import Field, Form, Typed
 from quantdeck_core.canary.latency import CONCURRENCY, MAX_TOKENS, requests_at
 from quantdeck_core.fleet.cells import weight
 from quantdeck_core.hashing import BUCKETS
@@ -23,7 +23,7 @@ def measure_form(deck: DeckApp, host: str, experiment: ExperimentStatus, variant
 
     has_users = users_bp(experiment, variant) > 0
 
-    async def send(typed: str, request_id: str, basis: int) -> Applied:
+    async def send(typed: Typed, request_id: str, basis: int) -> Applied:
         del typed, basis
         wish = MeasureLatency(request_id=request_id, by=deck.by, variants=(variant,), with_users=has_users)
         await deck.link.ask(host, lambda client: client.begin_latency(experiment.name, wish))
@@ -34,8 +34,9 @@ def measure_form(deck: DeckApp, host: str, experiment: ExperimentStatus, variant
         title=f"measure the {variant} of {experiment.name} on {host}",
         verb="measure",
         lines=lambda: _lines(now(), variant),
-        label=f"type {experiment.name} to measure it with users" if has_users else "",
-        target=experiment.name if has_users else "",
+        fields=(Field(label=f"type {experiment.name} to measure it with users", target=experiment.name),)
+        if has_users
+        else (),
         send=send,
     )
 

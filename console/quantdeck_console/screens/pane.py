@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 
-from quantdeck_console.model.fleet_view import header_line
+from quantdeck_console.model.fleet_view import header_line, standing_tags
 from quantdeck_console.model.playing_view import playing_text
 from quantdeck_console.model.subject import Subject
 from quantdeck_console.model.text import Line, fit, line, span
@@ -62,11 +62,12 @@ class Pane(DeckScreen):
         return "read-only" if self.refused("roll_back") else ""
 
     def header(self, rows: list[FleetRow], *, place: str = "", tag: str = "") -> Line:
-        """The first line: counts of these hosts, the mode, the time."""
+        """The first line: counts of these hosts, what holds for the whole fleet, the mode, the time."""
         deck = self.deck
+        tags = [*standing_tags(deck.model.standing), *filter(None, (tag, self.mode()))]
         return header_line(
             deck.title, rows, deck.model.clock(), self.size.width,
-            mode=self.mode(), place=place, tag=tag, seconds=deck.play is not None,
+            place=place, tags=tags, seconds=deck.play is not None,
         )  # fmt: skip
 
     def frame(self, place: str) -> None:
@@ -76,7 +77,7 @@ class Pane(DeckScreen):
         self.query_one("#footer", Lines).show([self.keys_line(self.size.width)])
 
     def waiting(self, width: int) -> list[Line]:
-        """A rollback that is not through yet; nothing without one."""
+        """A change of several hosts that is not through yet; nothing without one."""
         told = self.deck.banner
         return [line(" ", span(fit(told, width - 2), "warn"))] if told else []
 
@@ -93,7 +94,9 @@ class Pane(DeckScreen):
         from quantdeck_console.screens.weight import WeightDialog
 
         if target := self._target("change"):
-            self.app.push_screen(WeightDialog(*target, by=self.deck.by))
+            view, experiment = target
+            others = [one.name for one, _ in self.deck.model.gateways(experiment.name) if one.name != view.name]
+            self.app.push_screen(WeightDialog(view, experiment, self.deck.by, others))
 
     def action_roll_back(self) -> None:
         """Ask whether everyone should go back to the control."""
@@ -103,10 +106,35 @@ class Pane(DeckScreen):
             return
         _, experiment = target
         run = self.deck.rollback_of(experiment.name)
-        if all(one.latched for one in run.targets) and not run.started:
+        gateways = self.deck.model.gateways(experiment.name)
+        if all(one.state.latched for _, one in gateways) and not run.started:
             self.deck.say(f"{experiment.name} is rolled back already; c on its pane clears the latch")
             return
         self.app.push_screen(RollbackDialog(run, experiment))
+
+    def refused(self, action_id: str) -> str:
+        """Only what is frozen can go on, and only the rest be frozen."""
+        if action_id in ("freeze", "unfreeze"):
+            frozen = self.deck.model.standing.frozen
+            if action_id == "freeze" and frozen and frozen.whole:
+                return "the whole fleet is frozen already; u lets it go on"
+            if action_id == "unfreeze" and frozen is None:
+                return "nothing is frozen"
+        return super().refused(action_id)
+
+    def action_freeze(self) -> None:
+        """Ask why all automation is to be held."""
+        self._ask_freeze(freeze=True)
+
+    def action_unfreeze(self) -> None:
+        """Ask why it may go on."""
+        self._ask_freeze(freeze=False)
+
+    def _ask_freeze(self, *, freeze: bool) -> None:
+        from quantdeck_console.screens.form import FormDialog
+        from quantdeck_console.screens.freeze import freeze_form
+
+        self.app.push_screen(FormDialog(freeze_form(self.deck, freeze=freeze)))
 
     def action_copy(self) -> None:
         """Copy a sentence through the terminal."""
@@ -141,6 +169,10 @@ class Pane(DeckScreen):
     def action_bench(self) -> None:
         """Pane 6."""
         self.deck.show_pane("bench", self.subject)
+
+    def action_alarms(self) -> None:
+        """The pages of the fleet."""
+        self.deck.show_pane("alarms", self.subject)
 
     def action_back(self) -> None:
         """To the pane that this one was opened from; the first one stays."""

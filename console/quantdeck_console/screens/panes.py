@@ -15,6 +15,7 @@ _CLASSES = {
     "experiment": "ExperimentScreen",
     "incident": "IncidentScreen",
     "bench": "BenchScreen",
+    "alarms": "AlarmsScreen",
 }
 _OF_EXPERIMENTS = ("experiment", "incident", "bench")
 

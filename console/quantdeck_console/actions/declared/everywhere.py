@@ -18,6 +18,15 @@ ACTIONS: tuple[Action, ...] = (
         "roll_back", ("R",), "R", "roll back", "put everyone back on the control; asks first", "panes",
         dangerous=True, footer=True,
     ),
+    Action("alarms", ("a",), "a", "alarms", "pages that go on in the whole fleet, and who has them", "panes"),
+    Action(
+        "freeze", ("f",), "f", "freeze", "hold all automation but rollbacks on all hosts; asks why", "panes",
+        dangerous=True, fleet_wide=True,
+    ),
+    Action(
+        "unfreeze", ("u",), "u", "unfreeze", "let automation go on, on all hosts; asks why", "panes",
+        dangerous=True, fleet_wide=True,
+    ),
     Action("back", ("escape",), "Esc", "back", "back to where you came from", "panes", footer=True, palette=False),
     Action("down", ("j", "down"), "j", "down", "down; also the arrow", "panes", palette=False),
     Action("up", ("k", "up"), "k", "up", "up; also the arrow", "panes", palette=False),
