@@ -57,7 +57,7 @@ async def test_the_whole_way_takes_four_keys() -> None:
         await deck.shows("ROLLED BACK", "117.6x the control")
         await deck.press("R")
         await deck.dialog("rollback")
-        await deck.shows("already 100/0", "50/50 -> 100/0")
+        await deck.shows("100/0, latched", "50/50 -> 100/0")
         await deck.press("y")
         await deck.shows("done: everyone is on the control, on 3 gateways")
         assert {host for host, _, _ in link.asked} == {"rack-1", "van-7", "van-8"}
