@@ -33,14 +33,16 @@ async def ask(deck: Deck, *keys: str) -> None:
 
 
 async def test_a_stop_wants_the_name_and_is_then_followed_in_the_pane() -> None:
-    async with running(link_to()) as deck:
+    link = link_to()
+    link.answers["gpu-1"] = [replace(BEGUN, detail="chat-awq is draining")]
+    async with running(link) as deck:
         await ask(deck, "j", "s")
         await deck.shows(
             "stop chat-awq on gpu-1", "12 requests running and 0 waiting",
             "30 % of users are on it: it is the treatment of chat_awq_v2", "chat_awq_v2 is rolled back",
         )  # fmt: skip
         await deck.press(*"chat-awq", "enter")
-        await deck.shows("op-18 has begun; the host's pane follows op-18")
+        await deck.shows("chat-awq is draining; the host's pane follows it to its end")
         assert "applied" not in deck.text
         [(host, path, wish)] = deck.link.asked
         assert isinstance(wish, Stop)

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import pytest
 
+from quantdeck_console.link.history_client import MOST_SERIES, history
+from quantdeck_console.model.asked import Asked
 from quantdeck_console.model.glyphs import UNICODE
 from quantdeck_console.model.host_pane import Answers, host_pane_lines
 from quantdeck_console.model.text import plain, width_of
+from quantdeck_console.model.trends import series_of, trends
+from quantdeck_console.widgets.lines import Lines
 from quantdeck_core.errors import UnreachableError
 from quantdeck_core.fleet.link import LinkChange
 from quantdeck_core.fleet.state import HostView
 from quantdeck_core.protocol.engine import EngineDetail
 from quantdeck_core.protocol.events import AlarmEvent, EngineEvent, EngineGone, OperationEvent, SampleEvent
-from quantdeck_core.protocol.host import Alarm, HostStatus
+from quantdeck_core.protocol.experiment import TimelineEntry
+from quantdeck_core.protocol.history import SeriesList
+from quantdeck_core.protocol.host import Alarm, HostStatus, LostGpu, Temperature
 from support.decks import Deck, running
 from support.fake_link import FakeLink
 from support.fleets import NOW, engine, failed_engine, rack, replace, rolled_back, sample, van
-from support.machines import answering, detail, engines, in_trouble, machine, restarting, server
+from support.machines import answering, detail, engines, gpu, in_trouble, machine, restarting, server, stopped
+from support.machines import history as history_answer
 from support.waiting import eventually
 
 
@@ -242,3 +249,74 @@ def test_a_bare_machine_says_only_what_it_knows() -> None:
     for words in ("swap", "models", "network", "heat", "pressure", "slowed"):
         assert words not in text
     assert "no GPU: NVML library not found" in text
+
+
+async def test_equal_updates_repaint_nothing_and_a_new_figure_only_its_lines() -> None:
+    async with running(answering(server())) as deck:
+        await open_host(deck)
+        await deck.shows("on record")
+        painted: list[object] = []
+        body = deck.screen.query_one("#body", Lines)
+        refresh = body.refresh
+        body.refresh = lambda *regions, **more: (painted.append(regions), refresh(*regions, **more))[1]  # type: ignore[method-assign]
+        deck.link.say("gpu-1", SampleEvent(revision=2, sample=machine()))
+        deck.draw()
+        assert painted == []
+        deck.link.say("gpu-1", EngineEvent(revision=3, engine=replace(engines()[4], tokens_per_s=17.0)))
+        deck.draw()
+        assert len(painted) == 2  # its row, and the sum of all
+
+
+async def test_what_a_machine_and_its_engines_say_is_text() -> None:
+    evil = "a[/oops]\x1b]52;c;ZXZpbA==\x07\x1b[2J\x9b31m\x85\u202eb"
+    bad = machine(
+        board=evil,
+        driver=evil,
+        throttled=(evil,),
+        temperatures=(Temperature(name=evil, c=50.0),),
+        gpus=(gpu(0, name=evil, throttle=(evil,)),),
+        lost_gpus=(LostGpu(index=1, name=evil, note=evil),),
+    )
+    going = restarting(evil)
+    going = replace(going, why=evil, forced=evil, steps=tuple(replace(one, detail=evil) for one in going.steps))
+    name = evil.replace("/", "")  # a replica's name is asked for without what stands behind its slash
+    one = replace(engines(1)[0], name=name, profile=evil, version=evil, url=evil, served_name=evil, hosts=(evil, evil))
+    status = server(
+        sample=bad,
+        engines=(one,),
+        operations=(going, replace(stopped(evil), state="failed", error=failed_engine().error)),
+        alarms=(Alarm(id=1, t=NOW, level="fail", text=evil, hint=evil, key=evil),),
+    )
+    link = FakeLink(status)
+    entry = TimelineEntry(t=NOW, kind=evil, text=evil, by=evil)
+    link.pages["gpu-1", f"/v1/engines/{name}"] = replace(detail(one), timeline=(entry,))
+    link.pages["gpu-1", "/v1/history"] = UnreachableError(evil)
+    async with running(link, size=(120, 60)) as deck:
+        await deck.press("2")
+        await deck.shows("a[/oops]]52;c;ZXZpbA==[2J31mb", "on record")
+        assert not any((ord(char) < 32 and char != "\n") or 0x7F <= ord(char) < 0xA0 for char in deck.text)
+        await deck.press("y")
+        assert "\x1b" not in deck.app.clipboard
+
+
+async def test_more_series_than_one_question_takes_begin_with_the_same_step() -> None:
+    names = tuple(f"engine/e{number}/tokens_per_s" for number in range(MOST_SERIES + 3))
+    link = FakeLink(hosts=("h",))
+    link.pages["h", "/v1/history"] = SeriesList(series=[*names, "host/load_1m"])
+    first, rest = names[:MOST_SERIES], names[MOST_SERIES:]
+    link.pages["h", f"/v1/history?series={','.join(first)}&since=-600&step=15"] = answer = history_answer(first)
+    link.pages["h", f"/v1/history?series={','.join(rest)}&since={answer.start}&step=15"] = history_answer(rest)
+    found = await link.ask("h", lambda client: history(client, (*names, "gpu/0/power_w"), 600, 15))
+    assert (found.start, found.step, tuple(found.series)) == (answer.start, 15, names)
+
+
+def test_gpu_memory_has_no_sum_where_one_gpu_was_not_read() -> None:
+    status = server(sample=machine(gpus=(gpu(0), gpu(1))), engines=())
+    points = history_answer(series_of(status))
+    [_, _, first, second] = points.series.values()
+    first.mean[-1] = None
+    known = trends(Asked(value=points, at=NOW), status, NOW)
+    assert known.gpu_memory is not None
+    assert known.gpu_memory.values[-1] is None
+    assert known.gpu_memory.values[0] == (first.mean[0] or 0.0) + (second.mean[0] or 0.0)
+    assert known.tokens is None

@@ -20,7 +20,10 @@ Picture = Callable[[str, str], None]
 SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=lambda size: f"{size[0]}x{size[1]}")
 
 
-def take(deck: Deck, picture: Picture, name: str) -> None:
+async def take(deck: Deck, picture: Picture, name: str) -> None:
+    """Once everything that is drawn has its place."""
+    deck.draw()
+    await deck.pilot.pause()
     size = deck.app.size
     picture(f"{name}-{size.width}x{size.height}", deck.app.export_screenshot())
 
@@ -37,27 +40,27 @@ async def host(deck: Deck, *words: str) -> None:
 async def test_calm_host(picture: Picture, size: tuple[int, int]) -> None:
     async with running(answering(rack()), size=size) as deck:
         await host(deck, "on record", "90 % of users are on it", "LAST")
-        take(deck, picture, "host-calm")
+        await take(deck, picture, "host-calm")
 
 
 @SIZES
 async def test_busy_host(picture: Picture, size: tuple[int, int]) -> None:
     async with running(answering(server()), size=size) as deck:
         await host(deck, "on record", "3/9 load 45 %: loading weights, 5 of 11")
-        take(deck, picture, "host-busy")
+        await take(deck, picture, "host-busy")
         await deck.press("pagedown")
         await deck.shows("GPUS  8 x NVIDIA H100", "chat-bf16.1 41100 65.0 GiB")
-        take(deck, picture, "host-busy-further")
+        await take(deck, picture, "host-busy-further")
 
 
 @SIZES
 async def test_host_in_trouble(picture: Picture, size: tuple[int, int]) -> None:
     async with running(answering(in_trouble()), size=size) as deck:
         await host(deck, "1 GPU LOST x", "does not answer: GPU is lost", "failed x")
-        take(deck, picture, "host-alarm")
+        await take(deck, picture, "host-alarm")
         await deck.press("pagedown")
         await deck.shows("LOST x  GPU is lost", "engines on it: code-int4", "no engine of this agent 993 2.0 GiB")
-        take(deck, picture, "host-alarm-further")
+        await take(deck, picture, "host-alarm-further")
 
 
 @SIZES
@@ -67,14 +70,14 @@ async def test_stale_host(picture: Picture, size: tuple[int, int]) -> None:
         deck.link.say("gpu-1", LinkChange(state="lost", detail="the SSH connection was closed"))
         deck.clock.now += 48
         await deck.shows("STALE ?", "link lost, silent for 48s", "as last heard 48s ago:")
-        take(deck, picture, "host-stale")
+        await take(deck, picture, "host-stale")
 
 
 @SIZES
 async def test_host_without_engines(picture: Picture, size: tuple[int, int]) -> None:
     async with running(FakeLink(van(engines=())), size=size) as deck:
         await host(deck, "no engines here", "no history: ")
-        take(deck, picture, "host-empty")
+        await take(deck, picture, "host-empty")
 
 
 @SIZES
@@ -84,7 +87,7 @@ async def test_host_that_was_never_reached(picture: Picture, size: tuple[int, in
         link.say("gpu-1", LinkChange(state="lost", detail="gpu-1 cannot be reached by SSH: timed out."))
         await deck.press("2")
         await deck.shows("not reached: gpu-1 cannot be reached by SSH", "It is tried again by itself")
-        take(deck, picture, "host-error")
+        await take(deck, picture, "host-error")
 
 
 def logs_of(status: EngineStatus) -> FakeLink:
@@ -113,13 +116,13 @@ async def test_logs(picture: Picture, size: tuple[int, int]) -> None:
         await host(deck, "on record")
         await deck.press("l")
         await deck.shows("chat-bf16  2/4", "following", "ERROR [/bold] NCCL timeout on rank 3", "1,200 lines lost")
-        take(deck, picture, "logs-following")
+        await take(deck, picture, "logs-following")
         await deck.press("k", "k", "k", "k")
         await deck.shows("HELD !")
-        take(deck, picture, "logs-held")
+        await take(deck, picture, "logs-held")
         await deck.press("f", "slash", *"error", "enter")
         await deck.shows("filter: error  1 line")
-        take(deck, picture, "logs-filtered")
+        await take(deck, picture, "logs-filtered")
 
 
 @SIZES
@@ -133,7 +136,7 @@ async def test_logs_of_a_host_that_is_lost(picture: Picture, size: tuple[int, in
         link.pages[("gpu-1", "/v1/logs")] = lost
         await link.feeds[("gpu-1", "/v1/logs/engine:chat-bf16.1")].put(lost)
         await deck.shows("link lost: gpu-1 does not answer: reset. Trying again.")
-        take(deck, picture, "logs-lost")
+        await take(deck, picture, "logs-lost")
 
 
 @SIZES
@@ -143,7 +146,7 @@ async def test_stop_dialog(picture: Picture, size: tuple[int, int]) -> None:
         await deck.press("j", "s")
         await deck.dialog("form")
         await deck.shows("30 % of users are on it: it is the treatment of chat_awq_v2", "chat_awq_v2 is rolled back")
-        take(deck, picture, "dialog-stop")
+        await take(deck, picture, "dialog-stop")
 
 
 @SIZES
@@ -162,4 +165,4 @@ async def test_restart_dialog_with_a_refusal(picture: Picture, size: tuple[int, 
         await deck.dialog("form")
         await deck.press("y")
         await deck.shows("x No room for both", "--swap ends it first")
-        take(deck, picture, "dialog-restart-refused")
+        await take(deck, picture, "dialog-restart-refused")

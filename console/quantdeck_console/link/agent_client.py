@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from typing import TypeVar
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -70,7 +71,7 @@ class AgentClient:
         """
         rest = b""
         try:
-            async with self._open().stream("GET", path, timeout=timeout) as response:
+            async with self._open().stream("GET", _path(path), timeout=timeout) as response:
                 if response.status_code != 200:
                     raise _refusal(response.status_code, await response.aread())
                 async for chunk in response.aiter_bytes():
@@ -183,7 +184,7 @@ class AgentClient:
         timeout: float,
     ) -> T:
         async def send() -> httpx.Response:
-            return await self._open().request(method, path, content=content, headers=headers, timeout=timeout)
+            return await self._open().request(method, _path(path), content=content, headers=headers, timeout=timeout)
 
         try:
             response = await _twice(send)
@@ -212,6 +213,11 @@ class AgentClient:
             f"The agent of {self._host} does not answer: {text}.",
             "Is `quantdeck agent run` running there, and is the socket in fleet.toml its own?",
         )
+
+
+def _path(path: str) -> str:
+    """With nothing in it that no URL may hold: names come from hosts, and httpx refuses control characters."""
+    return quote(path, safe="/?&=%:,;+@!$'()*[]~", errors="replace")
 
 
 async def _twice(send: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:

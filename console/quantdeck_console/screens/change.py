@@ -161,7 +161,7 @@ def _done(applied: Applied, done: str) -> list[Line]:
         return wrapped(f"PENDING: {applied.detail}", WIDTH, "warn", most=3)
     if applied.operation:
         said = applied.detail or f"{applied.operation} has begun"
-        return wrapped(f"{said}; the host's pane follows {applied.operation}", WIDTH, "strong", most=3)
+        return wrapped(f"{said}; the host's pane follows it to its end", WIDTH, "strong", most=2)
     took = f", effective in {duration(applied.effective_ms)}" if applied.effective_ms is not None else ""
     said = f": {applied.detail}" if applied.detail else ""
     return wrapped(f"{f'done: {done}' if done else 'applied'}{took}{said}", WIDTH, "ok", most=3)
