@@ -29,7 +29,7 @@ from quantdeck_core.protocol.logs import LogSource
 
 FIRST_LINES = 200
 """Of each log's end."""
-MOST_A_DRAW = 1_000
+MOST_A_DRAW = 5000
 """Lines that are taken between two drawings; what comes faster waits, and the agent counts what it leaves out."""
 _SOURCES_EVERY_S = 5.0
 _WHOLE = 3

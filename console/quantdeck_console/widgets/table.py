@@ -43,9 +43,11 @@ class Table(Lines, Generic[Row]):
         self._rows, self._draw = tuple(rows), draw
         self.cursor = max(0, min(cursor, len(self._rows) - 1))
         self._follow()
-        if head_changed or old_top != self._top:
+        if old_top != self._top:
             self.refresh()
             return
+        if head_changed:
+            self.refresh(Region(0, 0, self.size.width, 1))
         for y in range(1, self.size.height):
             index = self._top + y - 1
             moved = (index == old_cursor) != (index == self.cursor)
