@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from textual.geometry import Region
 
 from quantdeck_console.link import log_follow
 from quantdeck_console.model.log_tail import KEPT_LINES
@@ -122,6 +123,33 @@ async def test_scrolling_up_holds_and_f_follows_again() -> None:
         assert selected(deck) == "old engine:control.1 0"
         await deck.press("G")
         await deck.shows("following", "new 4")
+
+
+async def test_a_held_view_repaints_its_head_alone() -> None:
+    logs = Logs()
+    async with running(logs.link) as deck:
+        await engine_log(deck)
+        await deck.press("k")
+        await logs.write("engine:control.1", "first")
+        await deck.shows("1 newer")
+        rows = deck.screen.query_one("#rows", Table)
+        painted, refresh = list[tuple[Region, ...]](), rows.refresh
+        rows.refresh = lambda *regions, **more: (painted.append(regions), refresh(*regions, **more))[1]  # type: ignore[method-assign]
+        await logs.write("engine:control.1", "second")
+        await deck.shows("2 newer")
+        assert set(painted) == {(Region(0, 0, 80, 1),)}
+
+
+async def test_names_of_logs_come_and_go_in_all_lines_at_once() -> None:
+    logs = Logs(old=2)
+    async with running(logs.link) as deck:
+        await deck.press("l")
+        await deck.shows("treatment.1 old engine:treatment.1 1")
+        await deck.press("slash", *"gateway", "enter")
+        await deck.shows("         old gateway 1")
+        await deck.hides("gateway     old")
+        await deck.press("escape")
+        await deck.shows("gateway     old gateway 1")
 
 
 async def test_pages_and_single_lines_of_a_held_view() -> None:

@@ -57,7 +57,6 @@ class LogsScreen(Pane):
         self._pattern = ""
         self._cursor = 0
         """Number of the row under the cursor while the view is held."""
-        self._names = 0
         self._taken = 0
         self._drawn = asyncio.Event()
 
@@ -105,10 +104,7 @@ class LogsScreen(Pane):
         self.query_one("#banner", Lines).show(self.waiting(width))
         head = log_head(self._choice, self._choices(), self._tail, len(rows), self._pattern, width - 1)
         names = source_width(rows)
-        if names != self._names:  # equal rows look different now
-            self._names = names
-            table.refresh()
-        table.fill(head, rows, partial(log_line, names=names), self._row_of_cursor(rows))
+        table.fill(head, rows, partial(log_line, names=names), self._row_of_cursor(rows), look=names)
         self.query_one("#whole", Lines).show(self._below(rows, table.selected, width))
         self._taken = 0
         self._drawn.set()

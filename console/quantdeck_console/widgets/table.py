@@ -22,6 +22,7 @@ class Table(Lines, Generic[Row]):
         self._rows: tuple[Row, ...] = ()
         self._draw: Callable[[Row], Line] = lambda _row: EMPTY
         self._head: Line = EMPTY
+        self._look: object = EMPTY
         self._glyph = cursor
         self._active = True
         self.cursor = 0
@@ -36,14 +37,22 @@ class Table(Lines, Generic[Row]):
         """The row under the cursor."""
         return self._rows[self.cursor] if self._rows else None
 
-    def fill(self, head: Line, rows: Sequence[Row], draw: Callable[[Row], Line], cursor: int) -> None:
-        """Replace head, rows and cursor; only what differs is repainted."""
+    def fill(
+        self, head: Line, rows: Sequence[Row], draw: Callable[[Row], Line], cursor: int, look: object = None
+    ) -> None:
+        """Replace head, rows and cursor; only what differs is repainted.
+
+        Args:
+            look: what equal rows look different by, e.g. the columns' widths; None: where the head is another.
+        """
         old, old_cursor, old_top = self._rows, self.cursor, self._top
         head_changed, self._head = head != self._head, head
+        look = head if look is None else look
+        looks_changed, self._look = look != self._look, look
         self._rows, self._draw = tuple(rows), draw
         self.cursor = max(0, min(cursor, len(self._rows) - 1))
         self._follow()
-        if old_top != self._top:
+        if looks_changed or old_top != self._top:
             self.refresh()
             return
         if head_changed:
@@ -62,7 +71,7 @@ class Table(Lines, Generic[Row]):
 
     def move(self, cursor: int) -> None:
         """Put the cursor on a row."""
-        self.fill(self._head, self._rows, self._draw, cursor)
+        self.fill(self._head, self._rows, self._draw, cursor, self._look)
 
     def on_resize(self) -> None:
         """Keep the cursor in view."""
