@@ -101,7 +101,7 @@ def _never_heard(view: HostView, width: int) -> list[Line]:
 
 def _alarms(alarms: list[Alarm], width: int) -> list[Line]:
     lines: list[Line] = []
-    for alarm in alarms[:_ALARMS]:
+    for alarm in sorted(alarms, key=lambda one: one.level != "fail")[:_ALARMS]:
         glyph = Span("x", "fail") if alarm.level == "fail" else Span("!", "warn")
         about = f"{alarm.experiment}: " if alarm.experiment else ""
         first, *more = wrap(f"{about}{alarm.text}", width - 13)
