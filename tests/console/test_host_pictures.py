@@ -21,9 +21,11 @@ SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=lambda size: 
 
 
 async def take(deck: Deck, picture: Picture, name: str) -> None:
-    """Once everything that is drawn has its place."""
-    deck.draw()
-    await deck.pilot.pause()
+    """Once it stays as it is: a box that has nothing to say any more gives its rows back a moment later."""
+    before = ""
+    while before != (before := deck.text):
+        deck.draw()
+        await deck.pilot.pause(0.05)
     size = deck.app.size
     picture(f"{name}-{size.width}x{size.height}", deck.app.export_screenshot())
 
