@@ -8,6 +8,7 @@ such text: relative to where it was, without asking the terminal anything.
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from rich.cells import cell_len
 
@@ -24,19 +25,24 @@ _RTL = "\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\
 _CONTROL = "\x00-\x1f\x7f-\x9f"
 
 _SPECIAL = re.compile(f"[^{_AGREED}{_CONTROL}]|[{_RTL}]")
-_PARTS = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # escape sequences stay as they are
-    r"|\x1b[\]P_^X][^\x07\x1b]*(?:\x07|\x1b\\)"
-    r"|\x1b[ -/]*[0-~]"
-    rf"|(?P<rtl>[{_RTL}]+(?:[^{_CONTROL}][{_RTL}]+)*)"
-    rf"|(?P<disputed>[ -~]?[^\x00-\x9f]*[^{_AGREED}{_CONTROL}](?:[^\x00-\x9f]|(?<=\u200d)[ -~])*)"
-)
 _LEFT_TO_RIGHT = "\u200e"
 
 
 def held(output: str) -> str:
     """Output for a terminal, with the cursor put right behind whatever could have moved it."""
-    return output if output.isascii() or not _SPECIAL.search(output) else _PARTS.sub(_held, output)
+    return output if output.isascii() or not _SPECIAL.search(output) else _parts().sub(_held, output)
+
+
+@cache
+def _parts() -> re.Pattern[str]:
+    """What output is made of; compiled where it is needed, since few fleets need it and that takes a while."""
+    return re.compile(
+        r"\x1b\[[0-?]*[ -/]*[@-~]"  # escape sequences stay as they are
+        r"|\x1b[\]P_^X][^\x07\x1b]*(?:\x07|\x1b\\)"
+        r"|\x1b[ -/]*[0-~]"
+        rf"|(?P<rtl>[{_RTL}]+(?:[^{_CONTROL}][{_RTL}]+)*)"
+        rf"|(?P<disputed>[ -~]?[^\x00-\x9f]*[^{_AGREED}{_CONTROL}](?:[^\x00-\x9f]|(?<=\u200d)[ -~])*)"
+    )
 
 
 def _held(found: re.Match[str]) -> str:
