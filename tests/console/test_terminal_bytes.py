@@ -60,7 +60,7 @@ async def looked_around(one: Pty) -> bytes:
     """All that is sent for the fleet, a pane, a dialog with a field, and the help."""
     await drawn(one)
     one.press(":")
-    await one.shows("the experiment that is wrong, or the host")
+    await one.shows("latencies of both arms beside the objective")  # the last of what covers the pane
     one.press("\x1b")
     await one.shows("12 requests/s", "1-6 panes")
     one.press("\r")
