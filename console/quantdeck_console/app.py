@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.console import RenderableType
 from rich.style import Style
@@ -226,6 +226,13 @@ class DeckApp(App[None]):
         for _ in self.model.catching_up():
             await asyncio.sleep(0)  # a key need not wait for a whole fleet
         self._draw()
+        self._fit()
+
+    def _fit(self) -> None:
+        """Tell screens a size that they were not told: Textual's timer for it is lost where a machine is busy."""
+        for screen in self._visible():
+            if screen.size != self.size:
+                screen.post_message(events.Resize(self.size, self.size))
 
     def redraw(self) -> None:
         """Show the model as it is now; what is equal sends nothing."""
@@ -245,11 +252,16 @@ class DeckApp(App[None]):
             self._say_damage(self.play)
         if self.terminal_title != self.title and self._answered():
             self._set_terminal_title(self.title)
-        for screen in reversed(self.screen_stack):
+        for screen in self._visible():
             if isinstance(screen, DeckScreen):
                 screen.draw()
+
+    def _visible(self) -> Iterator[Screen[Any]]:
+        """The pane, and what is over it; it hides what lies below, which is drawn when it comes up again."""
+        for screen in reversed(self.screen_stack):
+            yield screen
             if isinstance(screen, Pane):
-                break  # it hides what lies below, which is drawn when it comes up again
+                break
 
     def show_pane(self, name: str, subject: Subject) -> None:
         """Open a pane about something, or go back to it where it is open already; each is open once at most."""

@@ -175,6 +175,7 @@ async def test_a_terminal_that_becomes_too_small_says_so_and_recovers() -> None:
         assert deck.link.asked == []
         await deck.pilot.resize_terminal(80, 24)
         await deck.shows("50/50 -> 100/0")
+        await deck.dialog("rollback")
         await deck.press("y")
         await deck.shows("done:")
 

@@ -6,7 +6,6 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.timer import Timer
 
 from quantdeck_console.model.text import span
 from quantdeck_console.screens.base import DeckScreen, TooSmall
@@ -39,7 +38,7 @@ class Dialog(DeckScreen, ModalScreen[None]):
     def __init__(self) -> None:
         super().__init__()
         self.armed_at: float | None = None
-        self._arming: Timer | None = None
+        self._seen_at: float | None = None
 
     def compose(self) -> ComposeResult:
         """A box with the dialog's own widgets."""
@@ -60,27 +59,27 @@ class Dialog(DeckScreen, ModalScreen[None]):
         """Arm it once it is on the screen."""
         super().opened()
         self.set_class(self.deck.display_mode.ascii, "-ascii")
-        self.call_after_refresh(self._drawn)
+        self.call_after_refresh(self._seen)
 
     def on_resize(self) -> None:
         """Keys that were pressed while the size notice covered it count as little as those typed ahead."""
         if self.too_small:
-            self.armed_at = None
-            if self._arming:
-                self._arming.stop()
-                self._arming = None
-        elif self._composed and self.armed_at is None and self._arming is None:
-            self.call_after_refresh(self._drawn)
+            self.armed_at = self._seen_at = None
+        elif self._composed and self._seen_at is None:
+            self.call_after_refresh(self._seen)
 
-    def _drawn(self) -> None:
-        if self._arming is None:
-            self._arming = self.set_timer(GUARD_S, self._arm)
+    def draw(self) -> None:
+        """Show it as it is now; it takes keys from the first time on that comes late enough after it was seen."""
+        now = self.deck.monotonic()
+        if self.armed_at is None and self._seen_at is not None and now >= self._seen_at + GUARD_S:
+            self.armed_at = now
+        super().draw()
 
-    def _arm(self) -> None:
-        self._arming = None
-        if not self.too_small:
-            self.armed_at = self.deck.monotonic()
-            self.draw()
+    def _seen(self) -> None:
+        if self._seen_at is None and not self.too_small:
+            self._seen_at = self.deck.monotonic()
+            # A busy machine may lose the timer: then the next of the regular drawings does.
+            self.set_timer(GUARD_S, self.draw)
 
     def accepts(self, pressed_at: float | None = None) -> bool:
         """Whether a confirming key counts: the dialog was seen, and is not covered by the size notice."""
