@@ -175,7 +175,6 @@ def test_the_console_draws_before_it_loads_what_connects() -> None:
         ("demo", (24, 60), "xterm", "60x24"),
         ("demo", (24, 80), "dumb", "TERM is dumb"),
         ("console", (20, 80), "xterm", "80x20"),
-        ("console", (24, 80), "dumb", "TERM is dumb"),
     ],
 )
 def test_a_terminal_that_cannot_show_it(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.color import ColorSystem
@@ -125,6 +126,16 @@ def test_only_the_part_of_a_style_that_differs_is_sent() -> None:
         "\x1b[1;1H\x1b[38;2;208;208;208;48;2;18;18;18ma\x1b[38;2;95;175;255mb\x1b[1mc"
         "\x1b[0;38;2;95;175;255md\x1b[me\x1b[K"
     )
+
+
+@pytest.mark.parametrize("name", ["日本", "שלום", "कि", "e\u0301"])
+def test_text_of_which_terminals_make_other_cells_is_sent_whole_each_time(name: str) -> None:
+    shown = Shown()
+    row = strip([(f"{name} 412", None)], WIDTH)
+    changed = strip([(f"{name} 413", None)], WIDTH)
+    sent(shown, LayoutUpdate([[row]], Region(0, 0, WIDTH, 1)))
+    again = sent(shown, ChopsUpdate([{0: changed}], [(0, 0, WIDTH)], [[WIDTH]]))
+    assert again == f"\x1b[1;1H{changed.text}"
 
 
 def test_a_row_of_another_width_is_sent_as_a_whole() -> None:

@@ -30,7 +30,7 @@ _LEFT_TO_RIGHT = "\u200e"
 
 def held(output: str) -> str:
     """Output for a terminal, with the cursor put right behind whatever could have moved it."""
-    return output if output.isascii() or not _SPECIAL.search(output) else _parts().sub(_held, output)
+    return _parts().sub(_held, output) if is_special(output) else output
 
 
 @cache
@@ -43,6 +43,11 @@ def _parts() -> re.Pattern[str]:
         rf"|(?P<rtl>[{_RTL}]+(?:[^{_CONTROL}][{_RTL}]+)*)"
         rf"|(?P<disputed>[ -~]?[^\x00-\x9f]*[^{_AGREED}{_CONTROL}](?:[^\x00-\x9f]|(?<=\u200d)[ -~])*)"
     )
+
+
+def is_special(text: str) -> bool:
+    """Whether terminals could draw it in other cells than `rich` counts."""
+    return not text.isascii() and bool(_SPECIAL.search(text))
 
 
 def _held(found: re.Match[str]) -> str:

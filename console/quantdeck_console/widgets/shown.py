@@ -14,6 +14,8 @@ from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
 
+from quantdeck_console.widgets.columns import is_special
+
 Cell = tuple[str, str]
 """A character and the SGR parameters that it is drawn with, without those of the default colours."""
 
@@ -141,7 +143,7 @@ def _differing(old: list[Cell | None], new: list[Cell]) -> Iterable[tuple[int, i
 
 
 def _one_cell(text: str) -> bool:
-    return text.isascii() or all(get_character_cell_size(char) == 1 for char in text)
+    return text.isascii() or (not is_special(text) and all(get_character_cell_size(char) == 1 for char in text))
 
 
 @lru_cache(maxsize=1024)
