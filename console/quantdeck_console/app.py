@@ -231,7 +231,7 @@ class DeckApp(App[None]):
     def _fit(self) -> None:
         """Tell screens a size that they were not told: Textual's timer for it is lost where a machine is busy."""
         for screen in self._visible():
-            if screen.size != self.size:
+            if isinstance(screen, DeckScreen) and screen.told_size != self.size:
                 screen.post_message(events.Resize(self.size, self.size))
 
     def redraw(self) -> None:

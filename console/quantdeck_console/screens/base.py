@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from textual import events
 from textual.binding import Binding, BindingType
+from textual.geometry import Size
 from textual.screen import Screen
 
 from quantdeck_console.actions.action import Action, refusal
@@ -74,6 +75,8 @@ class DeckScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._composed = False
+        self.told_size: Size | None = None
+        """The last size that Textual passed on; a layout may have another one already."""
 
     def on_mount(self) -> None:
         """All widgets are there now: `is_mounted` is true before they are."""
@@ -133,8 +136,9 @@ class DeckScreen(Screen[None]):
             event.stop()
             self.deck.say(f"{action.shown} is not available: {why}", "warn")
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         """Lay the lines out anew."""
+        self.told_size = event.size
         self.draw()
 
     def on_screen_resume(self) -> None:

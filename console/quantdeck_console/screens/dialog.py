@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
@@ -61,7 +62,7 @@ class Dialog(DeckScreen, ModalScreen[None]):
         self.set_class(self.deck.display_mode.ascii, "-ascii")
         self.call_after_refresh(self._seen)
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         """Keys that were pressed while the size notice covered it count as little as those typed ahead."""
         if self.too_small:
             self.armed_at = self._seen_at = None
