@@ -51,7 +51,7 @@ async def test_keys_are_answered_while_nothing_passes_and_one_round_trip_is_enou
         screen.press("4")
         await tmux.shows("! rollback of e: pending on rack-1, rack-2; trying again", "CONTROL")
         screen.press("?")
-        await tmux.shows("Everywhere", "palette")
+        await tmux.shows("Everywhere", "all hosts, worst first")
         screen.press("q")
         await tmux.hides("Everywhere")
         screen.press("R")
