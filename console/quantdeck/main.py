@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from difflib import get_close_matches
 from importlib import import_module
@@ -78,8 +79,8 @@ def main() -> int:
         sys.stderr.write("interrupted\n")
         return 130
     except BrokenPipeError:
-        # Whoever read our output has gone, as `| head` does; Python would complain once more at its exit.
-        sys.stderr.close()
+        # Whoever read our output has gone, as `| head` does. What is left in the buffer would break Python's own exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.DONE
 
 
