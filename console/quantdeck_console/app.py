@@ -227,6 +227,8 @@ class DeckApp(App[None]):
             await asyncio.sleep(0)  # a key need not wait for a whole fleet
         self._draw()
         self._fit()
+        if isinstance(self._driver, DeckDriver) and self._driver.hung_up:
+            self.exit()
 
     def _fit(self) -> None:
         """Tell screens a size that they were not told: Textual's timer for it is lost where a machine is busy."""

@@ -15,9 +15,9 @@ _KEPT = "it is kept here: `quantdeck guard` or the next console carries it out"
 
 
 async def run_until_told(app: DeckApp) -> None:
-    """Run a console. The terminal is as it was afterwards, also after SIGTERM and SIGINT."""
+    """Run a console. The terminal is as it was afterwards, also after a signal."""
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, app.exit)
     await app.run_async(mouse=False)
 

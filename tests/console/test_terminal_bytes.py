@@ -305,3 +305,19 @@ def test_whoever_reads_the_lines_may_go(night: Path) -> None:
         os.close(writer)
     assert done.returncode == 0
     assert b"Traceback" not in done.stderr
+
+
+async def test_a_console_ends_with_its_terminal(night: Path) -> None:
+    """Nobody signals it: what it reads from then on is an end, as fast as it can read."""
+    async with pty(console("--play", night)) as one:
+        await drawn(one)
+        one.hang_up()
+        await one.ends()
+
+
+async def test_a_hang_up_ends_it_like_q(night: Path) -> None:
+    async with pty(console("--play", night)) as one:
+        await drawn(one)
+        one.process.send_signal(signal.SIGHUP)
+        assert await one.ends() == 0
+        assert b"\x1b[?1049l" in one.output

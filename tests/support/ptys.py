@@ -108,15 +108,21 @@ class Pty:
         state = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0]
         return state == "T"
 
-    def close(self) -> None:
-        """End it."""
+    def hang_up(self) -> None:
+        """The terminal is gone, as where a connection breaks."""
         with contextlib.suppress(ValueError, OSError):
             asyncio.get_running_loop().remove_reader(self._fd)
+        for descriptor in (self._fd, self.inside):
+            os.close(descriptor)
+        self._fd = self.inside = -1
+
+    def close(self) -> None:
+        """End it."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        os.close(self._fd)
-        os.close(self.inside)
+        if self._fd >= 0:
+            self.hang_up()
 
 
 @asynccontextmanager

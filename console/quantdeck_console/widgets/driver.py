@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,13 @@ class DeckDriver(LinuxDriver):
         self._away = False
         self._loop.add_signal_handler(signal.SIGTSTP, self.stop_process)
         self._loop.add_signal_handler(signal.SIGCONT, self._continued)
+
+    @property
+    def hung_up(self) -> bool:
+        """Whether the terminal has gone. Textual's own thread would read its end again and again, as fast as it can."""
+        poll = select.poll()
+        poll.register(self.fileno, 0)  # what has gone is told unasked
+        return any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(0))
 
     def write(self, data: str) -> None:
         """What is drawn; nothing while the terminal is somebody else's."""
