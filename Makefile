@@ -49,7 +49,7 @@ test-console: $(VENV)/.dev
 
 # Skipped, with the reason, where tmux or OpenSSH's server is missing.
 test-terminal: $(VENV)/.dev
-	@$(BIN)/pytest -rs $(TERMINAL) $(ARGS)
+	@$(BIN)/pytest -n 2 --dist worksteal -rs $(TERMINAL) $(ARGS)
 
 test-agents: $(VENV)/.dev
 	@$(BIN)/pytest $(AGENTS) $(ARGS)

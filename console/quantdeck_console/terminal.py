@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
@@ -86,6 +89,19 @@ def check_terminal(environ: Mapping[str, str], size: tuple[int, int], isatty: bo
         raise SmallTerminalError(
             f"This terminal is {columns}x{rows}.", f"Enlarge it to {MIN_COLUMNS}x{MIN_ROWS}, {_INSTEAD}."
         )
+
+
+def require_terminal() -> None:
+    """`check_terminal` for where this process runs.
+
+    Raises:
+        NoTerminalError, DumbTerminalError, SmallTerminalError.
+    """
+    for name in ("COLUMNS", "LINES"):
+        # A shell that exports them says how large its terminal was; who believes it, as Textual does, never resizes.
+        os.environ.pop(name, None)
+    is_terminal = sys.stdin.isatty() and sys.stderr.isatty()  # Textual draws on the latter
+    check_terminal(os.environ, shutil.get_terminal_size(), is_terminal)
 
 
 def display_of(

@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import os
 import re
-import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -16,7 +15,7 @@ from random import Random
 
 import msgspec
 
-from quantdeck_console.terminal import check_terminal, display_of, prepare
+from quantdeck_console.terminal import display_of, prepare, require_terminal
 from quantdeck_core.errors import ExitCode, InputError
 from quantdeck_demo.checkpoints import Models, OwnModels, prepare_models
 from quantdeck_demo.footprint import Footprint
@@ -42,7 +41,7 @@ def main(argv: list[str]) -> int:
         )
     if not options.headless:
         prepare(os.environ, display_of(os.environ))
-        check_terminal(os.environ, shutil.get_terminal_size(), sys.stdin.isatty() and sys.stderr.isatty())
+        require_terminal()
     own = OwnModels.checked(options.model, options.treatment_model)
     place = Place()
     try:

@@ -219,8 +219,11 @@ async def test_answers_of_the_terminal_that_come_late_are_no_keys(night: Path) -
         assert "not available" not in one.text
 
 
-async def test_resizing_redraws(night: Path) -> None:
-    async with pty(console("--play", night)) as one:
+@pytest.mark.parametrize(
+    "environ", [{}, {"COLUMNS": "80", "LINES": "24"}], ids=["usual", "a shell that exports a size"]
+)
+async def test_resizing_redraws(night: Path, environ: dict[str, str]) -> None:
+    async with pty(console("--play", night), environ) as one:
         await one.shows("FAIL x", "rolled back")
         for size, words in (((60, 20), "too small"), ((120, 36), "TTFT95")):
             one.resize(*size)

@@ -31,7 +31,7 @@ def console(*arguments: str | Path) -> list[str]:
 def environment(changes: Mapping[str, str] = {}) -> dict[str, str]:
     """Of a terminal that can do everything, and of a user who has set nothing."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("SSH_", "TEXTUAL", "QUANTDECK_"))}
-    for key in ("NO_COLOR", "COLUMNS", "LINES", "LANG", "TZ", "PYTHONUNBUFFERED"):
+    for key in ("NO_COLOR", "LANG", "TZ", "PYTHONUNBUFFERED"):
         kept.pop(key, None)
     paths = os.pathsep.join(one for one in (*sys.path, str(Path(__file__).parents[1])) if one)
     return kept | PLAIN | {"PYTHONPATH": paths} | dict(changes)

@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import contextlib
 import os
-import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -75,8 +74,7 @@ def _lines_only() -> str:
         SmallTerminalError: it could, on a larger terminal.
     """
     try:
-        is_terminal = sys.stdin.isatty() and sys.stderr.isatty()  # Textual draws on stderr
-        terminal.check_terminal(os.environ, shutil.get_terminal_size(), is_terminal)
+        terminal.require_terminal()
     except (terminal.NoTerminalError, terminal.DumbTerminalError) as error:
         return error.detail
     return ""
