@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pytest_textual_snapshot import normalize_svg
 
 from quantdeck_console.screens import dialog
-
-PICTURES = Path(__file__).parents[2] / "snapshots"
+from support.pictures import Pictures
 
 
 @pytest.fixture
-def picture(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str, str], None]:
-    """Compare an SVG with the picture of a name; `--snapshot-update` draws it anew.
-
-    Syrupy names files after test modules and warns of anything else; these are for people to look at.
-    """
-
-    def compare(name: str, svg: str) -> None:
-        kept, new = PICTURES / f"{name}.svg", normalize_svg(svg)
-        if request.config.getoption("update_snapshots"):
-            kept.write_text(new, encoding="utf-8")
-            return
-        assert kept.exists(), f"{kept} is missing: run `make snapshots` and look at it"
-        if kept.read_text(encoding="utf-8") != new:
-            actual = tmp_path / f"{name}.svg"
-            actual.write_text(new, encoding="utf-8")
-            pytest.fail(f"{kept} differs from what is drawn now, {actual}: look at both; `make snapshots` accepts it")
-
-    return compare
+def picture(request: pytest.FixtureRequest, tmp_path: Path) -> Pictures:
+    """What the screens of this test are compared with."""
+    return Pictures(tmp_path, bool(request.config.getoption("update_snapshots")))
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from textual.geometry import Region
 
 from console.test_foreign_text import EVIL, SEEN, harmless
-from console.test_pictures import SIZES, Picture, take
 from quantdeck_console.model.glyphs import ASCII, UNICODE
 from quantdeck_console.model.profile_table import profile_lines
 from quantdeck_console.model.text import plain
@@ -28,6 +27,7 @@ from support.fake_link import FakeLink
 from support.fleets import NOW, changed, experiment, rack, replace, rolled_back, van
 from support.fleets import arm as fleet_arm
 from support.latencies import ITL, TTFT, arm, distribution, distributions, latency_state, profile, silent_arm, slow_arm
+from support.pictures import SIZES, Pictures
 from support.waiting import eventually
 
 LIVE = ("rack-1", "/v1/experiments/int4_v1/distributions")
@@ -301,44 +301,44 @@ def test_a_bar_never_leaves_its_column_and_a_little_is_seen(share: float, width:
 
 
 @SIZES
-async def test_pictures(picture: Picture, size: tuple[int, int]) -> None:
+async def test_pictures(picture: Pictures, size: tuple[int, int]) -> None:
     level = latency_state(treatment=profile("treatment", 18.0, 24.0, 41.0, 88.0))
     async with bench(distributions(treatment=arm()), level, size=size) as deck:
-        take(deck, picture, "bench-calm")
+        await picture(deck, "bench-calm")
     async with bench(size=size) as deck:
-        take(deck, picture, "bench-slow")
+        await picture(deck, "bench-slow")
     partly = latency_state(treatment=profile("treatment", 34.0, 61.0, note="ended early: users wait for this arm"))
     async with bench(distributions(treatment=slow_arm(covers_s=42.0, cut="engine")), partly, size=size) as deck:
         await deck.press("s", "s")
-        take(deck, picture, "bench-engine-switched")
+        await picture(deck, "bench-engine-switched")
     young = distributions(
         control=silent_arm(covers_s=9.0, cut="gateway"), treatment=silent_arm(covers_s=9.0, cut="gateway")
     )
     async with bench(young, latency_state(control=None, treatment=None), size=size, ready="no request") as deck:
-        take(deck, picture, "bench-empty")
+        await picture(deck, "bench-empty")
     async with bench(size=size) as deck:
         deck.link.say("rack-1", LinkChange(state="lost", detail="the SSH connection was closed"))
         deck.clock.now += 48
         await deck.shows("these are from 48s ago")
-        take(deck, picture, "bench-stale")
+        await picture(deck, "bench-stale")
 
 
 @SIZES
-async def test_picture_of_an_agent_that_does_not_tell(picture: Picture, size: tuple[int, int]) -> None:
+async def test_picture_of_an_agent_that_does_not_tell(picture: Pictures, size: tuple[int, int]) -> None:
     link = FakeLink(rack(), van())
     async with running(link, size=size) as deck:
         await deck.press("b")
         await deck.shows("x Not found")
-        take(deck, picture, "bench-error")
+        await picture(deck, "bench-error")
 
 
 @SIZES
-async def test_picture_of_the_dialog(picture: Picture, size: tuple[int, int]) -> None:
+async def test_picture_of_the_dialog(picture: Pictures, size: tuple[int, int]) -> None:
     async with bench(size=size) as deck:
         await deck.press("m")
         await deck.dialog("form")
         await deck.shows("10 % of users are on it")
-        take(deck, picture, "dialog-measure")
+        await picture(deck, "dialog-measure")
 
 
 @pytest.mark.parametrize("key", ["6", "b"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,15 +12,7 @@ from support.decks import Deck, running
 from support.deployments import DEPLOY, PLAN, failed, going, intended, no_room_beside, operation, refused, swapped
 from support.fake_link import FakeLink
 from support.fleets import GIB, NOW, experiment, gpu_host, gpus, rack, replace, sample, van
-
-Picture = Callable[[str, str], None]
-
-SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=lambda size: f"{size[0]}x{size[1]}")
-
-
-def take(deck: Deck, picture: Picture, name: str) -> None:
-    size = deck.app.size
-    picture(f"{name}-{size.width}x{size.height}", deck.app.export_screenshot())
+from support.pictures import SIZES, Pictures
 
 
 def fleet() -> FakeLink:
@@ -47,24 +38,24 @@ async def choose(deck: Deck, name: str = "demo-q8") -> None:
 
 
 @SIZES
-async def test_nothing_chosen(picture: Picture, size: tuple[int, int]) -> None:
+async def test_nothing_chosen(picture: Pictures, size: tuple[int, int]) -> None:
     async with running(fleet(), size=size) as deck:
         await deck.press("j", "d")
         await deck.shows("demo-damaged", "[x] rack-1")
-        take(deck, picture, "deploy-calm")
+        await picture(deck, "deploy-calm")
 
 
 @SIZES
-async def test_a_check_that_fits(picture: Picture, size: tuple[int, int]) -> None:
+async def test_a_check_that_fits(picture: Pictures, size: tuple[int, int]) -> None:
     async with running(fleet(), size=size) as deck:
         await choose(deck)
         await deck.press("tab", "j", "space", "k")
         await deck.shows("rack-1  replaces", "rack-1, gpu-3")
-        take(deck, picture, "deploy-fits")
+        await picture(deck, "deploy-fits")
 
 
 @SIZES
-async def test_progress_on_three_hosts(picture: Picture, size: tuple[int, int]) -> None:
+async def test_progress_on_three_hosts(picture: Pictures, size: tuple[int, int]) -> None:
     async with running(fleet(), size=size) as deck:
         await choose(deck)
         deck.link.say("rack-1", going(operation("load")))
@@ -72,42 +63,42 @@ async def test_progress_on_three_hosts(picture: Picture, size: tuple[int, int]) 
         deck.link.say("van-7", going(operation("room", engine="edge", fraction=None, detail="waits", by="bob@desk")))
         await deck.press("tab", "space")
         await deck.shows("load 45 %", "warm-up", "room", "3 hosts at work")
-        take(deck, picture, "deploy-busy")
+        await picture(deck, "deploy-busy")
 
 
 @SIZES
-async def test_what_does_not_fit(picture: Picture, size: tuple[int, int]) -> None:
+async def test_what_does_not_fit(picture: Pictures, size: tuple[int, int]) -> None:
     link = fleet()
     link.pages[("rack-1", PLAN)] = refused("treatment", kind="replace")
     async with running(link, size=size) as deck:
         await choose(deck)
         await deck.press("enter")
         await deck.shows("refused x", "rack-1 refuses it")
-        take(deck, picture, "deploy-refused")
+        await picture(deck, "deploy-refused")
 
 
 @SIZES
-async def test_no_room_beside_the_old_one(picture: Picture, size: tuple[int, int]) -> None:
+async def test_no_room_beside_the_old_one(picture: Pictures, size: tuple[int, int]) -> None:
     link = fleet()
     link.pages[("rack-1", PLAN)] = no_room_beside()
     async with running(link, size=size) as deck:
         await choose(deck)
         await deck.shows("no room !", "s swaps")
-        take(deck, picture, "deploy-no-room")
+        await picture(deck, "deploy-no-room")
 
 
 @SIZES
-async def test_a_failed_start(picture: Picture, size: tuple[int, int]) -> None:
+async def test_a_failed_start(picture: Pictures, size: tuple[int, int]) -> None:
     async with running(fleet(), size=size) as deck:
         await choose(deck)
         await deck.press("tab", "space")
         deck.link.say("rack-1", going(failed()))
         await deck.shows("failed x", "next: Lower max_model_len")
-        take(deck, picture, "deploy-failed")
+        await picture(deck, "deploy-failed")
 
 
 @SIZES
-async def test_a_host_that_is_lost_while_it_goes_on(picture: Picture, size: tuple[int, int]) -> None:
+async def test_a_host_that_is_lost_while_it_goes_on(picture: Pictures, size: tuple[int, int]) -> None:
     async with running(fleet(), size=size) as deck:
         await choose(deck)
         await deck.press("tab")
@@ -118,22 +109,22 @@ async def test_a_host_that_is_lost_while_it_goes_on(picture: Picture, size: tupl
         deck.link.say("rack-1", LinkChange(state="lost", detail="the SSH connection was closed"))
         deck.draw()
         await deck.shows("UNREACHABLE ?", "unreachable ?")
-        take(deck, picture, "deploy-stale")
+        await picture(deck, "deploy-stale")
 
 
 @SIZES
-async def test_no_profile_matches(picture: Picture, size: tuple[int, int]) -> None:
+async def test_no_profile_matches(picture: Pictures, size: tuple[int, int]) -> None:
     async with running(fleet(), size=size) as deck:
         await deck.press("j", "d")
         await deck.shows("demo-damaged")
         await deck.press("slash", *"qwen 80b", "enter")
         await deck.shows("no profile matches 'qwen 80b'")
-        take(deck, picture, "deploy-empty")
+        await picture(deck, "deploy-empty")
 
 
 @SIZES
 async def test_a_file_that_cannot_be_read(
-    picture: Picture, size: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    picture: Pictures, size: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.toml").write_text('name = "mine"\nmodel = "m.Q6_K.gguf"\nengine = "llama"\n')
@@ -143,11 +134,11 @@ async def test_a_file_that_cannot_be_read(
         await deck.press("p")
         await deck.press(*"./mine.toml", "enter")
         await deck.shows("mine.toml  cannot be read", "./mine.toml:3:1")
-        take(deck, picture, "deploy-error")
+        await picture(deck, "deploy-error")
 
 
 @SIZES
-async def test_the_confirmation(picture: Picture, size: tuple[int, int]) -> None:
+async def test_the_confirmation(picture: Pictures, size: tuple[int, int]) -> None:
     link = fleet()
     link.pages[("rack-1", PLAN)] = swapped()
     async with running(link, size=size) as deck:
@@ -159,11 +150,11 @@ async def test_the_confirmation(picture: Picture, size: tuple[int, int]) -> None
         await deck.press("enter")
         await deck.dialog("form")
         await deck.shows("deploy demo-q8 as treatment on 2 hosts", "y deploy")
-        take(deck, picture, "dialog-deploy")
+        await picture(deck, "dialog-deploy")
 
 
 @SIZES
-async def test_the_confirmation_of_what_is_forced(picture: Picture, size: tuple[int, int]) -> None:
+async def test_the_confirmation_of_what_is_forced(picture: Pictures, size: tuple[int, int]) -> None:
     link = fleet()
     link.pages[("rack-1", PLAN)] = refused("treatment", kind="replace")
     async with running(link, size=size) as deck:
@@ -173,11 +164,11 @@ async def test_the_confirmation_of_what_is_forced(picture: Picture, size: tuple[
         await deck.dialog("form")
         await deck.press(*"treatm", "enter")
         await deck.shows("That is not its name.")
-        take(deck, picture, "dialog-deploy-forced")
+        await picture(deck, "dialog-deploy-forced")
 
 
 @SIZES
-async def test_the_question_before_a_cancel(picture: Picture, size: tuple[int, int]) -> None:
+async def test_the_question_before_a_cancel(picture: Pictures, size: tuple[int, int]) -> None:
     async with running(FakeLink(rack(experiment()), van()), size=size) as deck:
         deck.link.say("rack-1", going(operation()))
         await deck.press("d")
@@ -185,4 +176,4 @@ async def test_the_question_before_a_cancel(picture: Picture, size: tuple[int, i
         await deck.press("x")
         await deck.dialog("form")
         await deck.shows("y end and undo it")
-        take(deck, picture, "dialog-cancel-operation")
+        await picture(deck, "dialog-cancel-operation")

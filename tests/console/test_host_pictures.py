@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import pytest
-
 from quantdeck_core.errors import RemoteError, UnreachableError
 from quantdeck_core.fleet.link import LinkChange
 from quantdeck_core.protocol.engine import EngineStatus
@@ -14,20 +10,7 @@ from support.decks import Deck, running
 from support.fake_link import FakeLink
 from support.fleets import NOW, rack, van
 from support.machines import answering, in_trouble, server
-
-Picture = Callable[[str, str], None]
-
-SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=lambda size: f"{size[0]}x{size[1]}")
-
-
-async def take(deck: Deck, picture: Picture, name: str) -> None:
-    """Once it stays as it is: a box that has nothing to say any more gives its rows back a moment later."""
-    before = ""
-    while before != (before := deck.text):
-        deck.draw()
-        await deck.pilot.pause(0.05)
-    size = deck.app.size
-    picture(f"{name}-{size.width}x{size.height}", deck.app.export_screenshot())
+from support.pictures import SIZES, Pictures
 
 
 async def host(deck: Deck, *words: str) -> None:
@@ -39,57 +22,57 @@ async def host(deck: Deck, *words: str) -> None:
 
 
 @SIZES
-async def test_calm_host(picture: Picture, size: tuple[int, int]) -> None:
+async def test_calm_host(picture: Pictures, size: tuple[int, int]) -> None:
     async with running(answering(rack()), size=size) as deck:
         await host(deck, "on record", "90 % of users are on it", "LAST")
-        await take(deck, picture, "host-calm")
+        await picture(deck, "host-calm")
 
 
 @SIZES
-async def test_busy_host(picture: Picture, size: tuple[int, int]) -> None:
+async def test_busy_host(picture: Pictures, size: tuple[int, int]) -> None:
     async with running(answering(server()), size=size) as deck:
         await host(deck, "on record", "3/9 load 45 %: loading weights, 5 of 11")
-        await take(deck, picture, "host-busy")
+        await picture(deck, "host-busy")
         await deck.press("pagedown")
         await deck.shows("GPUS  8 x NVIDIA H100", "chat-bf16.1 41100 65.0 GiB")
-        await take(deck, picture, "host-busy-further")
+        await picture(deck, "host-busy-further")
 
 
 @SIZES
-async def test_host_in_trouble(picture: Picture, size: tuple[int, int]) -> None:
+async def test_host_in_trouble(picture: Pictures, size: tuple[int, int]) -> None:
     async with running(answering(in_trouble()), size=size) as deck:
         await host(deck, "1 GPU LOST x", "does not answer: GPU is lost", "failed x")
-        await take(deck, picture, "host-alarm")
+        await picture(deck, "host-alarm")
         await deck.press("pagedown")
         await deck.shows("LOST x  GPU is lost", "engines on it: code-int4", "no engine of this agent 993 2.0 GiB")
-        await take(deck, picture, "host-alarm-further")
+        await picture(deck, "host-alarm-further")
 
 
 @SIZES
-async def test_stale_host(picture: Picture, size: tuple[int, int]) -> None:
+async def test_stale_host(picture: Pictures, size: tuple[int, int]) -> None:
     async with running(answering(server()), size=size) as deck:
         await host(deck, "on record")
         deck.link.say("gpu-1", LinkChange(state="lost", detail="the SSH connection was closed"))
         deck.clock.now += 48
         await deck.shows("STALE ?", "link lost, silent for 48s", "as last heard 48s ago:")
-        await take(deck, picture, "host-stale")
+        await picture(deck, "host-stale")
 
 
 @SIZES
-async def test_host_without_engines(picture: Picture, size: tuple[int, int]) -> None:
+async def test_host_without_engines(picture: Pictures, size: tuple[int, int]) -> None:
     async with running(FakeLink(van(engines=())), size=size) as deck:
         await host(deck, "no engines here", "no history: ")
-        await take(deck, picture, "host-empty")
+        await picture(deck, "host-empty")
 
 
 @SIZES
-async def test_host_that_was_never_reached(picture: Picture, size: tuple[int, int]) -> None:
+async def test_host_that_was_never_reached(picture: Pictures, size: tuple[int, int]) -> None:
     link = FakeLink(hosts=("gpu-1",))
     async with running(link, size=size, ready="1 connecting") as deck:
         link.say("gpu-1", LinkChange(state="lost", detail="gpu-1 cannot be reached by SSH: timed out."))
         await deck.press("2")
         await deck.shows("not reached: gpu-1 cannot be reached by SSH", "It is tried again by itself")
-        await take(deck, picture, "host-error")
+        await picture(deck, "host-error")
 
 
 def logs_of(status: EngineStatus) -> FakeLink:
@@ -113,22 +96,22 @@ def logs_of(status: EngineStatus) -> FakeLink:
 
 
 @SIZES
-async def test_logs(picture: Picture, size: tuple[int, int]) -> None:
+async def test_logs(picture: Pictures, size: tuple[int, int]) -> None:
     async with running(logs_of(server().engines[0]), size=size) as deck:
         await host(deck, "on record")
         await deck.press("l")
         await deck.shows("chat-bf16  2/4", "following", "ERROR [/bold] NCCL timeout on rank 3", "1,200 lines lost")
-        await take(deck, picture, "logs-following")
+        await picture(deck, "logs-following")
         await deck.press("k", "k", "k", "k")
         await deck.shows("HELD !")
-        await take(deck, picture, "logs-held")
+        await picture(deck, "logs-held")
         await deck.press("f", "slash", *"error", "enter")
         await deck.shows("filter: error  1 line")
-        await take(deck, picture, "logs-filtered")
+        await picture(deck, "logs-filtered")
 
 
 @SIZES
-async def test_logs_of_a_host_that_is_lost(picture: Picture, size: tuple[int, int]) -> None:
+async def test_logs_of_a_host_that_is_lost(picture: Pictures, size: tuple[int, int]) -> None:
     link = logs_of(server().engines[0])
     async with running(link, size=size) as deck:
         await host(deck, "on record")
@@ -138,21 +121,21 @@ async def test_logs_of_a_host_that_is_lost(picture: Picture, size: tuple[int, in
         link.pages[("gpu-1", "/v1/logs")] = lost
         await link.feeds[("gpu-1", "/v1/logs/engine:chat-bf16.1")].put(lost)
         await deck.shows("link lost: gpu-1 does not answer: reset. Trying again.")
-        await take(deck, picture, "logs-lost")
+        await picture(deck, "logs-lost")
 
 
 @SIZES
-async def test_stop_dialog(picture: Picture, size: tuple[int, int]) -> None:
+async def test_stop_dialog(picture: Pictures, size: tuple[int, int]) -> None:
     async with running(answering(server()), size=size) as deck:
         await host(deck, "on record")
         await deck.press("j", "s")
         await deck.dialog("form")
         await deck.shows("30 % of users are on it: it is the treatment of chat_awq_v2", "chat_awq_v2 is rolled back")
-        await take(deck, picture, "dialog-stop")
+        await picture(deck, "dialog-stop")
 
 
 @SIZES
-async def test_restart_dialog_with_a_refusal(picture: Picture, size: tuple[int, int]) -> None:
+async def test_restart_dialog_with_a_refusal(picture: Pictures, size: tuple[int, int]) -> None:
     link = answering(server())
     async with running(link, size=size) as deck:
         await host(deck, "on record")
@@ -167,4 +150,4 @@ async def test_restart_dialog_with_a_refusal(picture: Picture, size: tuple[int, 
         await deck.dialog("form")
         await deck.press("y")
         await deck.shows("x No room for both", "--swap ends it first")
-        await take(deck, picture, "dialog-restart-refused")
+        await picture(deck, "dialog-restart-refused")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,22 +12,10 @@ from support.decks import Deck, running
 from support.fake_link import Clock, FakeLink
 from support.fleets import experiment, rack, replace, rolled_back, van
 from support.incidents import LATER, broken_experiment, line, page, pages, replayed, report, tells
+from support.pictures import SIZES, Pictures
 
-Picture = Callable[[str, str], None]
-
-SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=lambda size: f"{size[0]}x{size[1]}")
 INCIDENT = "/v1/experiments/int4_v1/incident"
 REPLAY = "/v1/experiments/int4_v1/replay"
-
-
-async def take(deck: Deck, picture: Picture, name: str) -> None:
-    deck.draw()
-    await deck.pilot.pause()
-    size, before = deck.app.size, ""
-    while (drawn := deck.app.export_screenshot()) != before:  # rows that moved have their places then
-        before = drawn
-        await deck.pilot.pause()
-    picture(f"incident-{name}-{size.width}x{size.height}", drawn)
 
 
 def broken() -> FakeLink:
@@ -45,17 +32,17 @@ async def look(deck: Deck, *keys: str) -> None:
 
 
 @SIZES
-async def test_calm(picture: Picture, size: tuple[int, int]) -> None:
+async def test_calm(picture: Pictures, size: tuple[int, int]) -> None:
     link = FakeLink(rack(), van())
     tells(link, report(bad=False), listed=pages())
     async with running(link, size=size, clock=Clock(LATER)) as deck:
         await deck.press("i")
         await deck.shows("No signal of the treatment rose")
-        await take(deck, picture, "calm")
+        await picture(deck, "incident-calm")
 
 
 @SIZES
-async def test_busy(picture: Picture, size: tuple[int, int]) -> None:
+async def test_busy(picture: Pictures, size: tuple[int, int]) -> None:
     status = broken_experiment()
     many = tuple(
         line(LATER - 12 * 3_600 + at * 600, "weight" if at % 3 else "canary", f"weight {at} % -> {at + 1} %", "ada")
@@ -66,34 +53,34 @@ async def test_busy(picture: Picture, size: tuple[int, int]) -> None:
     async with running(link, size=size, clock=Clock(LATER)) as deck:
         await look(deck)
         await deck.shows("TIMELINE  72 lines")
-        await take(deck, picture, "busy")
+        await picture(deck, "incident-busy")
 
 
 @SIZES
-async def test_rolled_back(picture: Picture, size: tuple[int, int]) -> None:
+async def test_rolled_back(picture: Pictures, size: tuple[int, int]) -> None:
     async with running(broken(), size=size, clock=Clock(LATER)) as deck:
         await look(deck)
-        await take(deck, picture, "rolled-back")
+        await picture(deck, "incident-rolled-back")
 
 
 @SIZES
-async def test_trends(picture: Picture, size: tuple[int, int]) -> None:
+async def test_trends(picture: Pictures, size: tuple[int, int]) -> None:
     async with running(broken(), size=size, clock=Clock(LATER)) as deck:
         await look(deck, "v")
         await deck.shows("^ 02:13 onset")
-        await take(deck, picture, "trends")
+        await picture(deck, "incident-trends")
 
 
 @SIZES
-async def test_figures(picture: Picture, size: tuple[int, int]) -> None:
+async def test_figures(picture: Pictures, size: tuple[int, int]) -> None:
     async with running(broken(), size=size, clock=Clock(LATER)) as deck:
         await look(deck, "v", "G")
         await deck.shows("MINUTES")
-        await take(deck, picture, "figures")
+        await picture(deck, "incident-figures")
 
 
 @SIZES
-async def test_two_gateways(picture: Picture, size: tuple[int, int]) -> None:
+async def test_two_gateways(picture: Pictures, size: tuple[int, int]) -> None:
     second = replace(rolled_back(), timeline=(line(LATER - 905, "rollback", "rolled back from 50 %, too", "cy"),))
     link = FakeLink(rack(broken_experiment()), van(experiments=(second,)))
     tells(link, report(), listed=pages(page()))
@@ -101,11 +88,11 @@ async def test_two_gateways(picture: Picture, size: tuple[int, int]) -> None:
     async with running(link, size=size, clock=Clock(LATER)) as deck:
         await look(deck, "m")
         await deck.shows("van-7: No signal")
-        await take(deck, picture, "two-gateways")
+        await picture(deck, "incident-two-gateways")
 
 
 @SIZES
-async def test_stale(picture: Picture, size: tuple[int, int]) -> None:
+async def test_stale(picture: Pictures, size: tuple[int, int]) -> None:
     link = broken()
     async with running(link, size=size, clock=Clock(LATER)) as deck:
         await look(deck)
@@ -113,22 +100,22 @@ async def test_stale(picture: Picture, size: tuple[int, int]) -> None:
         deck.link.say("rack-1", LinkChange(state="lost", detail="the SSH connection was closed"))
         deck.clock.now += 48
         await deck.shows("told 48s ago", "x Unreachable")
-        await take(deck, picture, "stale")
+        await picture(deck, "incident-stale")
 
 
 @SIZES
-async def test_no_answer_yet(picture: Picture, size: tuple[int, int]) -> None:
+async def test_no_answer_yet(picture: Pictures, size: tuple[int, int]) -> None:
     link = broken()
     link.held.add(INCIDENT)
     link.gate.clear()
     async with running(link, size=size, clock=Clock(LATER)) as deck:
         await deck.press("i")
         await deck.shows("asking rack-1 what happened")
-        await take(deck, picture, "asking")
+        await picture(deck, "incident-asking")
 
 
 @SIZES
-async def test_an_older_agent(picture: Picture, size: tuple[int, int]) -> None:
+async def test_an_older_agent(picture: Pictures, size: tuple[int, int]) -> None:
     link = FakeLink(rack(experiment()), van())
     info = ErrorInfo(
         code="refused",
@@ -140,19 +127,19 @@ async def test_an_older_agent(picture: Picture, size: tuple[int, int]) -> None:
     async with running(link, size=size, clock=Clock(LATER)) as deck:
         await deck.press("i")
         await deck.shows("older than this console")
-        await take(deck, picture, "error")
+        await picture(deck, "incident-error")
 
 
 @SIZES
-async def test_replay_dialog(picture: Picture, size: tuple[int, int]) -> None:
+async def test_replay_dialog(picture: Pictures, size: tuple[int, int]) -> None:
     async with running(broken(), size=size, clock=Clock(LATER)) as deck:
         await look(deck, "p")
         await deck.dialog("replay")
-        await take(deck, picture, "replay-asked")
+        await picture(deck, "incident-replay-asked")
 
 
 @SIZES
-async def test_replay_under_way(picture: Picture, size: tuple[int, int]) -> None:
+async def test_replay_under_way(picture: Pictures, size: tuple[int, int]) -> None:
     link = broken()
     link.gate.clear()
     async with running(link, size=size, clock=Clock(LATER)) as deck:
@@ -161,11 +148,11 @@ async def test_replay_under_way(picture: Picture, size: tuple[int, int]) -> None
         await deck.press("y")
         deck.clock.now += 12
         await deck.shows("under way for 12 s")
-        await take(deck, picture, "replay-under-way")
+        await picture(deck, "incident-replay-under-way")
 
 
 @SIZES
-async def test_replay_done(picture: Picture, size: tuple[int, int]) -> None:
+async def test_replay_done(picture: Pictures, size: tuple[int, int]) -> None:
     async with running(broken(), size=size, clock=Clock(LATER)) as deck:
         await look(deck, "p")
         await deck.dialog("replay")
@@ -173,21 +160,23 @@ async def test_replay_done(picture: Picture, size: tuple[int, int]) -> None:
         await deck.shows("It is the quantization")
         deck.clock.now += 7
         await deck.hides("replay of int4_v1")
-        await take(deck, picture, "replay-done")
+        await picture(deck, "incident-replay-done")
 
 
 @SIZES
-async def test_an_entry_opened(picture: Picture, size: tuple[int, int]) -> None:
+async def test_an_entry_opened(picture: Pictures, size: tuple[int, int]) -> None:
     async with running(broken(), size=size, clock=Clock(LATER)) as deck:
         await look(deck, "g", *"jjjjjj", "enter")
         await deck.shows("restart on rack-1")
-        await take(deck, picture, "opened")
+        await picture(deck, "incident-opened")
 
 
 @SIZES
-async def test_export(picture: Picture, size: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_export(
+    picture: Pictures, size: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     async with running(broken(), size=size, clock=Clock(LATER)) as deck:
         await look(deck, "E")
         await deck.dialog("export")
-        await take(deck, picture, "export")
+        await picture(deck, "incident-export")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import get_args
 
 import pytest
@@ -17,8 +17,8 @@ from quantdeck_console.widgets.tones import ANSI, ANSI_CONTRAST, CONTRAST, THEME
 from support.decks import running
 from support.fake_link import FakeLink
 from support.fleets import experiment, gpu_host, rack, rolled_back, van
+from support.pictures import Pictures
 
-Picture = Callable[[str, str], None]
 BLACK = Color(0, 0, 0)
 
 
@@ -97,11 +97,11 @@ def test_without_colour_everything_else_stays() -> None:
         ("ascii", Display(ascii=True, animations=False)),
     ],
 )
-async def test_pictures(picture: Picture, name: str, display: Display) -> None:
+async def test_pictures(picture: Pictures, name: str, display: Display) -> None:
     link = FakeLink(rack(rolled_back()), gpu_host(), van(name="漢字-7"))
     async with running(link, display=display) as deck:
-        picture(f"display-{name}-fleet-80x24", deck.app.export_screenshot())
+        await picture(deck, f"display-{name}-fleet")
     async with running(FakeLink(rack(experiment()), van()), display=display) as deck:
         await deck.press("w")
         await deck.dialog("weight")
-        picture(f"display-{name}-dialog-80x24", deck.app.export_screenshot())
+        await picture(deck, f"display-{name}-dialog")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,11 +19,10 @@ from support.fake_link import Clock, FakeLink
 from support.fleets import alarm, changed, rack, rolled_back, van
 from support.incidents import report
 from support.latencies import distributions, latency_state
+from support.pictures import SIZES, Pictures
 from support.ptys import console, environment
 from support.recordings import at, connected, recorded
 from support.tmux import TMUX, WHY_NOT, terminal
-
-Picture = Callable[[str, str], None]
 
 
 def night(path: Path) -> Path:
@@ -151,25 +149,24 @@ async def test_a_resize_while_it_plays(tmp_path: Path) -> None:
         await deck.shows("PAUSED", "02:17:44")
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=lambda size: f"{size[0]}x{size[1]}")
-async def test_pictures(picture: Picture, size: tuple[int, int], tmp_path: Path) -> None:
+@SIZES
+async def test_pictures(picture: Pictures, size: tuple[int, int], tmp_path: Path) -> None:
     path = night(tmp_path / "night.jsonl")
     lines = path.read_bytes().splitlines(keepends=True)
     lines[8] = lines[8][:40] + b"\n"
     path.write_bytes(b"".join(lines))
     play = paused(path)
     async with running(play, play=play, size=size) as deck:
-        name = f"{size[0]}x{size[1]}"
         await deck.shows("all quiet")
-        picture(f"playing-calm-{name}", deck.app.export_screenshot())
+        await picture(deck, "playing-calm")
         await jumped(deck, "greater_than_sign", to="02:18:44")
         await deck.shows("1 damaged !", "line 9")
-        picture(f"playing-damaged-{name}", deck.app.export_screenshot())
+        await picture(deck, "playing-damaged")
         await jumped(deck, *["greater_than_sign"] * 4, to="02:22:04")
         deck.clock.now += 7
         await deck.press("enter")
         await deck.shows("END of the recording", "CONTROL")
-        picture(f"playing-end-{name}", deck.app.export_screenshot())
+        await picture(deck, "playing-end")
 
 
 async def recorded_session(path: Path) -> None:
