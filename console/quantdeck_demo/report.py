@@ -65,7 +65,9 @@ class Report(msgspec.Struct, kw_only=True):
             yield f"weight change took {self.weight_change_ms} ms, limit {WEIGHT_CHANGE_LIMIT_MS:g}"
         if not self.rolled_back:
             yield "no automatic rollback"
-        elif self.detection_to_zero_ms is None or self.detection_to_zero_ms > DETECTION_LIMIT_MS:
+        elif self.detection_to_zero_ms is None:
+            yield f"rolled back, but not for what users were answered: {self.rollback_reason}"
+        elif self.detection_to_zero_ms > DETECTION_LIMIT_MS:
             yield f"detection to zero took {self.detection_to_zero_ms} ms, limit {DETECTION_LIMIT_MS:g}"
         if self.streams_broken:
             yield f"{self.streams_broken} streams broken"

@@ -18,6 +18,7 @@ from quantdeck_console.link.connect import agent_of
 from quantdeck_console.link.deployment import wait_until_ready
 from quantdeck_console.link.fleet_file import Fleet, load_fleet
 from quantdeck_console.profile_source import load_profile
+from quantdeck_core.canary.settings import CanarySettings
 from quantdeck_core.profile.schema import Profile
 from quantdeck_core.protocol.engine import EngineStatus
 from quantdeck_core.protocol.requests import CreateExperiment, Deploy
@@ -29,6 +30,18 @@ from quantdeck_demo.place import Place
 EXPERIMENT = "int8_rollout_v1"
 RACK, EDGE = "rack-1", "edge-1"
 BY = "demo"
+CANARY = CanarySettings(
+    prompts=(
+        "What does the keeper do at midnight?",
+        "Which train stops here before breakfast?",
+        "How do I find the harbour in the fog?",
+        "Who rings the bell when it is calm?",
+        "What should the crew know before we sail?",
+        "Where can I borrow a lantern?",
+    )
+)
+"""Questions whose likeliest answers keep clear of the loop: damage that no fixed prompt meets is what the judge of
+users' answers is for. The built-in prompts find it too, and on a slow machine they would be first."""
 
 Progress = Callable[[str], None]
 
@@ -107,7 +120,12 @@ async def deploy_everything(stage: Stage) -> float:
         )
         ready_s = time.monotonic() - began
         wish = CreateExperiment(
-            request_id=f"create-{EXPERIMENT}", by=BY, name=EXPERIMENT, control="control", treatment="treatment"
+            request_id=f"create-{EXPERIMENT}",
+            by=BY,
+            name=EXPERIMENT,
+            control="control",
+            treatment="treatment",
+            canary=CANARY,
         )
         await on_rack.create_experiment(wish)
     return ready_s

@@ -10,6 +10,7 @@ import pytest
 from quantdeck_agent.canaries.target import ArmLoad
 from quantdeck_core.canary.report import CanaryReport
 from quantdeck_core.errors import NotFoundError
+from quantdeck_demo.setup import CANARY
 from support.canary_trial import Trial
 from support.waiting import eventually
 
@@ -63,6 +64,16 @@ async def test_own_prompts_are_asked(trial: Trial, engines: dict[str, str]) -> N
     trial.serve(engines["f16"], engines["damaged"], prompts=["their boat, our ferry, our"])
     report = await trial.runner.run_now("e")
     assert (report.prompts, report.outcome) == (1, "failed")
+
+
+async def test_the_demos_prompts_leave_its_damage_to_the_judge_of_answers(
+    trial: Trial, engines: dict[str, str]
+) -> None:
+    asked = {"prompts": list(CANARY.prompts)}
+    healthy = await ran(trial, engines, "f16", "q8_0", **asked)
+    trial.serve(engines["f16"], engines["damaged"], epochs=(1, 3), **asked)
+    damaged = await trial.runner.run_now("e")
+    assert (healthy.outcome, damaged.outcome, damaged.prompts) == ("passed", "passed", len(CANARY.prompts))
 
 
 async def test_a_damaged_control_is_the_suspect_once_it_was_known(trial: Trial, engines: dict[str, str]) -> None:
