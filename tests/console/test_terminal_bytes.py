@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -324,3 +325,29 @@ async def test_a_hang_up_ends_it_like_q(night: Path) -> None:
         one.process.send_signal(signal.SIGHUP)
         assert await one.ends() == 0
         assert b"\x1b[?1049l" in one.output
+
+
+async def test_a_terminal_that_goes_while_it_ends_leaves_nothing_running(night: Path) -> None:
+    """A kernel that hangs up continues the processes too: none may take the terminal again then."""
+    async with pty(console("--play", night)) as one:
+        await drawn(one)
+        one.press("q")
+        await eventually(lambda: b"\x1b[?1049l" in one.output)
+
+        def ended() -> bool:
+            one.process.send_signal(signal.SIGCONT)
+            return one.process.poll() is not None
+
+        await eventually(ended, 10)
+
+
+async def test_a_terminal_that_goes_while_much_is_to_be_drawn_ends_it_too(night: Path) -> None:
+    """Nobody reads what is drawn until no more can be written: then the terminal is gone."""
+    async with pty(console("--play", night)) as one:
+        await drawn(one)
+        one.read_no_more()
+        for _ in range(60):
+            one.press("12")
+            await asyncio.sleep(0.05)
+        one.hang_up()
+        await one.ends()

@@ -108,10 +108,14 @@ class Pty:
         state = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0]
         return state == "T"
 
-    def hang_up(self) -> None:
-        """The terminal is gone, as where a connection breaks."""
+    def read_no_more(self) -> None:
+        """What it writes from now on is read by nobody."""
         with contextlib.suppress(ValueError, OSError):
             asyncio.get_running_loop().remove_reader(self._fd)
+
+    def hang_up(self) -> None:
+        """The terminal is gone, as where a connection breaks."""
+        self.read_no_more()
         for descriptor in (self._fd, self.inside):
             os.close(descriptor)
         self._fd = self.inside = -1

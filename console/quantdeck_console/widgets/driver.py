@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from textual.drivers.linux_driver import LinuxDriver
 
@@ -16,6 +17,28 @@ if TYPE_CHECKING:
     from textual.app import App
 
 _PUSH_TITLE, _POP_TITLE = "\x1b[22;2t", "\x1b[23;2t"
+
+
+class _Unbreakable:
+    """A terminal to write to that may go at any time: what cannot be written is dropped.
+
+    An error would end Textual's writing thread, and the next text to draw would wait for it for ever.
+    """
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            return self._file.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._file.flush()
 
 
 class DeckDriver(LinuxDriver):
@@ -32,6 +55,8 @@ class DeckDriver(LinuxDriver):
         self.before_return: Callable[[], None] = lambda: None
         self._title = ""
         self._away = False
+        self._leaving = False
+        self._file = _Unbreakable(cast("IO[str]", self._file))  # type: ignore[assignment]
         self._loop.add_signal_handler(signal.SIGTSTP, self.stop_process)
         self._loop.add_signal_handler(signal.SIGCONT, self._continued)
 
@@ -65,6 +90,15 @@ class DeckDriver(LinuxDriver):
         self.write(_POP_TITLE)
         super().stop_application_mode()
 
+    def disable_input(self) -> None:
+        """Read no more."""
+        if not self._leaving:
+            # For good. A kernel that hangs up a terminal continues its processes too: whoever took the terminal again
+            # then would read its end, as fast as it can, when nobody is left to stop it.
+            self._loop.remove_signal_handler(signal.SIGTSTP)
+            self._loop.remove_signal_handler(signal.SIGCONT)
+        super().disable_input()
+
     def stop_process(self) -> None:
         """Give the terminal back and stop, until the shell says that it goes on."""
         self._leave()
@@ -72,10 +106,14 @@ class DeckDriver(LinuxDriver):
 
     def _leave(self) -> None:
         if not self._away:
+            self._leaving = True
             self.suspend_application_mode()
+            self._leaving = False
             self._away = True
 
     def _continued(self) -> None:
+        if self.hung_up:
+            return  # the console is about to end
         # After SIGSTOP, which nobody is asked about, the terminal was not given back, and a shell has changed it.
         self._leave()
         self.before_return()
