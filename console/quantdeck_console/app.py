@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.console import RenderableType
@@ -39,6 +39,7 @@ from quantdeck_console.widgets.driver import DeckDriver
 from quantdeck_console.widgets.filters import filters_of
 from quantdeck_console.widgets.shown import Shown
 from quantdeck_console.widgets.tones import THEMES, theme_of, tones_of
+from quantdeck_console.widgets.work import begin
 from quantdeck_core.errors import QuantdeckError
 from quantdeck_core.fleet.link import LinkChange
 from quantdeck_core.fleet.state import FleetState
@@ -194,9 +195,9 @@ class DeckApp(App[None]):
         self.set_interval(DRAW_S, self._tick)
         self.call_after_refresh(self._connect)
         if self.resumed:
-            self.run_worker(self.resumed.run(), group="rollback")
+            begin(self, self.resumed.run, group="rollback")
         if self._background:
-            self.run_worker(self._guarded(self._background()), group="background")
+            begin(self, partial(self._guarded, self._background), group="background")
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """All that is drawn passes these; what NO_COLOR means is decided with the rest of the display."""
@@ -220,7 +221,7 @@ class DeckApp(App[None]):
             self.post_message(events.Key(event.key, event.character))
 
     def _connect(self) -> None:
-        self.run_worker(self._guarded(self.link.run(self._receive)), group="link")
+        begin(self, partial(self._guarded, partial(self.link.run, self._receive)), group="link")
 
     async def _tick(self) -> None:
         for _ in self.model.catching_up():
@@ -298,7 +299,7 @@ class DeckApp(App[None]):
     def start_run(self, run: HostRun) -> None:
         """Send it, instead of what was open of another one with its key; it may outlive its dialog."""
         self._runs[run.key] = run
-        self.run_worker(run.run(), group=run.key, exclusive=True)
+        begin(self, run.run, group=run.key, exclusive=True)
 
     def stop_run(self, run: HostRun) -> None:
         """Ask no host again that has not answered."""
@@ -307,17 +308,17 @@ class DeckApp(App[None]):
 
     def start_deployments(self, orders: Sequence[Order]) -> None:
         """Ask for them; they live on when the pane is closed."""
-        self.run_worker(self.deployments.begin(orders), group="deploy")
+        begin(self, partial(self.deployments.begin, orders), group="deploy")
 
     def start_replay(self, run: ReplayRun) -> None:
         """Send it; it lives on when its pane is closed."""
         self.replays[run.subject] = run
-        self.run_worker(run.run(), group="replay")
+        begin(self, run.run, group="replay")
 
     def run_extra(self, extra: ExtraAction) -> None:
         """Do what the caller added, and say how it went."""
         self.say(f"{extra.title} ...", "dim")
-        self.run_worker(self._extra(extra), group="extra")
+        begin(self, partial(self._extra, extra), group="extra")
 
     def say(self, text: str, tone: Tone = "") -> None:
         """Show a sentence in the footer for a few seconds, at once."""
@@ -330,9 +331,9 @@ class DeckApp(App[None]):
         except QuantdeckError as error:
             self._say_error(error)
 
-    async def _guarded(self, work: Awaitable[None]) -> None:
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work
+            await work()
         except QuantdeckError as error:
             self._say_error(error)
 

@@ -113,22 +113,11 @@ async def rack(models: Path, folder: Path, names: tuple[str, ...], *arguments: s
         yield Rack(folder, hosts)
 
 
-@contextlib.contextmanager
-def stopped(host: Deck) -> Iterator[None]:
-    """Its agent hangs."""
-    assert host.agent.process
-    host.agent.process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        host.agent.process.send_signal(signal.SIGCONT)
-
-
 async def test_a_rollback_on_k_of_n_gateways_is_pending_until_a_guard_has_finished_it(
     demo_models: Path, tmp_path: Path
 ) -> None:
     async with rack(demo_models, tmp_path, ("a", "b", "c")) as it:
-        with stopped(it.hosts["c"]):
+        with it.hosts["c"].hung():
             code, said = await it.run("rollback", "e", "--reason", "odd answers")
             assert code == 4
             assert {line.partition(":")[0]: "PENDING" in line for line in said.splitlines()} == {
@@ -157,7 +146,7 @@ async def test_what_one_agent_rolls_back_reaches_all_and_a_clear_holds(demo_mode
         with it.guard() as guard:
             for host in it.hosts:
                 await guard.says("link", host, "watched")
-            with stopped(c):
+            with c.hung():
                 await a.roll_back("loops")
                 assert (await it.latched("b")).state.reason == "rolled back on a: loops"
                 await b.clear()
@@ -206,7 +195,7 @@ async def test_a_link_that_is_cut_leaves_a_wish_that_the_same_command_or_a_guard
 
 async def test_a_wish_that_the_world_has_passed_is_dropped(demo_models: Path, tmp_path: Path) -> None:
     async with rack(demo_models, tmp_path, ("a",)) as it:
-        with stopped(it.hosts["a"]):
+        with it.hosts["a"].hung():
             assert (await it.run("rollback", "e", "--reason", "odd"))[0] == 4
         await it.hosts["a"].roll_back("somebody was faster")
         await it.hosts["a"].clear()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+import signal
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,16 @@ class Deck:
             return await control.status()
         finally:
             control.close()
+
+    @contextlib.contextmanager
+    def hung(self) -> Iterator[None]:
+        """Its agent hangs; engines and gateway go on."""
+        assert self.agent.process
+        self.agent.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.agent.process.send_signal(signal.SIGCONT)
 
     def next_id(self) -> str:
         """For a request that was never sent before."""

@@ -6,9 +6,8 @@ import contextlib
 import getpass
 import os
 import re
-import signal
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -104,17 +103,6 @@ async def scene(models: Path) -> AsyncIterator[Scene]:
         keys = Keys(folder)
         port = await stack.enter_async_context(openssh(folder, keys))
         yield Scene(folder, hosts, users, keys, port)
-
-
-@contextlib.contextmanager
-def stopped(host: Deck) -> Iterator[None]:
-    """Its agent hangs; engines and gateway go on."""
-    assert host.agent.process
-    host.agent.process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        host.agent.process.send_signal(signal.SIGCONT)
 
 
 @dataclass

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.waiting import eventually
-from terminal.scene import HALF_BP, console, scene, stopped
+from terminal.scene import HALF_BP, console, scene
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -19,7 +19,7 @@ async def test_it_is_pending_while_an_agent_hangs_and_applied_when_it_is_back(de
         tmux = screen.tmux
         await tmux.shows("2 OK")
         assert await it.weights() == {"rack-1": HALF_BP, "rack-2": HALF_BP}
-        with stopped(it.hosts["rack-2"]):
+        with it.hosts["rack-2"].hung():
             await screen.ask("rack-1 ", "rack-2 ", "on 2 gateways", "50/50 -> 100/0")
             screen.press("y", "y")
             await tmux.shows("not done: applied on 1 of 2 gateways", "pending")
@@ -54,7 +54,7 @@ async def test_a_console_that_is_killed_meanwhile_loses_nothing(demo_models: Pat
         hangs = it.hosts["rack-2"]
         async with console(it.folder, it.environment()) as screen:
             await screen.tmux.shows("2 OK")
-            with stopped(hangs):
+            with hangs.hung():
                 await screen.ask()
                 screen.press("y")
                 await screen.tmux.shows("pending")
@@ -80,7 +80,7 @@ async def test_a_console_that_is_closed_meanwhile_says_what_it_leaves(demo_model
     async with scene(demo_models) as it, console(it.folder, it.environment()) as screen:
         tmux = screen.tmux
         await tmux.shows("2 OK")
-        with stopped(it.hosts["rack-2"]):
+        with it.hosts["rack-2"].hung():
             await screen.ask()
             screen.press("y")
             await tmux.shows("pending")

@@ -18,6 +18,7 @@ from quantdeck_console.screens.page_forms import Took, hand_over_form, snooze_fo
 from quantdeck_console.screens.pane import Pane
 from quantdeck_console.widgets.lines import Lines
 from quantdeck_console.widgets.table import Table
+from quantdeck_console.widgets.work import begin
 from quantdeck_core.alerts.words import standing
 from quantdeck_core.fleet.health import WORDS
 
@@ -54,7 +55,7 @@ class AlarmsScreen(Pane):
     def opened(self) -> None:
         """Ask, as long as this is open."""
         super().opened()
-        self.run_worker(self._looks.keep(), group="looking")
+        begin(self, self._looks.keep, group="looking")
 
     def rewound(self) -> None:
         """Ask all hosts again."""

@@ -72,6 +72,13 @@ class DeckScreen(Screen[None]):
         """Whether the notice covers the screen; then no key may change anything."""
         return self.app.size.width < MIN_COLUMNS or self.app.size.height < MIN_ROWS
 
+    @property
+    def covered(self) -> bool:
+        """Whether nothing of it is seen: another pane is above it. Behind a dialog it is seen."""
+        stack = self.app.screen_stack
+        above = stack[stack.index(self) + 1 :] if self in stack else []
+        return any(not one.is_modal for one in above)
+
     def __init__(self) -> None:
         super().__init__()
         self._composed = False

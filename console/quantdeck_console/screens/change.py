@@ -6,6 +6,7 @@ It asks one agent. Where others can be asked for the same, it says so, and all o
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from textual import on
 from textual.widgets import Input
@@ -17,6 +18,7 @@ from quantdeck_console.model.host_progress import host_cells, shortened
 from quantdeck_console.model.text import EMPTY, Line, Span, line, span, wrapped
 from quantdeck_console.screens.dialog import WIDTH, Dialog
 from quantdeck_console.screens.under_way import run_lines
+from quantdeck_console.widgets.work import begin
 from quantdeck_core.errors import ErrorInfo, QuantdeckError
 from quantdeck_core.fleet.cells import duration, plural
 from quantdeck_core.fleet.state import HostView
@@ -97,7 +99,7 @@ class ChangeDialog(Dialog):
         """Ask in the background, unless that is under way."""
         if not self.busy:
             self.busy, self.error = True, None
-            self.run_worker(self._send(ask), group="change")
+            begin(self, partial(self._send, ask), group="change")
             self.draw()
 
     def send_everywhere(self, run: HostRun) -> None:

@@ -29,6 +29,7 @@ from quantdeck_console.screens.subject_pane import SubjectPane
 from quantdeck_console.widgets.lines import Lines
 from quantdeck_console.widgets.prompt import Prompt
 from quantdeck_console.widgets.table import Table
+from quantdeck_console.widgets.work import begin
 from quantdeck_core.errors import QuantdeckError
 from quantdeck_core.fleet.state import HostView
 from quantdeck_core.protocol.operation import Intended, Operation
@@ -78,7 +79,7 @@ class DeployScreen(SubjectPane):
         self.choice = known.reopened(self.deck.link.hosts).about(self._subject.host)
         self._settled = self._accepted()
         super().opened()
-        self.run_worker(self._read())
+        begin(self, self._read)
 
     async def _read(self) -> None:
         named = [item.source for item in self.choice.profiles]

@@ -19,6 +19,7 @@ from quantdeck_console.screens.base import bindings_of
 from quantdeck_console.screens.dialog import WIDTH, Dialog
 from quantdeck_console.widgets.lines import Lines
 from quantdeck_console.widgets.prompt import Prompt
+from quantdeck_console.widgets.work import begin
 from quantdeck_core.durations import spoken
 from quantdeck_core.errors import ErrorInfo, InputError
 from quantdeck_core.fleet.cells import plural, size
@@ -111,7 +112,7 @@ class ExportDialog(Dialog):
             self._export = ExportRun(
                 deck.link, self._reports, file, words=self._words, by=deck.by, clock=deck.model.clock, ended=deck.say
             )
-            deck.run_worker(self._export.run(), group="export")
+            begin(deck, self._export.run, group="export")
         self.draw()
 
     def _does(self) -> list[Line]:

@@ -23,6 +23,7 @@ from quantdeck_console.screens.question import Question
 from quantdeck_console.widgets.lines import Lines
 from quantdeck_console.widgets.prompt import Prompt
 from quantdeck_console.widgets.table import Table
+from quantdeck_console.widgets.work import begin
 from quantdeck_core.fleet.log_text import HostLine
 from quantdeck_core.protocol.engine import EngineStatus
 from quantdeck_core.protocol.logs import LogSource
@@ -86,7 +87,7 @@ class LogsScreen(Pane):
         self._tail = LogTail()
         host = self._subject.host
         logs = HostLogs(host, partial(self.deck.link.ask, host), self._choice.wanted, FIRST_LINES, self._take)
-        self.run_worker(logs.follow(), group="log", exclusive=True)
+        begin(self, logs.follow, group="log", exclusive=True)
 
     async def _take(self, lines: list[HostLine]) -> None:
         self._tail.add(lines)

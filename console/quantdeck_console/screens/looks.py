@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from quantdeck_console.model.alarms import Look, due, mark_of
 from quantdeck_console.model.asked import Asked
+from quantdeck_console.widgets.work import begin
 from quantdeck_core.errors import QuantdeckError
 from quantdeck_core.fleet.state import HostView
 from quantdeck_core.protocol.alerts import Page, PageList
@@ -39,7 +41,7 @@ class Looks:
             for view in due(model.fleet, self.by_host, model.clock()):
                 if view.name not in self._asking:
                     self._asking.add(view.name)
-                    self._screen.run_worker(self._ask(view), group="looks")
+                    begin(self._screen, partial(self._ask, view), group="looks")
             await asyncio.sleep(EVERY_S)
 
     def took(self, host: str, page: Page) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from quantdeck_console.link.deck_client import DeckClient
 from quantdeck_console.model.asked import Asked
+from quantdeck_console.widgets.work import begin
 from quantdeck_core.errors import QuantdeckError
 
 if TYPE_CHECKING:
@@ -16,10 +18,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PLAYED_AGAIN_S = 5.0
+LOOK_S = 0.25
+"""Between two looks whether a screen is seen again."""
 
 
 class Question(Generic[T]):
-    """Asks at once, then at intervals; it ends with its screen.
+    """Asks at once, then at intervals while its screen is seen; it ends with it.
 
     Args:
         every_s: seconds between two tries, however they ended; 0: once.
@@ -39,7 +43,7 @@ class Question(Generic[T]):
         """
         if anew:
             self.asked = Asked()
-        self._screen.run_worker(self._keep(host, call), group=self._group, exclusive=True)
+        begin(self._screen, partial(self._keep, host, call), group=self._group, exclusive=True)
 
     def stop(self) -> None:
         """Ask no more, and forget what was answered."""
@@ -62,5 +66,7 @@ class Question(Generic[T]):
                     self.asked = Asked()
             elif self._every_s:
                 await asyncio.sleep(self._every_s)
+                while self._screen.covered:
+                    await asyncio.sleep(LOOK_S)
             else:
                 return

@@ -12,6 +12,7 @@ from quantdeck_console.screens.base import bindings_of
 from quantdeck_console.screens.dialog import ROOM, WIDTH, Dialog
 from quantdeck_console.screens.under_way import run_lines, unheard_lines
 from quantdeck_console.widgets.lines import Lines
+from quantdeck_console.widgets.work import begin
 from quantdeck_core.fleet.cells import plural
 from quantdeck_core.fleet.state import HostView
 from quantdeck_core.protocol.experiment import ExperimentStatus
@@ -47,7 +48,7 @@ class RollbackDialog(Dialog):
         self._opened_at = self.deck.monotonic()
         super().opened()
         if not self.run_state.started:
-            self.run_worker(self.run_state.prepare(), group="prepare")
+            begin(self, self.run_state.prepare, group="prepare")
 
     def fill(self) -> None:
         """Show what would happen, or what did so far."""
