@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
@@ -45,3 +46,20 @@ async def test_it_pauses_behind_a_pane_and_not_behind_a_dialog(monkeypatch: pyte
         await deck.dialog("palette")
         before = answered
         await eventually(lambda: answered > before + 3)
+
+
+async def test_one_that_is_taken_back_at_once_is_not_asked() -> None:
+    """A coroutine that nobody awaited would be a warning here, and across the screen in life."""
+    async with running(FakeLink(van())) as deck:
+        answered = False
+
+        async def answer(_client: DeckClient) -> None:
+            nonlocal answered
+            answered = True
+
+        one = Question[None](deck.screen, "test", OFTEN_S)
+        one.ask("van-7", answer)
+        one.stop()
+        await asyncio.sleep(5 * OFTEN_S)
+        gc.collect()
+        assert not answered
