@@ -324,6 +324,13 @@ async def test_pictures(picture: Pictures, size: tuple[int, int]) -> None:
 
 
 @SIZES
+async def test_picture_of_a_measurement_under_way(picture: Pictures, size: tuple[int, int]) -> None:
+    async with bench(state=latency_state(running=True, treatment=None), size=size) as deck:
+        await deck.shows("it goes on now")
+        await picture(deck, "bench-busy")
+
+
+@SIZES
 async def test_picture_of_an_agent_that_does_not_tell(picture: Pictures, size: tuple[int, int]) -> None:
     link = FakeLink(rack(), van())
     async with running(link, size=size) as deck:

@@ -111,6 +111,18 @@ async def test_logs(picture: Pictures, size: tuple[int, int]) -> None:
 
 
 @SIZES
+async def test_a_log_in_which_nothing_is_written_yet(picture: Pictures, size: tuple[int, int]) -> None:
+    link = logs_of(server().engines[0])
+    source = "engine:chat-bf16.1"
+    link.streams[("gpu-1", f"/v1/logs/{source}")] = [LogLine(source=source)]
+    async with running(link, size=size) as deck:
+        await host(deck, "on record")
+        await deck.press("l")
+        await deck.shows("chat-bf16  2/4", "following")
+        await picture(deck, "logs-empty")
+
+
+@SIZES
 async def test_logs_of_a_host_that_is_lost(picture: Pictures, size: tuple[int, int]) -> None:
     link = logs_of(server().engines[0])
     async with running(link, size=size) as deck:

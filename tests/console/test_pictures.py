@@ -14,7 +14,7 @@ from quantdeck_core.rollout.state import PendingRollback
 from quantdeck_core.rollout.wish import Wish
 from support.decks import running
 from support.fake_link import FakeLink
-from support.fleets import NOW, arm, engine, experiment, gpu_host, plan, rack, replace, rolled_back, van
+from support.fleets import NOW, arm, engine, experiment, failed_engine, gpu_host, plan, rack, replace, rolled_back, van
 from support.pictures import SIZES, Pictures
 from support.waiting import eventually
 
@@ -60,6 +60,50 @@ async def test_fleet_with_engines_that_hang_and_start_again(picture: Pictures, s
     async with running(FakeLink(rack(engines=engines), van()), size=size) as deck:
         await deck.shows("hangs: its port answers", "hung x", "restart !", "starts again in 4 s")
         await picture(deck, "fleet-hung-and-restarting")
+
+
+@SIZES
+async def test_fleet_of_many_hosts_at_work(picture: Pictures, size: tuple[int, int]) -> None:
+    busy = engine("edge", tokens_per_s=310.0, running=16, waiting=9)
+    hosts = [replace(van(engines=(busy,)), name=f"van-{number}") for number in range(1, 41)]
+    starting = replace(van(engines=(engine("edge", state="loading", tokens_per_s=None),)), name="van-41")
+    async with running(FakeLink(rack(), gpu_host(engines=(engine("chat"),)), starting, *hosts), size=size) as deck:
+        await deck.shows("43 hosts", "16/9")
+        await picture(deck, "fleet-busy")
+
+
+@SIZES
+async def test_fleet_on_its_first_day(picture: Pictures, size: tuple[int, int]) -> None:
+    bare = [replace(van(engines=(), experiments=(), gateway=None), name=name) for name in ("gpu-1", "gpu-2")]
+    async with running(FakeLink(*bare), size=size) as deck:
+        await deck.shows("2 hosts, nothing is deployed yet", "d deploy an engine")
+        await picture(deck, "fleet-empty")
+        await deck.press("4")
+        await deck.shows("there is no experiment in this fleet")
+        await picture(deck, "experiment-empty")
+
+
+@SIZES
+async def test_fleet_that_nobody_can_reach(picture: Pictures, size: tuple[int, int]) -> None:
+    link = FakeLink(hosts=("gpu-1", "gpu-2"))
+    async with running(link, size=size, ready="") as deck:
+        refused = "gpu-1 refused this key. Is it in ~/.ssh/authorized_keys there?"
+        link.say("gpu-1", LinkChange(state="lost", detail=refused))
+        link.say("gpu-2", LinkChange(state="lost", detail="gpu-2 cannot be reached by SSH: timed out."))
+        deck.draw()
+        await deck.shows("refused this key")
+        await picture(deck, "fleet-error")
+
+
+@SIZES
+async def test_experiment_whose_treatment_has_failed(picture: Pictures, size: tuple[int, int]) -> None:
+    broken = experiment()
+    broken = replace(broken, treatment=replace(broken.treatment, ready=False))
+    engines = (engine("control"), failed_engine())
+    async with running(FakeLink(rack(broken, engines=engines), van()), size=size) as deck:
+        await deck.press("4")
+        await deck.shows("treatment not ready !")
+        await picture(deck, "experiment-error")
 
 
 @SIZES

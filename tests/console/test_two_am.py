@@ -30,6 +30,7 @@ def gateways() -> FakeLink:
         (Headline(level="ok", text="all quiet"), "a", 0, []),
         (Headline(level="ok", text="all quiet"), "a", 2, ["alarms"]),
         (Headline(level="ok", text="all quiet", rest="frozen by bo"), "a", 0, ["unfreeze"]),
+        (Headline(level="ok", text="nothing is deployed yet", bare=True), "a", 0, ["deploy"]),
         (Headline(level="stale", text="link lost", hosts=("a",)), "a", 0, ["open"]),
         (Headline(level="stale", text="link lost", hosts=("a",)), "b", 0, ["top"]),
         (Headline(level="fail", text="e", hosts=("a",), experiment="e"), "a", 1, ["open", "incident", "alarms"]),

@@ -221,6 +221,7 @@ def test_the_headline_says_the_worst_or_that_all_is_quiet() -> None:
     assert sentence(FleetState.of(["a", "b"])) == "connecting to 2 hosts"
     warming = van(engines=(engine("edge", state="warming"),))
     assert sentence(fleet(rack(), warming)) == "2 hosts, 2 of 3 engines ready"
+    assert sentence(fleet(van(engines=()))) == "1 host, nothing is deployed yet"
     half = FleetState(hosts={**fleet(van()).hosts, "b": HostView(name="b")})
     assert sentence(half) == "1 of 2 hosts connected, 1 engine ready"
 

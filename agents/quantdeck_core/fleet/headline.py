@@ -26,6 +26,7 @@ class Headline(msgspec.Struct, frozen=True, kw_only=True):
         rest: what became of it, or where else it is so; a sentence of its own.
         undone: users are still on what is wrong.
         more: how many hosts are not OK for other reasons.
+        bare: no host has an engine.
     """
 
     level: Level
@@ -35,6 +36,7 @@ class Headline(msgspec.Struct, frozen=True, kw_only=True):
     rest: str = ""
     undone: bool = False
     more: int = 0
+    bare: bool = False
 
     @property
     def sentence(self) -> str:
@@ -61,6 +63,8 @@ def headline(state: FleetState, rows: list[FleetRow]) -> Headline:
     if waiting:
         text = f"{len(rows) - len(waiting)} of {plural(len(rows), 'host')} connected, {engines} ready"
         return Headline(level="connecting", text=text, rest=rest)
+    if not total:
+        return Headline(level="ok", text=f"{plural(len(rows), 'host')}, nothing is deployed yet", rest=rest, bare=True)
     calm = "all quiet: " if ready == total else ""
     return Headline(level="ok", text=f"{calm}{plural(len(rows), 'host')}, {engines} ready", rest=rest)
 

@@ -24,5 +24,7 @@ def next_steps(headline: Headline, selected: str, pages: int) -> Iterator[tuple[
             yield "incident", "what happened"
     if pages:
         yield "alarms", "who has it"
+    if headline.bare:
+        yield "deploy", "deploy an engine"
     if not headline.hosts and headline.rest:
         yield "unfreeze", "let it go on"
