@@ -15,6 +15,7 @@ import pytest
 from gateway.lab.process import Experiment, Gateway
 from quantdeck_core.protocol.gateway import ApiKey
 from quantdeck_core.protocol.keys import digest_of
+from support.waiting import listens
 
 NGINX, OPENSSL = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin"), shutil.which("openssl")
 DOCS = Path(__file__).parents[2] / "docs" / "gateway.md"
@@ -50,7 +51,7 @@ def front(tmp_path: Path, free_port: int) -> Iterator[tuple[Gateway, str]]:
     assert subprocess.run([*command, "-t"], check=False, capture_output=True).returncode == 0
     nginx = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     end = time.monotonic() + 10
-    while not (tmp_path / "pid").exists():  # it listens by then
+    while not listens(free_port):
         assert time.monotonic() < end
         time.sleep(0.01)
     yield gateway, f"https://127.0.0.1:{free_port}"

@@ -15,7 +15,7 @@ import msgspec
 
 from quantdeck_console.link.fleet_file import Host
 from support.agents import AgentProcess
-from support.waiting import eventually
+from support.waiting import eventually, listens
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 NO_SSHD = "" if Path(SSHD).exists() else "OpenSSH's server is not installed: apt-get install openssh-server"
@@ -80,16 +80,11 @@ async def openssh(folder: Path, keys: Keys) -> AsyncIterator[int]:
     )
     server = subprocess.Popen([SSHD, "-D", "-f", str(config), "-E", str(folder / "sshd.log")])
     try:
-        await eventually(lambda: _listens(port), what="sshd listens")
+        await eventually(lambda: listens(port), what="sshd listens")
         yield port
     finally:
         server.terminate()
         server.wait(timeout=10)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 class Flow:
