@@ -351,3 +351,40 @@ async def test_a_terminal_that_goes_while_much_is_to_be_drawn_ends_it_too(night:
             await asyncio.sleep(0.05)
         one.hang_up()
         await one.ends()
+
+
+async def test_a_terminal_that_reads_nothing_holds_nothing_up(tmp_path: Path) -> None:
+    """A link that hangs: what the console does goes on, and what it shows is right once somebody reads again."""
+    beats = tmp_path / "beats"
+    script = f"""if True:
+        import asyncio, sys
+        from pathlib import Path
+        from quantdeck_console.app import DeckApp
+        from support.fake_link import FakeLink
+        from support.fleets import NOW, rack, van
+
+        async def work():
+            while True:
+                await asyncio.sleep(0.02)
+                with Path({str(beats)!r}).open("a") as file:
+                    file.write(".")
+
+        DeckApp(FakeLink(rack(), van()), by="ada", clock=lambda: NOW, background=work).run(mouse=False)
+    """
+    async with pty([sys.executable, "-c", script]) as one:
+        await one.shows("all quiet", "1-6 panes")
+        one.read_no_more()
+        for _ in range(60):
+            one.press("21")
+            await asyncio.sleep(0.05)
+        before = beats.stat().st_size
+        await asyncio.sleep(1)
+        assert beats.stat().st_size >= before + 5
+        one.press("?")
+        one.read_on()
+        await one.shows("all hosts, worst first")
+        one.press("\x1b")
+        await one.shows("1-6 panes")
+        one.press("q")
+        assert await one.ends() == 0
+        assert b"\x1b[?1049l" in one.output

@@ -113,6 +113,10 @@ class Pty:
         with contextlib.suppress(ValueError, OSError):
             asyncio.get_running_loop().remove_reader(self._fd)
 
+    def read_on(self) -> None:
+        """Somebody does again."""
+        asyncio.get_running_loop().add_reader(self._fd, self._read)
+
     def hang_up(self) -> None:
         """The terminal is gone, as where a connection breaks."""
         self.read_no_more()

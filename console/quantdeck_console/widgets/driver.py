@@ -6,6 +6,8 @@ import contextlib
 import os
 import select
 import signal
+from asyncio import TimerHandle
+from collections import deque
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -15,6 +17,9 @@ from quantdeck_console.widgets.columns import held
 
 if TYPE_CHECKING:
     from textual.app import App
+
+AGAIN_S = 0.05
+"""Until it is looked again whether a terminal reads on."""
 
 _PUSH_TITLE, _POP_TITLE = "\x1b[22;2t", "\x1b[23;2t"
 
@@ -44,6 +49,9 @@ class _Unbreakable:
 class DeckDriver(LinuxDriver):
     """Textual's own; stops of the process are handled in the event loop, where nothing is half done.
 
+    A terminal that reads nothing (a link that hangs) is not waited for: Textual's queue to it is short, and whoever
+    puts something into a full one stands still, with all that the console has to bring to hosts.
+
     Attributes:
         before_return: called before the terminal is taken again, so that nothing old is drawn first.
     """
@@ -56,6 +64,9 @@ class DeckDriver(LinuxDriver):
         self._title = ""
         self._away = False
         self._leaving = False
+        self._unsent: deque[str] = deque()
+        self._again: TimerHandle | None = None
+        self._patient = False
         self._file = _Unbreakable(cast("IO[str]", self._file))  # type: ignore[assignment]
         self._loop.add_signal_handler(signal.SIGTSTP, self.stop_process)
         self._loop.add_signal_handler(signal.SIGCONT, self._continued)
@@ -70,7 +81,26 @@ class DeckDriver(LinuxDriver):
     def write(self, data: str) -> None:
         """What is drawn; nothing while the terminal is somebody else's."""
         if not self._away:
-            super().write(held(data))
+            self._unsent.append(held(data))
+            self._send()
+
+    @property
+    def behind(self) -> bool:
+        """Whether the terminal has yet to read what was drawn: what is drawn now would only come later."""
+        return bool(self._unsent)
+
+    def _send(self) -> None:
+        if self._again:
+            self._again.cancel()
+            self._again = None
+        while self._unsent and (self._patient or not self._full):
+            super().write(self._unsent.popleft())
+        if self._unsent:
+            self._again = self._loop.call_later(AGAIN_S, self._send)
+
+    @property
+    def _full(self) -> bool:
+        return self._writer_thread is not None and self._writer_thread._queue.full()
 
     def set_title(self, text: str) -> None:
         """Of the terminal's window, until the console ends."""
@@ -79,6 +109,7 @@ class DeckDriver(LinuxDriver):
 
     def start_application_mode(self) -> None:
         """Take the terminal."""
+        self._patient = False
         super().start_application_mode()  # type: ignore[no-untyped-call]
         self._away = self._key_thread is None or not self._key_thread.is_alive()
         self.write(_PUSH_TITLE)
@@ -86,7 +117,8 @@ class DeckDriver(LinuxDriver):
             self.set_title(self._title)
 
     def stop_application_mode(self) -> None:
-        """Give it back."""
+        """Give it back, once it has read what was drawn."""
+        self._patient = True
         self.write(_POP_TITLE)
         super().stop_application_mode()
 
