@@ -250,9 +250,9 @@ class DeckApp(App[None]):
 
     def _draw(self) -> None:
         self._pending = self._soon = False
+        self._drawn_at = self.monotonic()
         if isinstance(self._driver, DeckDriver) and self._driver.behind:
             return  # the next tick draws it
-        self._drawn_at = self.monotonic()
         if self.play:
             self._say_damage(self.play)
         if self.terminal_title != self.title and self._answered():
