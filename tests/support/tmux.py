@@ -11,6 +11,8 @@ import subprocess
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
+import psutil
+
 from support.pseudo_terminal import PseudoTerminal, on_a_terminal
 from support.waiting import eventually
 
@@ -150,4 +152,7 @@ async def terminal(
             await tmux.shows(PROMPT)
             yield tmux
     finally:
+        server = int(tmux.asked("pid"))
         tmux.command("kill-server")
+        # Its socket is there until it has ended: who starts another one meanwhile is told that this one has exited.
+        await eventually(lambda: not psutil.pid_exists(server), what="tmux to end")
