@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.console import RenderableType
@@ -19,11 +19,8 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from quantdeck_console.actions.action import PLAYED, READONLY
-from quantdeck_console.actions.banner import banner
 from quantdeck_console.actions.extra import ExtraAction
-from quantdeck_console.actions.host_run import HostRun
-from quantdeck_console.actions.resumed import Resumed
-from quantdeck_console.actions.rollback import RollbackRun
+from quantdeck_console.actions.runs import Runs
 from quantdeck_console.link.interface import FleetLink
 from quantdeck_console.model.deck import DeckModel
 from quantdeck_console.model.glyphs import ASCII, UNICODE, Glyphs
@@ -47,10 +44,7 @@ from quantdeck_core.protocol.events import Event, Snapshot
 from quantdeck_core.text import clean
 
 if TYPE_CHECKING:
-    from quantdeck_console.actions.deploy import Deployments
-    from quantdeck_console.actions.replay import ReplayRun
     from quantdeck_console.model.deploy_choice import Choice
-    from quantdeck_console.model.deploy_order import Order
     from quantdeck_console.recording.player import PlayedFleet
 
 DRAW_S = 0.5
@@ -115,7 +109,6 @@ class DeckApp(App[None]):
         self.extra_actions = tuple(extra_actions)
         self.play = play
         self.why_readonly = PLAYED if play else READONLY if readonly else ""
-        self.pending = pending
         self.command_options = tuple(command_options)
         self.deploy_choice: Choice | None = None
         self.title = title
@@ -127,9 +120,7 @@ class DeckApp(App[None]):
         self.terminal_title = ""
         self._background = background
         self._connecting_text = connecting_text
-        self.replays: dict[Subject, ReplayRun] = {}
-        self._runs: dict[str, HostRun] = {}
-        self.resumed = self._resume(pending) if pending else None
+        self.runs = Runs(self, pending)
         self._drawn_at = self._rang_at = 0.0
         self._pending = self._soon = False
         self._reported = False
@@ -144,34 +135,6 @@ class DeckApp(App[None]):
     def connecting_text(self) -> str:
         """What is being waited for."""
         return self._connecting_text if isinstance(self._connecting_text, str) else self._connecting_text()
-
-    @property
-    def runs(self) -> list[HostRun]:
-        """Changes on several hosts that were asked for in this console."""
-        return list(self._runs.values())
-
-    @property
-    def rollbacks(self) -> list[RollbackRun]:
-        """The rollbacks among them."""
-        return [run for run in self._runs.values() if isinstance(run, RollbackRun)]
-
-    @cached_property
-    def deployments(self) -> Deployments:
-        """What was asked for in this console; imported with the pane that asks for it."""
-        from quantdeck_console.actions.deploy import Deployments
-
-        return Deployments(self.link, self.by, self.model.clock, self.draw_soon)
-
-    @property
-    def banner(self) -> str:
-        """What is not applied everywhere; it stays on every pane until it is."""
-        resumed = self.resumed
-        return banner(
-            self.runs,
-            resumed.wishes if resumed else (),
-            resumed.expired if resumed else (),
-            self.model.clock(),
-        )
 
     @staticmethod
     def monotonic() -> float:
@@ -194,8 +157,7 @@ class DeckApp(App[None]):
         self._set_terminal_title(self.title)
         self.set_interval(DRAW_S, self._tick)
         self.call_after_refresh(self._connect)
-        if self.resumed:
-            begin(self, self.resumed.run, group="rollback")
+        self.runs.resume()
         if self._background:
             begin(self, partial(self._guarded, self._background), group="background")
 
@@ -283,40 +245,6 @@ class DeckApp(App[None]):
         if isinstance(self.screen, Pane):
             self.screen.choose(subject)
 
-    def rollback_of(self, experiment: str) -> RollbackRun:
-        """The run that is under way for an experiment, or a new one that nothing was sent of."""
-        known = self._runs.get(RollbackRun.key_of(experiment))
-        if isinstance(known, RollbackRun) and not known.finished:
-            return known
-        return RollbackRun(
-            self.link,
-            experiment,
-            (*self.model.fleet.running(experiment), *self.model.fleet.unheard),
-            by=self.by,
-            clock=self.model.clock,
-            changed=self.draw_soon,
-            pending=self.pending,
-        )
-
-    def start_run(self, run: HostRun) -> None:
-        """Send it, instead of what was open of another one with its key; it may outlive its dialog."""
-        self._runs[run.key] = run
-        begin(self, run.run, group=run.key, exclusive=True)
-
-    def stop_run(self, run: HostRun) -> None:
-        """Ask no host again that has not answered."""
-        self.workers.cancel_group(self, run.key)
-        self._runs.pop(run.key, None)
-
-    def start_deployments(self, orders: Sequence[Order]) -> None:
-        """Ask for them; they live on when the pane is closed."""
-        begin(self, partial(self.deployments.begin, orders), group="deploy")
-
-    def start_replay(self, run: ReplayRun) -> None:
-        """Send it; it lives on when its pane is closed."""
-        self.replays[run.subject] = run
-        begin(self, run.run, group="replay")
-
     def run_extra(self, extra: ExtraAction) -> None:
         """Do what the caller added, and say how it went."""
         self.say(f"{extra.title} ...", "dim")
@@ -343,21 +271,10 @@ class DeckApp(App[None]):
         info = error.info()
         self.say(f"x {info.title}: {info.detail} {info.hint}".strip(), "warn")
 
-    def _resume(self, file: PendingFile) -> Resumed:
-        return Resumed(
-            self.link,
-            file,
-            self.model,
-            by=self.by,
-            mine=lambda: {run.request_id for run in self.rollbacks},
-            tell=lambda text: self.say(text, "warn"),
-            readonly=bool(self.why_readonly),
-        )
-
     def _receive(self, host: str, update: Event | LinkChange) -> None:
         alarms = self.model.receive(host, update)
-        if self.resumed and isinstance(update, Snapshot):
-            self.resumed.back(host)
+        if self.runs.resumed and isinstance(update, Snapshot):
+            self.runs.resumed.back(host)
         if alarms:
             self.bell()
             self._rang_at = self.monotonic()

@@ -25,13 +25,13 @@ async def run_until_told(app: DeckApp) -> None:
 def left_open(app: DeckApp) -> list[str]:
     """Rollbacks that nobody has acknowledged everywhere, for whoever has closed the console."""
     lines = []
-    for run in app.rollbacks:
+    for run in app.runs.rollbacks:
         if run.open:
             hosts = [target.host for target in run.open]
             lost = run.kept.problem
             lines.append(_line(run.experiment, hosts, f"it is NOT kept, ask again: {lost}" if lost else _KEPT))
     left: dict[str, list[str]] = {}
-    for wish in app.resumed.wishes if app.resumed else ():
+    for wish in app.runs.resumed.wishes if app.runs.resumed else ():
         left.setdefault(wish.experiment, []).append(wish.host)
     return [*lines, *(_line(name, hosts, _KEPT) for name, hosts in left.items())]
 

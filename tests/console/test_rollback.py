@@ -103,7 +103,7 @@ async def test_it_is_not_done_while_one_gateway_has_not_applied_it() -> None:
     link = two_gateways()
     link.answers["van-7"] = [LOST]
     async with running(link) as deck:
-        deck.app.rollback_of("int4_v1")
+        deck.app.runs.rollback_of("int4_v1")
         await deck.press("R")
         await deck.dialog("rollback")
         await deck.shows("on 2 gateways", "80/20 -> 100/0")

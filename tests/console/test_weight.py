@@ -121,7 +121,7 @@ async def test_one_gateway_of_all_refuses_and_another_is_out_of_reach() -> None:
         await deck.shows("saved, not effective yet")
         assert "done: 50" not in deck.text
         await deck.press("escape")
-        assert deck.app.runs == []
+        assert deck.app.runs.all == []
 
 
 async def test_without_other_gateways_there_is_nothing_to_choose() -> None:

@@ -78,7 +78,7 @@ class ChangeDialog(Dialog):
     def action_cancel(self) -> None:
         """Close. What is under way on one host goes on; of several, what has not answered is asked no more."""
         if self.run_state and self.run_state.open and not self.run_state.lasting:
-            self.deck.stop_run(self.run_state)
+            self.deck.runs.stop(self.run_state)
         super().action_cancel()
 
     def ask(self) -> None:
@@ -105,7 +105,7 @@ class ChangeDialog(Dialog):
     def send_everywhere(self, run: HostRun) -> None:
         """Ask all of them."""
         self.run_state, self.error = run, None
-        self.deck.start_run(run)
+        self.deck.runs.start(run)
         self.draw()
 
     async def _send(self, ask: Callable[[], Awaitable[Applied]]) -> None:

@@ -166,7 +166,7 @@ class DeployScreen(SubjectPane):
     def _fill_hosts(self, width: int) -> None:
         table, choice, model = self.query_one("#hosts", Table), self.choice, self.deck.model
         columns, now, shown = HostColumns.for_width(width - 1), model.clock(), choice.shown_hosts
-        known, sent = {row.name: row for row in model.rows()}, self.deck.deployments.sent
+        known, sent = {row.name: row for row in model.rows()}, self.deck.runs.deployments.sent
         rows = [
             host_row(model.fleet.hosts[host], known[host], choice, self._check(host), sent.get(host), now)
             for host in shown
@@ -183,7 +183,7 @@ class DeployScreen(SubjectPane):
         host = self.choice.host
         if not host:
             return None
-        fleet, sent = self.deck.model.fleet, self.deck.deployments.sent.get(host)
+        fleet, sent = self.deck.model.fleet, self.deck.runs.deployments.sent.get(host)
         return Shown(fleet, host, self._check(host), sent, self._operation, self.deck.command_options)
 
     def _check(self, host: str) -> Asked[Intended]:
@@ -222,7 +222,7 @@ class DeployScreen(SubjectPane):
 
     def _accepted(self) -> dict[str, str]:
         """Hosts that have begun what was asked of them last, with the request's id."""
-        sent = self.deck.deployments.sent
+        sent = self.deck.runs.deployments.sent
         return {host: one.request.request_id for host, one in sent.items() if one.progress == "accepted"}
 
     def _settle(self) -> None:
@@ -237,7 +237,7 @@ class DeployScreen(SubjectPane):
     def _orders(self) -> tuple[Order, ...] | str:
         checks = {host: self._check(host) for host in self.choice.marks}
         model = self.deck.model
-        return orders(self.choice, checks, self.deck.deployments.sent, model.fleet, model.clock())
+        return orders(self.choice, checks, self.deck.runs.deployments.sent, model.fleet, model.clock())
 
     # Keys
 

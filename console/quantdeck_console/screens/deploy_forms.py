@@ -32,7 +32,7 @@ def deploy_form(deck: DeckApp, said: tuple[Order, ...], now: Callable[[], Found]
     forced = any(order.forced for order in said)
 
     def send(_typed: Typed, _request_id: str, _basis: int) -> None:
-        deck.start_deployments(said)
+        deck.runs.deploy(said)
 
     return Form(
         host=said[0].host,

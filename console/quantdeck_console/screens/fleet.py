@@ -87,7 +87,7 @@ class FleetScreen(Pane):
         if headline.level == "connecting" and all(row.level == "connecting" for row in every):
             top = [line(span(f" {WORDS['connecting']} {deck.connecting_text}", "strong"))]
         else:
-            top = headline_lines(headline, self._steps(headline), width, deck.banner)
+            top = headline_lines(headline, self._steps(headline), width, deck.runs.banner)
         tag = f"filter: {self._pattern}" if self._pattern else ""
         self.query_one("#header", Lines).show([self.header(every, tag=tag)])
         self.query_one("#headline", Lines).show(top)

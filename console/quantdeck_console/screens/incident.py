@@ -167,7 +167,7 @@ class IncidentScreen(SubjectPane):
         """Ask whether both arms should answer again; without prompts say how to have some."""
         from quantdeck_console.screens.replay import ReplayDialog
 
-        story, run = self.incident().story, self.deck.replays.get(self.subject)
+        story, run = self.incident().story, self.deck.runs.replays.get(self.subject)
         running = run is not None and run.state.under_way
         if not running and story and story.report.flagged:
             self.app.push_screen(ReplayDialog(self.subject, story.report.flagged, self._replay))
@@ -181,7 +181,7 @@ class IncidentScreen(SubjectPane):
         from quantdeck_console.actions.replay import ReplayRun
 
         deck = self.deck
-        deck.start_replay(ReplayRun(deck.link, self.subject, most, by=deck.by, clock=deck.model.clock, ended=deck.say))
+        deck.runs.replay(ReplayRun(deck.link, self.subject, most, by=deck.by, clock=deck.model.clock, ended=deck.say))
         self._view = "replay"
         self._from_the_top()
 

@@ -78,7 +78,7 @@ class Pane(DeckScreen):
 
     def waiting(self, width: int) -> list[Line]:
         """A change of several hosts that is not through yet; nothing without one."""
-        told = self.deck.banner
+        told = self.deck.runs.banner
         return [line(" ", span(fit(told, width - 2), "warn"))] if told else []
 
     def to_roll_back(self) -> tuple[HostView, ExperimentStatus] | None:
@@ -105,7 +105,7 @@ class Pane(DeckScreen):
         if not (target := self.to_roll_back() or self._target("roll back")):
             return
         _, experiment = target
-        run = self.deck.rollback_of(experiment.name)
+        run = self.deck.runs.rollback_of(experiment.name)
         gateways = self.deck.model.gateways(experiment.name)
         if all(one.state.latched for _, one in gateways) and not run.started:
             self.deck.say(f"{experiment.name} is rolled back already; c on its pane clears the latch")

@@ -62,7 +62,7 @@ class RollbackDialog(Dialog):
         if action and action.id == "confirm":
             event.stop()
             if self.accepts(event.time) and not self.refused("confirm") and not self.run_state.started:
-                self.deck.start_run(self.run_state)
+                self.deck.runs.start(self.run_state)
                 self.draw()
         elif event.key == "enter":
             event.stop()

@@ -44,7 +44,7 @@ class Stories:
         deck = self._screen.deck
         sides = []
         for host in hosts:
-            question, run = self._questions.get(host), deck.replays.get(Subject(host, experiment))
+            question, run = self._questions.get(host), deck.runs.replays.get(Subject(host, experiment))
             sides.append(
                 Side(
                     view=deck.model.fleet.hosts.get(host, HostView(name=host)),
