@@ -1,6 +1,6 @@
 """The console on 1,000 hosts that tell 10,000 things a second: keys, processor, memory.
 
-    python tests/benchmarks/console_scale.py [--minutes 1]
+    python tests/benchmarks/console_scale.py [--minutes 10]
 
 The console runs in a pseudo-terminal of 80x24, on a fleet that is played inside its process: event lines as agents send
 them, ten a second and host, each decoded as its link does it. Somebody moves the cursor at odd moments, down beyond the
@@ -8,7 +8,8 @@ screen and up again, and each key counts until the cursor stands on another host
 console was ready to run for and other processes had the cores.
 
 Processor: all of the console's process, less what handing the lines over costs where nobody takes them; decoding stays.
-Memory: resident, once a second; a line through all but the first 20 seconds says how it goes on in ten minutes.
+Memory: resident, once a second; a line through all but the first 20 seconds says how it grows. What a minute shows is
+steps of the allocator, so it is judged only where ten minutes were measured.
 
 Prints the figures beside their limits; exit 1 where one is exceeded.
 """
@@ -38,6 +39,7 @@ RATE_LIMIT = 0.97
 SETTLE_S = 5.0
 BARE_S = 5.0
 UNSTEADY_S = 20.0
+GROWN_S = 600.0
 CONSOLE = [sys.executable, str(Path(__file__).with_name("fed_console.py")), "--hosts", str(HOSTS), "--rate", str(RATE)]
 
 
@@ -87,7 +89,7 @@ class Watch:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--minutes", type=float, default=1.0, help="(default: %(default)s)")
+    parser.add_argument("--minutes", type=float, default=10.0, help="(default: %(default)s)")
     seconds = parser.parse_args().minutes * 60
     handing, decoding = bare()
     with tempfile.TemporaryDirectory() as folder:
@@ -100,8 +102,6 @@ def main() -> int:
         rate = float(result.read_text())
     raw = sorted(watch.keys)
     alone = sorted(key - wait for key, wait in zip(watch.keys, watch.waits, strict=True))
-    steady = [one for one in watch.memory if one[0] >= min(UNSTEADY_S, seconds / 3)]
-    slope = statistics.linear_regression(*zip(*steady, strict=True)).slope * 600
     print(
         f"{HOSTS} hosts, {rate:.0f} updates a second, {len(raw)} keys in {seconds:.0f} s, {sent / 1000:.1f} KB/s drawn"
     )
@@ -116,14 +116,16 @@ def main() -> int:
         f"{one[1]:.1f}" for n, one in enumerate(watch.memory) if n == 0 or one[0] // 60 > watch.memory[n - 1][0] // 60
     ]
     print(f"memory: {', '.join(minutes)} MiB at the begin of each minute, {watch.memory[-1][1]:.1f} MiB at the end")
-    failed = report(
-        [
-            ("key to redraw, p95", at(alone, 0.95), P95_LIMIT_MS, "ms"),
-            ("key to redraw, p99", at(alone, 0.99), P99_LIMIT_MS, "ms"),
-            ("the console's share of a core", used - handing, CPU_LIMIT, "%"),
-            ("memory's growth in ten minutes", slope, GROWTH_LIMIT_MIB, "MiB"),
-        ]
-    )
+    rows = [
+        ("key to redraw, p95", at(alone, 0.95), P95_LIMIT_MS, "ms"),
+        ("key to redraw, p99", at(alone, 0.99), P99_LIMIT_MS, "ms"),
+        ("the console's share of a core", used - handing, CPU_LIMIT, "%"),
+    ]
+    if seconds >= GROWN_S:
+        steady = [one for one in watch.memory if one[0] >= UNSTEADY_S]
+        slope = statistics.linear_regression(*zip(*steady, strict=True)).slope
+        rows.append(("memory's growth in ten minutes", slope * GROWN_S, GROWTH_LIMIT_MIB, "MiB"))
+    failed = report(rows)
     if rate < RATE * RATE_LIMIT:
         print(f"only {rate:.0f} of {RATE} updates a second arrived: this machine is too busy for these figures")
     return failed or int(rate < RATE * RATE_LIMIT)
