@@ -23,6 +23,7 @@ from quantdeck_gateway.later import Later
 from quantdeck_gateway.limits import Deadlines
 from quantdeck_gateway.metrics import CONTENT_TYPE
 from quantdeck_gateway.refusals import no_replica, refuse
+from quantdeck_gateway.relay import Pump
 from quantdeck_gateway.request import Request, RequestRefusedError, body_keys, check_depth, new_request_id
 from quantdeck_gateway.routing import Placement, choose, variant_of
 from quantdeck_gateway.table import Route, RoutingTable
@@ -55,6 +56,7 @@ class DataPlane:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
+        pump: Pump,
         table: RoutingTable,
         tee: Tee | None,
         deadlines: Deadlines,
@@ -64,9 +66,9 @@ class DataPlane:
         self._all_metrics = metrics
         self._loop, self._table, self._tee, self._access_log = loop, table, tee, access_log
         self._keys = table.keys
-        self._services = Services(loop=loop, tee=tee, deadlines=deadlines, access_log=access_log)
+        self._services = Services(loop=loop, pump=pump, tee=tee, deadlines=deadlines, access_log=access_log)
         self._busy = Busy(self._services)
-        self._unjudged = Services(loop=loop, tee=None, deadlines=deadlines, access_log=access_log)
+        self._unjudged = Services(loop=loop, pump=pump, tee=None, deadlines=deadlines, access_log=access_log)
         self._busy_unjudged = Busy(self._unjudged, only_waits=True)
         self._actions: dict[tuple[bytes, bytes], _Action] = {
             (b"POST", b"/v1/chat/completions"): self._split,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from bisect import bisect_left
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -18,9 +17,9 @@ from quantdeck_gateway.answers import STATUS_LINES, error_body, error_event, sta
 from quantdeck_gateway.arm import BROKEN, CANCELLED, Arm
 from quantdeck_gateway.handover import FinishedAnswer
 from quantdeck_gateway.headers import Fields
-from quantdeck_gateway.histogram import ITL_BOUNDS
 from quantdeck_gateway.limits import CLIENT_STALL_S, CONNECT_PAUSE_S, KEPT_BYTES, PROMPT_BYTES, Deadlines
 from quantdeck_gateway.loops import LoopWatch
+from quantdeck_gateway.relay import Pump, Relay
 from quantdeck_gateway.replica import Replica
 from quantdeck_gateway.request import Request, RequestRefusedError, new_request_id
 from quantdeck_gateway.rewrite import renamed
@@ -45,6 +44,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """What every exchange of a gateway uses."""
 
     loop: asyncio.AbstractEventLoop
+    pump: Pump
     tee: Tee | None
     deadlines: Deadlines
     access_log: AccessLog | None = None
@@ -62,9 +62,10 @@ class Exchange:
     _status = 0
     _kept_bytes = 0
     _stream = _chunked = _close = False
-    _first_at = _last_at = 0.0
-    _itl: list[int]
+    _first_at = 0.0
+    _relay: Relay | None = None
     _quiet_s = 0
+    _quiet_from = 0.0
     _degraded = b""
     _asked_bytes = 0
     _prompt: bytes | None = None
@@ -182,14 +183,6 @@ class Exchange:
 
     # What the engine answers.
 
-    def answer_event(self, chunk: bytes) -> None:
-        """Pass on an event as it came. This is all that one costs, so nothing else belongs here."""
-        self._quiet_s = 0
-        self._client.write(chunk)
-        now = perf_counter()
-        self._itl[bisect_left(ITL_BOUNDS, now - self._last_at)] += 1
-        self._last_at = now
-
     def keep(self, body: bytes) -> None:
         """Keep a part of the answer for the analyser."""
         if self._kept_bytes < KEPT_BYTES:
@@ -263,15 +256,16 @@ class Exchange:
         self._client.finish(close=self._close)
 
     def _note_event(self) -> None:
-        now = perf_counter()
-        if self._last_at:
-            self._itl[bisect_left(ITL_BOUNDS, now - self._last_at)] += 1
-        else:
-            # From the first byte on, events may pass without another look at them.
-            self._first_at, self._itl = now, self._arm.itl.counts
-            if self._upstream is not None:
-                self._upstream.passes_events = self._chunked
-        self._last_at = now
+        if self._relay is not None:
+            self._relay.note()
+            return
+        upstream = self._upstream
+        if upstream is None:
+            return
+        self._first_at = now = perf_counter()
+        # Framing passes unchanged, so it must be the client's too; and what is encrypted takes the transport's way.
+        pump = self._services.pump if self._chunked and self._replica.tls is None else None
+        self._relay = upstream.relay = Relay(pump, upstream, self._client.transport, self._arm.itl.counts, now)
 
     def answer_broken(self, reason: str) -> None:
         """The engine broke off. It may have worked on the request, so it is not asked again."""
@@ -362,6 +356,8 @@ class Exchange:
 
     def tick(self, client_slow: bool) -> None:
         """A second has passed."""
+        if self._relay is not None and self._relay.last_at != self._quiet_from:
+            self._quiet_s, self._quiet_from = 0, self._relay.last_at
         self._quiet_s += 1
         if self._quiet_s == 1 and self._status:
             self._replica.signs += 1
@@ -389,9 +385,9 @@ class Exchange:
         arm.by_class[code_class] += 1
         e2e = perf_counter() - self._began
         arm.e2e.observe(e2e)
-        if self._first_at:
+        if self._relay is not None:
             arm.ttft.observe(self._first_at - self._began)
-            arm.itl.total += self._last_at - self._first_at
+            arm.itl.total += self._relay.last_at - self._first_at
         if services.access_log is not None:
             end: End = "done" if ended else "cancelled" if code_class == CANCELLED else "broken"
             services.access_log.note(self._line(answered, end, e2e))
@@ -443,7 +439,7 @@ class Exchange:
             False,
             self._request.segment,
             self._asked_bytes,
-            (self._last_at - self._first_at) * 1e3 if self._first_at else None,
+            (self._relay.last_at - self._first_at) * 1e3 if self._relay is not None else None,
             self._looped,
             self._prompt,
         )

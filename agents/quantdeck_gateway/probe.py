@@ -86,9 +86,6 @@ class Probe:
             self._connection = None
             self._done(result_of(self._status, self._path))
 
-    def answer_event(self, chunk: bytes) -> None:
-        """Of no matter."""
-
     def keep(self, body: bytes) -> None:
         """Of no matter."""
 

@@ -23,6 +23,7 @@ from quantdeck_gateway.messages import Report
 from quantdeck_gateway.metrics import Process, prometheus_text
 from quantdeck_gateway.outlet import AnalyserOutlet
 from quantdeck_gateway.probe import Prober
+from quantdeck_gateway.relay import Pump
 from quantdeck_gateway.settings import WorkerSettings
 from quantdeck_gateway.table import RoutingTable
 from quantdeck_gateway.tee import Tee
@@ -69,7 +70,8 @@ class Serving:
         self.tee = Tee(loop, self.outlet) if self.outlet else None
         self._clients: set[ClientConnection] = set()
         self._access_log = AccessLog(loop, Path(settings.access_log)) if settings.access_log else None
-        plane = DataPlane(loop, self.table, self.tee, settings.deadlines, metrics, self._access_log)
+        self._pump = Pump(loop)
+        plane = DataPlane(loop, self._pump, self.table, self.tee, settings.deadlines, metrics, self._access_log)
         deadlines = settings.deadlines
         self.door = Door(loop, lambda: ClientConnection(plane, self._clients, deadlines), self._clients)
         self._prober = Prober(loop, self.table, settings.probe_s)
@@ -162,6 +164,7 @@ class Serving:
             self.tee.flush_all()
             await self.outlet.stop(_READ_OUT_S)
         await asyncio.sleep(0)  # closed transports say so in the loop's next round
+        self._pump.close()
         if self._access_log is not None:
             await self._access_log.stop()
 

@@ -192,10 +192,6 @@ class Shadow:
             self.replica.signs += self._status < 500
             self._end("failed" if self._status >= 500 else "done", self._status)
 
-    def answer_event(self, chunk: bytes) -> None:
-        """Nobody gets it."""
-        self._quiet_s = 0
-
     def keep(self, body: bytes) -> None:
         """Keep a part of the answer for the analyser."""
         if self._kept_bytes < KEPT_BYTES:

@@ -13,12 +13,10 @@ from quantdeck_gateway.headers import HOP_BY_HOP, RESPONSE_HANDLED, Fields, Hand
 from quantdeck_gateway.limits import CONNECT_S, CONNECT_TLS_S, HEADER_BYTES
 
 if TYPE_CHECKING:
+    from quantdeck_gateway.relay import Relay
     from quantdeck_gateway.replica import Replica
 
 _HANDLED = Handled(RESPONSE_HANDLED)
-_EVENT_END = b"\n\n\r\n"
-"""How a read ends that brought whole events in whole chunks; the last chunk of an answer never ends like this."""
-_MOST_UNPARSED = 64
 _LINE_FEED = 10
 _NO_HTTP = (httptools.HttpParserError, httptools.HttpParserUpgrade)
 
@@ -83,22 +81,22 @@ class AnswerSink(Protocol):
     def answer_part(self, head: AnswerHead | None, body: bytes, done: bool) -> None:
         """What one read brought: the head if it was in it, and the bytes of the body without their framing."""
 
-    def answer_event(self, chunk: bytes) -> None:
-        """One read brought an event of the stream, or several, with the framing of their chunks."""
-
     def keep(self, body: bytes) -> None:
-        """The bytes of the body, without their framing, of what `answer_event` told of."""
+        """The bytes of the body, without their framing, of events that a relay has passed on already."""
 
     def answer_broken(self, reason: str) -> None:
         """The engine broke off, or speaks no HTTP."""
 
 
 class UpstreamConnection(asyncio.Protocol):
-    """Sends one request at a time and reads its answer."""
+    """Sends one request at a time and reads its answer.
+
+    Attributes:
+        relay: takes the events of this answer to the client; given by the sink.
+    """
 
     transport: asyncio.Transport
-    passes_events = False
-    """The sink takes the events of this answer with their framing: they need not be taken apart before they go on."""
+    relay: Relay | None = None
 
     def __init__(self, replica: Replica, loop: asyncio.AbstractEventLoop) -> None:
         self.idle_since = 0.0
@@ -110,7 +108,6 @@ class UpstreamConnection(asyncio.Protocol):
         self._body = b""
         self._more_body: list[bytes] | None = None
         self._done = False
-        self._unparsed: list[bytes] = []
         self._between_chunks = False
         self._paused = False
         self._keep_alive = False
@@ -124,8 +121,12 @@ class UpstreamConnection(asyncio.Protocol):
 
     def pause(self) -> None:
         """Read no more for now: the client is slower than the engine."""
-        if not self._paused:
-            self._paused = True
+        if self._paused:
+            return
+        self._paused = True
+        if self.relay is not None and self.relay.joined:
+            self.relay.leave()
+        else:
             self.transport.pause_reading()
 
     def resume(self) -> None:
@@ -138,6 +139,7 @@ class UpstreamConnection(asyncio.Protocol):
     def cancel(self) -> None:
         """Break the request off; the engine notices and stops generating."""
         self._sink = None
+        self._end_relay()
         self.transport.abort()
 
     def close(self) -> None:
@@ -153,10 +155,10 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The engine closed or broke the connection."""
         self.closed = True
+        with suppress(*_NO_HTTP):  # it broke off in any case
+            self._read_passed()
+        self._end_relay()
         sink, self._sink = self._sink, None
-        if sink is not None and self._unparsed:
-            with suppress(*_NO_HTTP):  # it broke off in any case
-                self._catch_up(sink)
         del self._parser  # it refers to this one: without a cycle both go at once, and not when the collector comes
         if sink is None:
             self._replica.forget(self)
@@ -171,22 +173,14 @@ class UpstreamConnection(asyncio.Protocol):
         if sink is None:  # nobody asked: what it says now would be taken for the next answer
             self.transport.abort()
             return
-        if self.passes_events and self._between_chunks and data.endswith(_EVENT_END):
-            sink.answer_event(data)
-            # Read later, many at once: that costs a fraction of taking each apart as it comes.
-            self._unparsed.append(data)
-            if len(self._unparsed) < _MOST_UNPARSED:
-                return
-            data = b""
         try:
-            if self._unparsed:
-                self._catch_up(sink)
+            if self.relay is not None:
+                self._read_passed()
             self._parser.feed_data(data)
         except _NO_HTTP:
-            self.cancel()
-            sink.answer_broken("the engine's answer is not HTTP")
+            self._no_http()
             return
-        if data and data[-1] != _LINE_FEED:
+        if data[-1] != _LINE_FEED:
             self._between_chunks = False  # perhaps within the next one's size, of which the parser says nothing yet
         if not self._head.status:
             self._head_bytes += len(data)
@@ -203,14 +197,47 @@ class UpstreamConnection(asyncio.Protocol):
             sink.answer_part(head, body, True)
         elif body or head is not None:
             sink.answer_part(head, body, False)
+            if self.relay is not None:
+                self.relay.join_soon()
 
-    def _catch_up(self, sink: AnswerSink) -> None:
-        """Read what was passed on before."""
-        unparsed, self._unparsed = self._unparsed, []
-        self._parser.feed_data(b"".join(unparsed))
+    @property
+    def may_pass(self) -> bool:
+        """Whether what comes next is a chunk from its beginning, and the transport has nothing else to do."""
+        return (
+            self._between_chunks
+            and not self._paused
+            and not self.transport.is_closing()
+            and not self.transport.get_write_buffer_size()
+        )
+
+    def catch_up(self) -> None:
+        """Take apart what the relay has passed on."""
+        try:
+            self._read_passed()
+        except _NO_HTTP:
+            self._no_http()
+
+    def _read_passed(self) -> None:
+        relay, sink = self.relay, self._sink
+        if relay is None or sink is None or not relay.unread:
+            return
+        passed = b"".join(relay.unread)
+        relay.unread.clear()
+        self._parser.feed_data(passed)
         sink.keep(self._take_body())
         if not self._between_chunks:
             raise httptools.HttpParserError("an event's end within a chunk")
+
+    def _no_http(self) -> None:
+        sink = self._sink
+        self.cancel()
+        if sink is not None:
+            sink.answer_broken("the engine's answer is not HTTP")
+
+    def _end_relay(self) -> None:
+        if self.relay is not None:
+            self.relay.leave()
+            self.relay = None
 
     def _take_body(self) -> bytes:
         body, self._body = self._body, b""
@@ -220,7 +247,8 @@ class UpstreamConnection(asyncio.Protocol):
         return body
 
     def _release(self) -> None:
-        self._sink, self._done, self.passes_events = None, False, False
+        self._sink, self._done = None, False
+        self._end_relay()
         if self._paused:
             self.resume()
         # An answer before the request was read in full leaves a connection that nobody can use. And llama.cpp closes

@@ -15,13 +15,14 @@ from quantdeck_core.protocol.gateway import Arm, ExperimentRoute, GatewayConfig,
 from quantdeck_gateway.answer_id import new_key
 from quantdeck_gateway.client import ClientConnection
 from quantdeck_gateway.exchange import Exchange
+from quantdeck_gateway.relay import Relay
 from quantdeck_gateway.request import Request
 from quantdeck_gateway.serving import Serving
 from quantdeck_gateway.settings import WorkerSettings
 from quantdeck_gateway.upstream import UpstreamConnection
 from support.waiting import eventually
 
-_OF_A_STREAM = (ClientConnection, UpstreamConnection, Exchange, Request)
+_OF_A_STREAM = (ClientConnection, UpstreamConnection, Exchange, Relay, Request)
 
 
 def _alive() -> set[str]:
