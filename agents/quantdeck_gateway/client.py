@@ -14,6 +14,8 @@ from quantdeck_gateway.declined import parser_after
 from quantdeck_gateway.limits import CLIENT_IDLE_S, HEADER_BYTES, LINGER_S, RETIRED_IDLE_S, Deadlines
 from quantdeck_gateway.request import HANDLED, Request, RequestRefusedError
 
+_known = HANDLED.known.get
+
 log = logging.getLogger("quantdeck.gateway")
 
 
@@ -59,6 +61,28 @@ class ClientConnection(asyncio.Protocol):
         write: sends a part of the answer; the transport's own method, since each streamed event calls it.
     """
 
+    __slots__ = (
+        "_answering",
+        "_deadlines",
+        "_ending",
+        "_handler",
+        "_message_bytes",
+        "_parser",
+        "_paused",
+        "_phase",
+        "_phase_s",
+        "_read_bytes",
+        "_read_is_ascii",
+        "_reading",
+        "_registry",
+        "_serving",
+        "_slow",
+        "_waiting",
+        "_work",
+        "draining",
+        "transport",
+        "write",
+    )
     transport: asyncio.Transport
     write: Callable[[bytes], None]
 
@@ -68,7 +92,6 @@ class ClientConnection(asyncio.Protocol):
         self._handler, self._registry, self._deadlines = handler, registry, deadlines
         self._parser = httptools.HttpRequestParser(self)
         self._reading = Request()
-        self._forward: Callable[[tuple[bytes, ...]], None] = self._reading.head.extend
         self._waiting: list[Request] = []
         self._answering: Request | None = None
         self._work: Work | None = None
@@ -274,8 +297,7 @@ class ClientConnection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """A request begins."""
-        self._reading = request = Request()
-        self._forward = request.head.extend
+        self._reading = Request()
         # The read with which it begins may hold the end of the one before, so it does not count.
         self._message_bytes = -self._read_bytes
         self._phase_s = 0
@@ -287,10 +309,16 @@ class ClientConnection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One field of the header; what comes after it is a trailer, which is left out."""
-        if HANDLED[name]:
-            self._reading.add_field(HANDLED[name], value)
+        handled = _known(name)
+        if handled is None:
+            handled = HANDLED.learn(name)
+        reading = self._reading
+        if reading.header_done:
+            return
+        if handled:
+            reading.add_field(handled, value)
         else:
-            self._forward((name, b": ", value, b"\r\n"))
+            reading.head += (name, b": ", value, b"\r\n")
 
     def on_headers_complete(self) -> None:
         """The header is complete."""
@@ -304,7 +332,6 @@ class ClientConnection(asyncio.Protocol):
             request.check_utf8()
         if request.expects_continue and self._answering is None:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self._forward = _leave_out
         self._phase, self._phase_s = _BODY, 0
 
     def on_body(self, body: bytes) -> None:
@@ -322,10 +349,6 @@ class ClientConnection(asyncio.Protocol):
             request.end_body()
         self._waiting.append(request)
         self._phase, self._phase_s = _ANSWER, 0
-
-
-def _leave_out(trailer: tuple[bytes, ...]) -> None:
-    """What comes after the body is nobody's concern."""
 
 
 def _header_too_large() -> RequestRefusedError:

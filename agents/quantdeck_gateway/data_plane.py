@@ -109,7 +109,7 @@ class DataPlane:
             user = user or _as_bytes(body_user)
         else:
             check_depth(request.body)
-        placement = route.placements[user] if user else None
+        placement = route.placements.of(user) if user else None
         if placement is None:
             route.unkeyed += 1
         if route.assignment is None:
@@ -133,7 +133,7 @@ class DataPlane:
             route = self._by_model(body_keys(request.body)[1])
         else:
             check_depth(request.body)
-        arm, placement = route.control, route.placements[request.user] if request.user else None
+        arm, placement = route.control, route.placements.of(request.user) if request.user else None
         arm.requests += 1
         if arm.in_flight >= arm.open:
             self._busy_unjudged.arrive(client, request, route, arm, placement)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 DONE = b"[DONE]"
+_CR, _LF = b"\r\n"
+"""As numbers: to look for bytes in bytes, Python first tries to take them for one, and makes an error of it."""
 
 
 def events(body: bytes) -> list[bytes]:
     """The data of each event, several `data:` lines of one event joined as the standard says."""
-    if b"\r" in body:
+    if _CR in body:
         return _by_lines(body)
     found: list[bytes] = []
     for part in body.split(b"\n\n"):
-        if part.startswith(b"data:") and b"\n" not in part:
+        if part.startswith(b"data:") and _LF not in part:
             found.append(part[5:].strip())
         elif part:
             found += _by_lines(part)

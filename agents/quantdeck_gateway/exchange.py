@@ -56,21 +56,35 @@ class Exchange:
     It stays on the arm and generation that it began with, whatever the config says meanwhile.
     """
 
-    # Defaults of the class: most exchanges never set most of them.
-    _upstream: UpstreamConnection | None = None
-    _connecting: asyncio.Task[None] | None = None
-    _status = 0
-    _kept_bytes = 0
-    _stream = _chunked = _close = False
-    _first_at = 0.0
-    _relay: Relay | None = None
-    _quiet_s = 0
-    _quiet_from = 0.0
-    _degraded = b""
-    _asked_bytes = 0
-    _prompt: bytes | None = None
-    _loops: LoopWatch | None = None
-    _looped = False
+    __slots__ = (
+        "_arm",
+        "_asked_bytes",
+        "_began",
+        "_chunked",
+        "_client",
+        "_close",
+        "_connecting",
+        "_degraded",
+        "_fields",
+        "_first_at",
+        "_generation",
+        "_kept",
+        "_kept_bytes",
+        "_looped",
+        "_loops",
+        "_mint",
+        "_placement",
+        "_prompt",
+        "_quiet_from",
+        "_quiet_s",
+        "_relay",
+        "_replica",
+        "_request",
+        "_services",
+        "_status",
+        "_stream",
+        "_upstream",
+    )
 
     def __init__(
         self,
@@ -84,7 +98,16 @@ class Exchange:
         self._services, self._client, self._request = services, client, request
         self._arm, self._replica, self._placement = arm, replica, placement
         self._generation, self._fields, self._mint = arm.generation, arm.fields, arm.mint
+        self._upstream: UpstreamConnection | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._relay: Relay | None = None
+        self._loops: LoopWatch | None = None
         self._kept: list[bytes] = []
+        self._prompt: bytes | None = None
+        self._status = self._kept_bytes = self._asked_bytes = self._quiet_s = 0
+        self._stream = self._chunked = self._close = self._looped = False
+        self._first_at = self._quiet_from = 0.0
+        self._degraded = b""
         self._began = perf_counter()
 
     def degrade(self, how: bytes) -> None:

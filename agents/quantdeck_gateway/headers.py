@@ -52,23 +52,26 @@ _MOST_SPELLINGS = 1024
 _LONGEST_SPELLING = 64
 
 
-class Handled(dict[bytes, bytes]):
-    """From a field's name as it was sent to its lower-case name where the gateway looks at it, else to nothing.
+class Handled:
+    """Which of the fields are looked at, by their names as clients spell them.
 
-    One lookup a field instead of three steps. What is remembered is bounded: clients choose the spellings.
+    Attributes:
+        known: from a spelling to the lower-case name where the gateway looks at it, else to nothing. A plain dictionary
+            that is asked first: one of a class of its own takes three times as long.
     """
 
     def __init__(self, handled: frozenset[bytes]) -> None:
-        super().__init__()
+        self.known: dict[bytes, bytes] = {}
         self._handled = handled
 
-    def __missing__(self, name: bytes) -> bytes:
+    def learn(self, name: bytes) -> bytes:
+        """What a new spelling stands for; few are remembered, since clients choose them."""
         lowered = name.lower()
         found = lowered if lowered in self._handled else b""
         if len(name) <= _LONGEST_SPELLING:
-            if len(self) >= _MOST_SPELLINGS:
-                self.clear()
-            self[name] = found
+            if len(self.known) >= _MOST_SPELLINGS:
+                self.known.clear()
+            self.known[name] = found
         return found
 
 

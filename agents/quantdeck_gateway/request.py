@@ -18,6 +18,8 @@ from quantdeck_gateway.numbers import numbered
 _API_KEY = frozenset({b"x-api-key"})
 _SURELY_SHORT = len(str(BODY_BYTES)) - 1
 """Digits of a length that need not be read."""
+_QUESTION_MARK = ord("?")
+"""As a number: to look for bytes in bytes, Python first tries to take them for one, and makes an error of it."""
 _IDENTITY = frozenset({b"identity"})
 _HOST = re.compile(rb"([A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?")
 _LONGEST_HOST = 300
@@ -47,7 +49,7 @@ class Request:
     """A request while and after it is read.
 
     Attributes:
-        path: without a query; queries are not forwarded.
+        url: as it was sent; `path` is without a query, which is not forwarded.
         head: the header lines that are forwarded upstream, as flat pieces; the first is left for the request line.
         content_length: as it was sent, empty without one.
         user: `x-user-id`, empty without one.
@@ -60,42 +62,53 @@ class Request:
         more_body: pieces of the body after the first.
     """
 
-    # Defaults of the class and not of each request: most requests never touch most of them.
-    method = b""
-    url = b""
-    path = b""
-    user = b""
-    variant = b""
-    segment = ""
-    priority: Priority = "normal"
-    wanted_priority = b""
-    request_id = b""
-    authorization = b""
-    api_key = b""
-    key = ""
-    connection = b""
-    hosts = 0
-    chunked = False
-    expects_continue = False
-    keep_alive = True
-    http_10 = False
-    header_done = False
-    body = b""
-    body_size = 0
-    content_length = b""
-    more_body: list[bytes] | None = None
+    __slots__ = (
+        "api_key",
+        "authorization",
+        "body",
+        "body_size",
+        "chunked",
+        "connection",
+        "content_length",
+        "expects_continue",
+        "head",
+        "header_done",
+        "hosts",
+        "http_10",
+        "keep_alive",
+        "key",
+        "method",
+        "more_body",
+        "path",
+        "priority",
+        "request_id",
+        "segment",
+        "url",
+        "user",
+        "variant",
+        "wanted_priority",
+    )
+    # Slots, and all of them filled: what only the class has is found ten times slower, and Python gives up laying out
+    # the fields of a class whose first objects do not have them yet.
 
     def __init__(self) -> None:
         self.head: Fields = [b""]
+        self.method = self.url = self.path = self.body = self.content_length = b""
+        self.user = self.variant = self.wanted_priority = b""
+        self.request_id = self.authorization = self.api_key = self.connection = b""
+        self.key = self.segment = ""
+        self.priority: Priority = "normal"
+        self.hosts = self.body_size = 0
+        self.chunked = self.expects_continue = self.http_10 = self.header_done = False
+        self.keep_alive = True
+        self.more_body: list[bytes] | None = None
 
     def add_field(self, name: bytes, value: bytes) -> None:
-        """Take in a field of the header that is looked at; `name` in lower case. Trailers are left out.
+        """Take in a field of the header that is looked at; `name` in lower case.
 
         Raises:
             RequestRefusedError: the body is too large or compressed, it expects what we do not do, or the host is none.
         """
-        if self.header_done:
-            return
         if name == b"x-user-id":
             self.user = value
             self.head += (name, b": ", value, b"\r\n")
@@ -143,7 +156,7 @@ class Request:
         self.header_done = True
         self.method, self.keep_alive = method, keep_alive
         url = self.url
-        self.path = url.partition(b"?")[0] if b"?" in url else url
+        self.path = url.partition(b"?")[0] if _QUESTION_MARK in url else url
         return self.hosts == 1 and keep_alive and not self.connection
 
     def read_connection(self, version: str) -> None:

@@ -47,23 +47,30 @@ class Loaded(Protocol):
 R = TypeVar("R", bound=Loaded)
 
 
-class Placements(dict[bytes, Placement]):
+class Placements:
     """Where the users of one experiment (as bytes of the header) stand: hashed once for a user, not for each request.
 
-    Raises:
-        UnicodeDecodeError: the id is not UTF-8.
+    Attributes:
+        known: who was looked up before.
     """
 
     def __init__(self, experiment: str) -> None:
-        super().__init__()
+        self.known: dict[bytes, Placement] = {}
         self._experiment = experiment
 
-    def __missing__(self, user: bytes) -> Placement:
-        placement = place(self._experiment, user.decode())
-        if len(user) <= LONGEST_USER:
-            if len(self) >= MOST_USERS:
-                self.clear()
-            self[user] = placement
+    def of(self, user: bytes) -> Placement:
+        """Where a user stands.
+
+        Raises:
+            UnicodeDecodeError: the id is not UTF-8.
+        """
+        placement = self.known.get(user)
+        if placement is None:
+            placement = place(self._experiment, user.decode())
+            if len(user) <= LONGEST_USER:
+                if len(self.known) >= MOST_USERS:
+                    self.known.clear()
+                self.known[user] = placement
         return placement
 
 

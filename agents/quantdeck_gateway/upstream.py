@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from quantdeck_gateway.replica import Replica
 
 _HANDLED = Handled(RESPONSE_HANDLED)
+_known = _HANDLED.known.get
 _LINE_FEED = 10
 _NO_HTTP = (httptools.HttpParserError, httptools.HttpParserUpgrade)
 
@@ -39,15 +40,13 @@ class AnswerHead:
         until_close: neither a length nor chunks: it ends when the engine closes.
     """
 
-    status = 0
-    content_length = b""
-    connection = b""
-    chunked = False
-    event_stream = False
-    until_close = False
+    __slots__ = ("chunked", "connection", "content_length", "event_stream", "fields", "status", "until_close")
 
     def __init__(self) -> None:
+        self.status = 0
         self.fields: Fields = []
+        self.content_length = self.connection = b""
+        self.chunked = self.event_stream = self.until_close = False
 
     def add_field(self, name: bytes, value: bytes) -> None:
         """Take in a field that is looked at; `name` in lower case. Trailers are left out."""
@@ -59,7 +58,7 @@ class AnswerHead:
             self.event_stream = value != b"application/json" and is_event_stream(value)
             self.fields += (name, b": ", value, b"\r\n")
         elif name == b"transfer-encoding":
-            self.chunked = b"chunked" in value.lower()
+            self.chunked = value.lower().find(b"chunked") >= 0
         elif name == b"connection":
             self.connection = value
 
@@ -95,10 +94,29 @@ class UpstreamConnection(asyncio.Protocol):
         relay: takes the events of this answer to the client; given by the sink.
     """
 
+    __slots__ = (
+        "_between_chunks",
+        "_body",
+        "_done",
+        "_fresh_head",
+        "_head",
+        "_head_bytes",
+        "_keep_alive",
+        "_loop",
+        "_more_body",
+        "_parser",
+        "_paused",
+        "_replica",
+        "_sink",
+        "closed",
+        "idle_since",
+        "relay",
+        "transport",
+    )
     transport: asyncio.Transport
-    relay: Relay | None = None
 
     def __init__(self, replica: Replica, loop: asyncio.AbstractEventLoop) -> None:
+        self.relay: Relay | None = None
         self.idle_since = 0.0
         self._replica, self._loop = replica, loop
         self._parser = httptools.HttpResponseParser(self)
@@ -269,8 +287,11 @@ class UpstreamConnection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One field of the head; what comes after it is a trailer, which is left out."""
-        if _HANDLED[name]:
-            self._head.add_field(_HANDLED[name], value)
+        handled = _known(name)
+        if handled is None:
+            handled = _HANDLED.learn(name)
+        if handled:
+            self._head.add_field(handled, value)
         elif not self._head.status:
             self._head.fields += (name, b": ", value, b"\r\n")
 

@@ -52,20 +52,20 @@ def test_short_name_of_a_user(user: str) -> None:
 
 def test_long_users_are_placed_too() -> None:
     placements = Placements("exp")
-    assert placements[b"u" * 5000].bucket == bucket("exp", "u" * 5000)
-    assert not placements
+    assert placements.of(b"u" * 5000).bucket == bucket("exp", "u" * 5000)
+    assert not placements.known
 
 
 def test_user_that_is_not_utf8() -> None:
     with pytest.raises(UnicodeDecodeError):
-        Placements("exp")[b"\xff"]
+        Placements("exp").of(b"\xff")
 
 
 def test_what_is_remembered_is_bounded() -> None:
     placements = Placements("exp")
     for number in range(MOST_USERS + 10):
-        assert placements[b"%d" % number].bucket == bucket("exp", str(number))
-        assert len(placements) <= MOST_USERS
+        assert placements.of(b"%d" % number).bucket == bucket("exp", str(number))
+        assert len(placements.known) <= MOST_USERS
 
 
 @dataclass

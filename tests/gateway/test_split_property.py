@@ -41,7 +41,7 @@ def served(experiment: str, weight_bp: int, table: RoutingTable | None = None) -
 
 def treated(route: Route, users: list[str]) -> set[str]:
     """As the data plane decides."""
-    return {user for user in users if variant_of(route.placements[user.encode()], route.weight_bp) == "treatment"}
+    return {user for user in users if variant_of(route.placements.of(user.encode()), route.weight_bp) == "treatment"}
 
 
 @given(names, st.lists(names, max_size=30), weights, weights)
@@ -68,7 +68,7 @@ def test_what_came_before_does_not_matter(experiment: str, users: list[str], his
 def test_a_million_users_are_in_the_lessons_buckets() -> None:
     placements = Placements(EXPERIMENT)
     users = [f"user-{number}" for number in range(1_000_000)]
-    buckets = [placements[user.encode()].bucket for user in users]
+    buckets = [placements.of(user.encode()).bucket for user in users]
     assert buckets == [lesson_number(EXPERIMENT, user) for user in users]
     assert set(buckets) == set(range(BUCKETS))  # so that the next test speaks of all of them
 
