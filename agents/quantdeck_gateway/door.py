@@ -10,10 +10,11 @@ import socket
 from collections.abc import Callable, Sized
 from contextlib import suppress
 
+from quantdeck_gateway.limits import RESTING_CONNECTIONS
 from quantdeck_gateway.sockets import BACKLOG
 
-_SPARE = 16
-"""Descriptors for the control socket, the config's file and starting processes."""
+_SPARE = 16 + RESTING_CONNECTIONS
+"""Descriptors for the control socket, the config's file and starting processes, and for connections that rest."""
 _POLL_S = 0.02
 _SAY_S = 60.0
 _SLACK = 2

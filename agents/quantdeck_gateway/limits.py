@@ -36,6 +36,12 @@ LINGER_S = 2
 """After a refusal, so that the client reads it before the connection goes."""
 IDLE_CONNECTIONS = 512
 """Kept open to one replica; looked at once a second."""
+REST_S = 0.2
+"""After a stream, until its connection has stayed open."""
+RESTING_CONNECTIONS = 64
+"""At a time, to all engines together: the door keeps a descriptor for each."""
+REST_AGAIN_S = 60.0
+"""After an engine has closed a connection that rested."""
 UPSTREAM_IDLE_S = 4.0
 """Below the 5 s after which uvicorn and cpp-httplib close an idle connection: a request must not meet that close."""
 RETIRED_S = 3600.0

@@ -58,13 +58,13 @@ class Pump:
         self._epoll.close()
 
     def _ready(self) -> None:
-        relays = self._relays
+        relays, now = self._relays, perf_counter()
         for descriptor, what in self._epoll.poll(0, _MOST_READY):
             relay = relays.get(descriptor)
             if relay is None:
                 continue  # it has left since the poll
             try:
-                relay.ready(what)
+                relay.ready(descriptor, what, now)
             except Exception:  # a defect of ours must not cost the others their turn: they would not get it again
                 log.exception("a stream is broken off")
                 relay.abort()
@@ -145,15 +145,15 @@ class Relay:
     def _client_is_free(self) -> bool:
         return not self._client.get_write_buffer_size() and not self._client.is_closing()
 
-    def ready(self, what: int) -> None:
+    def ready(self, source: int, what: int, now: float) -> None:
         """The engine has sent something, or has closed the connection. This is all that an event costs."""
         if what != _READABLE:
             self._give_back()
             return
         try:
-            data = read(self._source, _READ)
+            data = read(source, _READ)
             if len(data) == _READ:
-                data = self._read_on(data)
+                data = self._read_on(source, data)
         except OSError:
             self._give_back()
             return
@@ -167,7 +167,6 @@ class Relay:
         if sent < len(data):
             self._straight = False
             self._client.write(data[sent:])
-        now = perf_counter()
         self._counts[bisect_left(ITL_BOUNDS, now - self.last_at)] += 1
         self.last_at = now
         self.unread.append(data)
@@ -181,11 +180,12 @@ class Relay:
         else:
             self._give_back()
 
-    def _read_on(self, data: bytes) -> bytes:
+    @staticmethod
+    def _read_on(source: int, data: bytes) -> bytes:
         parts = [data]
         try:
             while parts[-1]:
-                parts.append(read(self._source, _READ_ON))
+                parts.append(read(source, _READ_ON))
                 if len(parts[-1]) < _READ_ON:
                     break
         except OSError:

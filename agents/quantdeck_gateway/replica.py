@@ -14,6 +14,7 @@ from quantdeck_gateway.addresses import split_url
 from quantdeck_gateway.ejection import Standing
 from quantdeck_gateway.limits import CONNECT_S, CONNECTS_AT_ONCE, IDLE_CONNECTIONS, UPSTREAM_IDLE_S
 from quantdeck_gateway.pressure import Reading
+from quantdeck_gateway.rest import Rests
 from quantdeck_gateway.tls import client_context
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Replica:
         model: the name by which it knows the model; empty where bodies pass unchanged.
         connecting: held while a connection is made.
         standing: whether it gets requests; changed by its arm alone.
+        rests: which connections may be used again after a stream.
         failures: those of its standing, where the fast path of a success looks.
         signs: of life: answers, and seconds in which a stream went on.
         requests: that were sent to it, or could not be.
@@ -46,6 +48,7 @@ class Replica:
         self.removed = False
         self.standing = Standing()
         self.connecting = asyncio.Semaphore(CONNECTS_AT_ONCE)
+        self.rests = Rests()
         self._idle: list[UpstreamConnection] = []
         self._heads: dict[bytes, bytes] = {}
         address = split_url(config.url)
@@ -105,6 +108,7 @@ class Replica:
 
     def close_idle(self) -> None:
         """Close all connections that nobody uses."""
+        self.rests.close_all()
         for connection in self._idle:
             connection.close()
         self._idle.clear()

@@ -10,6 +10,7 @@ import pytest
 
 from gateway.lab.engine import Engine
 from gateway.lab.process import Experiment, Gateway
+from quantdeck_gateway.limits import REST_S
 from support.waiting import eventually
 
 
@@ -40,12 +41,28 @@ async def test_an_idle_connection_that_the_engine_closed_is_not_used(
     assert (await gateway.chat()).status == 200
 
 
-async def test_a_connection_is_not_used_again_after_a_stream(gateway: Gateway, served: Experiment) -> None:
-    # llama.cpp announces keep-alive for a stream and closes after it: the next request would be lost on the way.
+async def test_a_connection_rests_after_a_stream_until_the_engine_has_kept_several(
+    gateway: Gateway, served: Experiment
+) -> None:
     assert (await gateway.chat(stream=True)).status == 200
-    await gateway.chat()
-    await gateway.chat()
-    assert served.control.connections == 2
+    assert (await gateway.chat(stream=True)).status == 200
+    assert served.control.connections == 2, "the first has not rested yet"
+    await asyncio.gather(*(gateway.chat(stream=True, act="paced") for _ in range(8)))
+    await asyncio.sleep(3 * REST_S)
+    before = served.control.connections
+    for _ in range(20):
+        assert (await gateway.chat(stream=True)).status == 200
+    assert served.control.connections == before, "none of them has rested"
+
+
+async def test_an_engine_that_closes_after_a_stream_is_believed(gateway: Gateway, served: Experiment) -> None:
+    # llama.cpp announces keep-alive for a stream and closes after it: the next request would be lost on the way.
+    for number in range(1, 4):
+        assert (await gateway.chat(stream=True, act="closes")).status == 200
+        await eventually(lambda: not served.control.open_connections)
+        assert served.control.connections == number
+    assert (await gateway.chat(stream=True)).status == 200
+    await eventually(lambda: not served.control.open_connections, seconds=REST_S / 2, what="the gateway closes it")
 
 
 async def test_an_engines_own_error_is_passed_on_and_counted(gateway: Gateway, served: Experiment) -> None:

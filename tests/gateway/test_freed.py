@@ -33,7 +33,9 @@ async def _no_metrics() -> str:
     return ""
 
 
-@pytest.mark.parametrize("ask", [b'{"stream": true}', b'{"stream": true, "act": "reset-mid"}', b'{"act": "reset"}'])
+@pytest.mark.parametrize(
+    "ask", [b'{"stream": true, "act": "closes"}', b'{"stream": true, "act": "reset-mid"}', b'{"act": "reset"}']
+)
 async def test_a_connection_that_has_ended_is_freed_at_once(
     engines: Callable[..., Awaitable[Engine]], ask: bytes
 ) -> None:

@@ -187,7 +187,7 @@ async def test_silence_ends_it_and_events_do_not(stage: Stage) -> None:
 
 
 async def test_a_defect_costs_its_own_stream_and_no_other(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    def defect(relay: Relay, what: int) -> None:
+    def defect(relay: Relay, source: int, what: int, now: float) -> None:
         raise ZeroDivisionError
 
     go_on = await begun(stage, chunk(event("second")))
@@ -228,10 +228,10 @@ async def test_an_event_does_not_overtake_what_waits_for_the_client() -> None:
     while not down.get_write_buffer_size():
         sent += (part := b"begun, and not ended " * 1_000)
         engine.send(part)
-        one.ready(select.EPOLLIN)
+        one.ready(gateway_up.fileno(), select.EPOLLIN, 0.0)
     got = client.recv(1 << 16)
     engine.send(chunk(event("next")))
-    one.ready(select.EPOLLIN)  # before the loop has written what waits
+    one.ready(gateway_up.fileno(), select.EPOLLIN, 0.0)  # before the loop has written what waits
     sent += chunk(event("next"))
     while len(got) < len(sent):
         got += await loop.sock_recv(client, 1 << 16)

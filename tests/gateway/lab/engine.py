@@ -119,6 +119,10 @@ class Engine:
             if number == 0 and act == "hold":
                 await self._held(reader)
         writer.write(b"0\r\n\r\n")
+        if act == "closes":  # as llama.cpp does, although it has announced keep-alive
+            await writer.drain()
+            writer.close()
+            raise ConnectionResetError
 
     async def _held(self, reader: asyncio.StreamReader) -> None:
         """Until the test lets it go on, or the gateway leaves."""
