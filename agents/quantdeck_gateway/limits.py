@@ -38,7 +38,7 @@ IDLE_CONNECTIONS = 512
 """Kept open to one replica; looked at once a second."""
 REST_S = 0.2
 """After a stream, until its connection has stayed open."""
-RESTING_CONNECTIONS = 64
+RESTING_CONNECTIONS = 8
 """At a time, to all engines together: the door keeps a descriptor for each."""
 REST_AGAIN_S = 60.0
 """After an engine has closed a connection that rested."""
