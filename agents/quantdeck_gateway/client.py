@@ -90,7 +90,7 @@ class ClientConnection(asyncio.Protocol):
         self.draining = False
         self._ending = False
         self._handler, self._registry, self._deadlines = handler, registry, deadlines
-        self._parser = httptools.HttpRequestParser(self)
+        self._parser: httptools.HttpRequestParser | None = None
         self._reading = Request()
         self._waiting: list[Request] = []
         self._answering: Request | None = None
@@ -129,6 +129,11 @@ class ClientConnection(asyncio.Protocol):
             self.transport.close()
         elif not self._serving and (self._waiting or self._paused):
             self._serve()
+
+    def save_memory(self) -> None:
+        """The answer takes long: what only the next request needs is made anew then."""
+        if self._phase is _ANSWER:
+            self._parser = None
 
     def abort(self) -> None:
         """End the connection without another byte."""
@@ -188,7 +193,7 @@ class ClientConnection(asyncio.Protocol):
         self._registry.discard(self)
         self._waiting.clear()
         self._phase = _LINGER
-        del self._parser  # it refers to this one: without a cycle both go at once, and not when the collector comes
+        self._parser = None  # it refers to this one: without a cycle both go at once, and not when the collector comes
         work, self._work = self._work, None
         if work is not None:
             work.client_left()
@@ -213,6 +218,8 @@ class ClientConnection(asyncio.Protocol):
             return
         self._read_bytes = len(data)
         self._read_is_ascii = self._phase is not _BODY and data.isascii()
+        if self._parser is None:
+            self._parser = httptools.HttpRequestParser(self)
         try:
             offer = None
             try:
@@ -323,6 +330,8 @@ class ClientConnection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """The header is complete."""
         request, parser = self._reading, self._parser
+        if parser is None:
+            return  # never: it is who calls
         if not request.end_header(parser.get_method(), parser.should_keep_alive()):
             request.read_connection(parser.get_http_version())
         began_before = self._message_bytes >= 0

@@ -286,6 +286,7 @@ class Exchange:
         if upstream is None:
             return
         self._first_at = now = perf_counter()
+        self._client.save_memory()
         # Framing passes unchanged, so it must be the client's too; and what is encrypted takes the transport's way.
         pump = self._services.pump if self._chunked and self._replica.tls is None else None
         self._relay = upstream.relay = Relay(pump, upstream, self._client.transport, self._arm.itl.counts, now)

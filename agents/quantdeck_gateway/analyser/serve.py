@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import os
 import time
 from typing import cast
 
@@ -26,7 +26,7 @@ class SignalServer:
     """Keeps the ring and tells every connected reader what is new."""
 
     def __init__(self) -> None:
-        self.epoch = secrets.token_hex(8)
+        self.epoch = os.urandom(8).hex()  # `secrets` would bring OpenSSL
         self.ring = SignalRing()
         self.flagged = FlaggedPrompts()
         self.readers: set[SignalReader] = set()
