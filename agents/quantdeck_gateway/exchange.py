@@ -28,8 +28,9 @@ from quantdeck_gateway.tee import Tee
 from quantdeck_gateway.unreachable import GONE_MEANWHILE, Unreachable, unreachable
 
 if TYPE_CHECKING:
+    from quantdeck_gateway.answer_head import AnswerHead
     from quantdeck_gateway.client import ClientConnection
-    from quantdeck_gateway.upstream import AnswerHead, UpstreamConnection
+    from quantdeck_gateway.upstream import UpstreamConnection
 
 
 _ERRORS = (BROKEN, 5)

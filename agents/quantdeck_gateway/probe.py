@@ -9,11 +9,12 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from quantdeck_gateway import ejection, upstream
+from quantdeck_gateway.answer_head import AnswerHead
 from quantdeck_gateway.arm import Arm
 from quantdeck_gateway.replica import Replica
 from quantdeck_gateway.table import Route, RoutingTable
 from quantdeck_gateway.unreachable import unreachable
-from quantdeck_gateway.upstream import AnswerHead, UpstreamConnection
+from quantdeck_gateway.upstream import UpstreamConnection
 
 Outcome = Literal["passed", "elsewhere", "failed", "refused", "slow", "nothing"]
 """What came of a question: `elsewhere` asks on the other path, `refused` is a 503, `nothing` says nothing about it."""

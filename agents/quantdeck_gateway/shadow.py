@@ -19,9 +19,10 @@ from quantdeck_gateway.tee import WHOLE, Tee
 from quantdeck_gateway.unreachable import unreachable
 
 if TYPE_CHECKING:
+    from quantdeck_gateway.answer_head import AnswerHead
     from quantdeck_gateway.arm import Arm
     from quantdeck_gateway.replica import Replica
-    from quantdeck_gateway.upstream import AnswerHead, UpstreamConnection
+    from quantdeck_gateway.upstream import UpstreamConnection
 
 MOST_IN_FLIGHT = 64
 MOST_BODY_BYTES = 1 * MIB

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import httptools
 
-from quantdeck_gateway.headers import HOP_BY_HOP, RESPONSE_HANDLED, Fields, Handled, is_event_stream, tokens, without
+from quantdeck_gateway.answer_head import AnswerHead
+from quantdeck_gateway.headers import RESPONSE_HANDLED, Handled
 from quantdeck_gateway.limits import CONNECT_S, CONNECT_TLS_S, HEADER_BYTES, REST_S
 
 if TYPE_CHECKING:
@@ -29,50 +30,6 @@ _KEEPALIVE = (
     (socket.TCP_USER_TIMEOUT, 50_000),
 )
 """Seconds, seconds, probes, and milliseconds that what was sent may go unacknowledged."""
-
-
-class AnswerHead:
-    """The head of an engine's answer.
-
-    Attributes:
-        status: 0 until the head is complete.
-        fields: what the client gets as it came.
-        content_length: empty without one.
-        until_close: neither a length nor chunks: it ends when the engine closes.
-    """
-
-    __slots__ = ("chunked", "connection", "content_length", "event_stream", "fields", "status", "until_close")
-
-    def __init__(self) -> None:
-        self.status = 0
-        self.fields: Fields = []
-        self.content_length = self.connection = b""
-        self.chunked = self.event_stream = self.until_close = False
-
-    def add_field(self, name: bytes, value: bytes) -> None:
-        """Take in a field that is looked at; `name` in lower case. Trailers are left out."""
-        if self.status:
-            return
-        if name == b"content-length":
-            self.content_length = value
-        elif name == b"content-type":
-            self.event_stream = value != b"application/json" and is_event_stream(value)
-            self.fields += (name, b": ", value, b"\r\n")
-        elif name == b"transfer-encoding":
-            self.chunked = value.lower().find(b"chunked") >= 0
-        elif name == b"connection":
-            self.connection = value
-
-    def end(self, status: int) -> None:
-        """The head is complete."""
-        self.status = status
-        if status != 200 and status in (204, 304):
-            # A client that believed a length here would take the next answer for this one's body.
-            self.content_length, self.chunked = b"", False
-        elif not self.content_length:
-            self.until_close = not self.chunked
-        if self.connection:
-            self.fields = without(self.fields, tokens(self.connection) - HOP_BY_HOP)
 
 
 class AnswerSink(Protocol):
@@ -214,7 +171,7 @@ class UpstreamConnection(asyncio.Protocol):
         except _NO_HTTP:
             self._no_http()
             return
-        if data[-1] != _LINE_FEED:
+        if data[-1] != _LINE_FEED and not self._within:
             self._within.append(True)  # perhaps within the next one's size, of which the parser says nothing yet
         if not self._head.status:
             self._head_bytes += len(data)
@@ -325,7 +282,7 @@ class UpstreamConnection(asyncio.Protocol):
             raise ValueError("no status of HTTP")
         if status >= 200:  # 1xx: the answer proper follows
             self._head.end(status)
-            self._within.append(True)
+            self._within[:] = (True,)
             self._keep_alive = self._parser.should_keep_alive()  # only known here: the end of a message resets it
             self._fresh_head = self._head
 

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
-import socket
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
-from gateway.lab.client import Connection
 from gateway.lab.engine import Engine
-from quantdeck_core.protocol.gateway import Arm, ExperimentRoute, GatewayConfig, Replica
-from quantdeck_gateway.answer_id import new_key
+from gateway.lab.inside import inside
+from quantdeck_core.protocol.gateway import Arm, ExperimentRoute, Replica
 from quantdeck_gateway.client import ClientConnection
 from quantdeck_gateway.exchange import Exchange
 from quantdeck_gateway.relay import Relay
 from quantdeck_gateway.request import Request
-from quantdeck_gateway.serving import Serving
-from quantdeck_gateway.settings import WorkerSettings
 from quantdeck_gateway.upstream import UpstreamConnection
 from support.waiting import eventually
 
@@ -29,33 +25,44 @@ def _alive() -> set[str]:
     return {type(one).__name__ for one in gc.get_objects() if isinstance(one, _OF_A_STREAM)}
 
 
-async def _no_metrics() -> str:
-    return ""
+@pytest.fixture
+async def route(engines: Callable[..., Awaitable[Engine]]) -> ExperimentRoute:
+    """Everybody to one engine."""
+    arm = Arm(replicas=(Replica(name="r", url=(await engines("control")).url),))
+    return ExperimentRoute(name="e", served_name="e", control=arm, treatment=Arm())
 
 
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collector")
 @pytest.mark.parametrize(
     "ask", [b'{"stream": true, "act": "closes"}', b'{"stream": true, "act": "reset-mid"}', b'{"act": "reset"}']
 )
-async def test_a_connection_that_has_ended_is_freed_at_once(
-    engines: Callable[..., Awaitable[Engine]], ask: bytes
-) -> None:
-    engine = await engines("control")
-    arm = Arm(replicas=(Replica(name="r", url=engine.url),))
-    route = ExperimentRoute(name="e", served_name="e", control=arm, treatment=Arm())
-    settings = WorkerSettings(answer_key=new_key())
-    gc.collect()
-    gc.disable()
-    try:
-        loop = asyncio.get_running_loop()
-        serving = Serving(loop, GatewayConfig(revision=1, experiments=(route,)), settings, _no_metrics)
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            listener.setblocking(False)
-            await serving.door.open(listener)
-            connection = Connection(*await asyncio.open_connection("127.0.0.1", listener.getsockname()[1]))
-            await eventually(_alive, what="it has connected")
-            await connection.ask("POST", "/v1/completions", ask)
-            await connection.close()
-            await eventually(lambda: not _alive(), what="all of it is freed")
-            await serving.stop()
-    finally:
-        gc.enable()
+async def test_a_connection_that_has_ended_is_freed_at_once(route: ExperimentRoute, ask: bytes) -> None:
+    async with inside(route) as (_, connection):
+        await eventually(_alive, what="it has connected")
+        await connection.ask("POST", "/v1/completions", ask)
+        await connection.close()
+        await eventually(lambda: not _alive(), what="all of it is freed")
+
+
+async def test_a_connection_does_not_grow_with_its_answers(route: ExperimentRoute) -> None:
+    async with inside(route) as (_, connection):
+        sizes = []
+        for _ in range(2):
+            for _ in range(50):
+                assert (await connection.ask("POST", "/v1/completions", b"{}")).status == 200
+            sizes.append(_held_by_connections())
+    assert sizes[0] == sizes[1]
+
+
+def _held_by_connections() -> int:
+    """Bytes of the lists and the like that an open connection to an engine has."""
+    (connection,) = (one for one in gc.get_objects() if isinstance(one, UpstreamConnection) and not one.closed)
+    return sum(sys.getsizeof(getattr(connection, name, None)) for name in UpstreamConnection.__slots__)

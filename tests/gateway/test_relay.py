@@ -13,13 +13,12 @@ from dataclasses import dataclass
 import pytest
 
 from gateway.lab.client import Connection
+from gateway.lab.inside import inside
 from gateway.lab.replay import Replay, replay
-from quantdeck_core.protocol.gateway import ArmCounters, GatewayConfig
-from quantdeck_gateway.answer_id import new_key
+from quantdeck_core.protocol.gateway import ArmCounters
 from quantdeck_gateway.limits import Deadlines
 from quantdeck_gateway.relay import Pump, Relay
 from quantdeck_gateway.serving import Serving
-from quantdeck_gateway.settings import WorkerSettings
 from support.waiting import eventually
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -33,10 +32,6 @@ def event(text: str) -> bytes:
 
 def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-async def _no_metrics() -> str:
-    return ""
 
 
 @dataclass
@@ -63,20 +58,10 @@ def relays() -> list[Relay]:
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
-    loop = asyncio.get_running_loop()
-    settings = WorkerSettings(answer_key=new_key(), deadlines=Deadlines(between_events=SILENCE_S))
     async with replay() as engine:
-        config = GatewayConfig(revision=1, experiments=(engine.route("e"),))
-        serving = Serving(loop, config, settings, _no_metrics)
-        serving.start()
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            listener.setblocking(False)
-            await serving.door.open(listener)
-            reader, writer = await asyncio.open_connection("127.0.0.1", listener.getsockname()[1], limit=1 << 16)
-            client = Connection(reader, writer)
+        route, deadlines = engine.route("e"), Deadlines(between_events=SILENCE_S)
+        async with inside(route, deadlines) as (serving, client):
             yield Stage(serving, engine, client)
-            await client.close()
-            await serving.stop()
 
 
 async def begun(stage: Stage, *rest: bytes, close: bool = False) -> asyncio.Event:
