@@ -23,6 +23,7 @@ _MOST_READY = 512
 _READ = 479
 """Bytes; with the header of an object the most that Python takes from its own pools. Most events are shorter."""
 _READ_ON = 64 * KIB
+_MOST_READS = 16
 _READABLE = select.EPOLLIN
 _WATCHED = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 
@@ -153,7 +154,7 @@ class Relay:
         try:
             data = read(source, _READ)
             if len(data) == _READ:
-                data = self._read_on(source, data)
+                data = self._read_on(data)
         except OSError:
             self._give_back()
             return
@@ -180,14 +181,14 @@ class Relay:
         else:
             self._give_back()
 
-    @staticmethod
-    def _read_on(source: int, data: bytes) -> bytes:
+    def _read_on(self, data: bytes) -> bytes:
         parts = [data]
         try:
-            while parts[-1]:
-                parts.append(read(source, _READ_ON))
-                if len(parts[-1]) < _READ_ON:
+            while len(parts[-1]) == _READ_ON or parts[-1] is data:
+                if len(parts) > _MOST_READS:
+                    self._give_back()  # others have their turn; the loop comes back to what is left
                     break
+                parts.append(read(self._source, _READ_ON))
         except OSError:
             pass  # it is empty, or broken: then the next read says so
         return b"".join(parts)

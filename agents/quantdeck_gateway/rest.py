@@ -58,10 +58,15 @@ class Rests:
             self._resting.discard(connection)
             Rests.total -= 1
 
-    def closed(self, now: float) -> None:
-        """The engine closed one shortly after a stream. Not for ever: it may have been restarted just then."""
+    def closed(self, now: float, *, after_stream: bool) -> None:
+        """The engine closed a connection, or takes none: what serves there next may be another, with nothing proven.
+
+        Args:
+            after_stream: shortly after one: none rests for a while. Not for ever: it may have been restarted then.
+        """
         self._stayed = 0
-        self._not_before = now + REST_AGAIN_S
+        if after_stream:
+            self._not_before = now + REST_AGAIN_S
 
     def close_all(self) -> None:
         """Close those that rest."""

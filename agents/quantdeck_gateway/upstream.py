@@ -135,10 +135,13 @@ class UpstreamConnection(asyncio.Protocol):
             _notice_when_it_vanishes(transport.get_extra_info("socket"))
 
     def eof_received(self) -> None:
-        """The engine closes the connection, perhaps because its last answer was a stream."""
+        """The engine closes the connection."""
+        self._engine_closed()
+
+    def _engine_closed(self) -> None:
         now = self._loop.time()
-        if self._head.event_stream and now - self.idle_since < REST_S:
-            self._replica.rests.closed(now)
+        soon = now - self.idle_since < REST_S
+        self._replica.rests.closed(now, after_stream=soon and self._head.event_stream)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The engine closed or broke the connection."""
@@ -149,7 +152,7 @@ class UpstreamConnection(asyncio.Protocol):
         sink, self._sink = self._sink, None
         del self._parser  # it refers to this one: without a cycle both go at once, and not when the collector comes
         if exc is not None:
-            self.eof_received()
+            self._engine_closed()
         if sink is None:
             self._replica.rests.forget(self)
             self._replica.forget(self)
@@ -298,10 +301,14 @@ async def connect(replica: Replica, loop: asyncio.AbstractEventLoop) -> Upstream
     Raises:
         OSError: it refused, did not accept within 2 s (5 s with TLS), or is not who it should be.
     """
-    async with asyncio.timeout(CONNECT_TLS_S if replica.tls else CONNECT_S):
-        _, connection = await loop.create_connection(
-            lambda: UpstreamConnection(replica, loop), replica.host, replica.port, ssl=replica.tls
-        )
+    try:
+        async with asyncio.timeout(CONNECT_TLS_S if replica.tls else CONNECT_S):
+            _, connection = await loop.create_connection(
+                lambda: UpstreamConnection(replica, loop), replica.host, replica.port, ssl=replica.tls
+            )
+    except OSError:
+        replica.rests.closed(loop.time(), after_stream=False)
+        raise
     if connection.closed:
         raise ConnectionResetError
     return connection

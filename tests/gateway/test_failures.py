@@ -55,6 +55,20 @@ async def test_a_connection_rests_after_a_stream_until_the_engine_has_kept_sever
     assert served.control.connections == before, "none of them has rested"
 
 
+async def test_another_engine_in_its_place_has_to_prove_it_anew(
+    gateway: Gateway, engines: Callable[..., Awaitable[Engine]], experiment: Experiment
+) -> None:
+    await gateway.serve(experiment.route())
+    await asyncio.gather(*(gateway.chat(stream=True, act="paced") for _ in range(8)))
+    await asyncio.sleep(3 * REST_S)
+    await experiment.control.stop()
+    experiment.control = other = await engines("control", experiment.control.port)
+    for number in range(1, 4):
+        assert (await gateway.chat(stream=True, act="closes")).status == 200
+        assert (await gateway.chat()).status == 200, "not sent to where it would be lost"
+        assert other.connections >= number
+
+
 async def test_an_engine_that_closes_after_a_stream_is_believed(gateway: Gateway, served: Experiment) -> None:
     # llama.cpp announces keep-alive for a stream and closes after it: the next request would be lost on the way.
     for number in range(1, 4):

@@ -16,6 +16,7 @@ from gateway.lab.client import Connection
 from gateway.lab.inside import inside
 from gateway.lab.replay import Replay, replay
 from quantdeck_core.protocol.gateway import ArmCounters
+from quantdeck_gateway import relay
 from quantdeck_gateway.limits import Deadlines
 from quantdeck_gateway.relay import Pump, Relay
 from quantdeck_gateway.serving import Serving
@@ -102,6 +103,15 @@ async def test_events_of_any_size_cut_anywhere_stay_in_order(stage: Stage) -> No
         pieces.append(framed[:size])
         framed = framed[size:]
     go_on = await begun(stage, *pieces)
+    go_on.set()
+    assert await rest(stage) == b"".join(sent)
+
+
+async def test_an_engine_that_does_not_stop_for_breath(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More at once than is read in one turn: the loop takes over, and nothing is forgotten."""
+    monkeypatch.setattr(relay, "_MOST_READS", 1)
+    sent = [event("x" * 200_000) for _ in range(50)]
+    go_on = await begun(stage, *map(chunk, sent), END)
     go_on.set()
     assert await rest(stage) == b"".join(sent)
 

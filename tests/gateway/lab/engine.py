@@ -13,6 +13,8 @@ from support.waiting import eventually
 _REFUSALS = {"fail": b"500 Broken", "busy": b"503 Busy", "wrong": b"422 Wrong"}
 PACE_S = 0.05
 """Between the events of a paced stream."""
+CLOSES_S = 0.05
+"""From the end of a stream to that of its connection, where it closes."""
 
 
 @dataclass
@@ -121,6 +123,7 @@ class Engine:
         writer.write(b"0\r\n\r\n")
         if act == "closes":  # as llama.cpp does, although it has announced keep-alive
             await writer.drain()
+            await asyncio.sleep(CLOSES_S)
             writer.close()
             raise ConnectionResetError
 
