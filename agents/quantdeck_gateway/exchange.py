@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from quantdeck_core.protocol.signals import REPETITION
-from quantdeck_gateway import ejection, upstream
+from quantdeck_gateway import ejection
 from quantdeck_gateway.access_log import AccessLog, End, Line, shown
 from quantdeck_gateway.answers import STATUS_LINES, error_body, error_event, status_line, whole_answer
 from quantdeck_gateway.arm import BROKEN, CANCELLED, Arm
@@ -19,13 +18,14 @@ from quantdeck_gateway.handover import FinishedAnswer
 from quantdeck_gateway.headers import Fields
 from quantdeck_gateway.limits import CLIENT_STALL_S, CONNECT_PAUSE_S, KEPT_BYTES, PROMPT_BYTES, Deadlines
 from quantdeck_gateway.loops import LoopWatch
+from quantdeck_gateway.reach import reach
 from quantdeck_gateway.relay import Pump, Relay
 from quantdeck_gateway.replica import Replica
 from quantdeck_gateway.request import Request, RequestRefusedError, new_request_id
 from quantdeck_gateway.rewrite import renamed
 from quantdeck_gateway.routing import Placement, choose
 from quantdeck_gateway.tee import Tee
-from quantdeck_gateway.unreachable import GONE_MEANWHILE, Unreachable, unreachable
+from quantdeck_gateway.unreachable import Unreachable
 
 if TYPE_CHECKING:
     from quantdeck_gateway.answer_head import AnswerHead
@@ -37,8 +37,6 @@ _ERRORS = (BROKEN, 5)
 _PASSED_ON: Fields = []
 """What is left of the fields of a head that went to the client: a long stream need not hold them."""
 _RENAMED = b"x-quantdeck-rewritten: model\r\n"
-
-log = logging.getLogger("quantdeck.gateway")
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,32 +128,18 @@ class Exchange:
 
     async def _connect(self) -> None:
         """Nothing was sent yet, so the arm may be tried once more, and only once."""
-        connection = await self._reach(self._replica)
+        connection = await reach(self._arm, self._replica, self._services.loop)
         if isinstance(connection, Unreachable) and await self._turn_to_another(connection):
             self._arm.retries += 1
-            connection = self._replica.take(self._services.loop.time()) or await self._reach(self._replica)
+            connection = self._replica.take(self._services.loop.time()) or await reach(
+                self._arm, self._replica, self._services.loop
+            )
         self._connecting = None
         if isinstance(connection, Unreachable):
             reason = f"The {self._arm.variant} engine {connection.reason}."
             self._fail(connection.status, connection.code, reason, judged=not connection.ours)
         else:
             self._send(connection)
-
-    async def _reach(self, replica: Replica) -> UpstreamConnection | Unreachable:
-        loop, connecting = self._services.loop, replica.connecting
-        waited = connecting.locked()
-        async with connecting:
-            if waited and replica.standing.ejected:
-                return GONE_MEANWHILE
-            try:
-                return await upstream.connect(replica, loop)
-            except OSError as error:
-                why = unreachable(error, replica.host)
-        if not why.ours:
-            self._arm.failed(replica, why.reason, loop.time())
-        if why.ours or replica.failures == 1:
-            log.warning("%s: the engine %s", replica.name, why.reason)
-        return why
 
     async def _turn_to_another(self, why: Unreachable) -> bool:
         """Choose another replica of the same arm, or the only one again after a pause; False where that is no use."""
